@@ -1,0 +1,406 @@
+// The subcommands that read a model file without running it: info, tokenize, detokenize, quantize.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/utf8.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/io/gguf.hpp>
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/gguf_vocabulary.hpp>
+#include <tokenworks/quant/convert.hpp>
+
+#include "options.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+
+tw::isa chosen_isa(const common_options& options) {
+    if(options.isa == "auto") {
+        // The library does not read the environment; this program says that it does.
+        const char* const wanted = std::getenv("TOKENWORKS_ISA");
+        return tw::parse_isa(wanted == nullptr || *wanted == '\0' ? "auto" : wanted);
+    }
+    return tw::parse_isa(options.isa);
+}
+
+std::vector<std::int32_t> parse_ids(const std::string& text) {
+    std::vector<std::int32_t> ids;
+    std::string word;
+    std::istringstream words{text};
+    std::string spaced = text;
+    std::ranges::replace(spaced, ',', ' ');
+    words.str(spaced);
+    while(words >> word) {
+        std::size_t used = 0;
+        long long id = -1;
+        try {
+            id = std::stoll(word, &used);
+        } catch(const std::exception&) {
+            used = 0;
+        }
+        if(used != word.size() || id < 0 || id > 2147483647) {
+            throw usage_error("--ids: '" + tw::printable(word) + "' is not a token id");
+        }
+        ids.push_back(static_cast<std::int32_t>(id));
+    }
+    return ids;
+}
+
+std::string read_text(const std::string& path) {
+    std::ifstream file{path, std::ios::binary};
+    if(!file) {
+        throw tw::io_error(path, "cannot be opened");
+    }
+    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    if(file.bad()) {
+        throw tw::io_error(path, "cannot be read");
+    }
+    return text;
+}
+
+std::string text_of(const input_options& input) {
+    if(input.text) {
+        return *input.text;
+    }
+    if(input.file) {
+        return read_text(*input.file);
+    }
+    throw usage_error("no text: give it on the command line, or a file with --file");
+}
+
+progress_bar::progress_bar(std::string what) : what_{std::move(what)}, shown_{isatty(2) != 0} {}
+
+progress_bar::~progress_bar() {
+    if(shown_ && percent_ >= 0) {
+        std::fputs("\r\033[K", stderr);
+    }
+}
+
+void progress_bar::operator()(std::uint64_t done, std::uint64_t total) {
+    const int percent = total == 0 ? 100 : static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
+    if(!shown_ || percent == percent_) {
+        return;
+    }
+    percent_ = percent;
+    constexpr int width = 30;
+    const int filled = percent * width / 100;
+    std::fprintf(stderr, "\r%s [%s%s] %3d %%", what_.c_str(), std::string(static_cast<std::size_t>(filled), '#').c_str(),
+                 std::string(static_cast<std::size_t>(width - filled), '.').c_str(), percent);
+}
+
+namespace {
+
+json to_json(const tw::io::gguf_value& value) {
+    using tw::io::gguf_kind;
+    if(value.is_array()) {
+        json array = json::array();
+        if(value.is<tw::io::string_array>()) {
+            for(const std::string_view text: *value.to<tw::io::string_array>()) {
+                array.push_back(std::string{text});
+            }
+        } else if(value.is<std::vector<double>>()) {
+            array = *value.to<std::vector<double>>();
+        } else if(value.is<std::vector<std::int64_t>>()) {
+            if(const auto numbers = value.to<std::vector<std::int64_t>>()) {
+                array = *numbers;
+            } else {
+                array = value.to<std::vector<std::uint64_t>>().value_or(std::vector<std::uint64_t>{});
+            }
+        } else {
+            return json{{"type", value.type_name()}, {"size", value.size()}};
+        }
+        return array;
+    }
+    if(const auto text = value.to<std::string>()) {
+        return *text;
+    }
+    if(const auto flag = value.to<bool>()) {
+        return *flag;
+    }
+    if(const auto real = value.to<double>()) {
+        return std::isfinite(*real) ? json(*real) : json(nullptr);
+    }
+    if(const auto whole = value.to<std::int64_t>()) {
+        return *whole;
+    }
+    return value.to<std::uint64_t>().value_or(0);
+}
+
+std::string megabytes(double bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f MB", bytes / 1e6);
+    return text;
+}
+
+/// Bytes of keys and values that one token of context takes in an f16 cache; 0 where the file does not say.
+std::uint64_t cache_bytes_per_token(const tw::io::gguf_file& file) {
+    const std::string prefix = std::string{file.architecture()} + ".";
+    const auto number = [&](const char* name, std::uint64_t otherwise) {
+        const tw::io::gguf_value* const value = file.find(prefix + name);
+        return value == nullptr ? otherwise : value->to<std::uint64_t>().value_or(otherwise);
+    };
+    const std::uint64_t heads = std::max<std::uint64_t>(1, number("attention.head_count", 1));
+    const std::uint64_t width = number("attention.key_length", number("embedding_length", 0) / heads);
+    return number("block_count", 0) * number("attention.head_count_kv", heads) *
+           (width + number("attention.value_length", width)) * 2;
+}
+
+} // namespace
+
+int info(const common_options& options) {
+    const auto file = tw::io::gguf_file::open(options.model);
+    std::uint64_t elements = 0;
+    std::uint64_t bytes = 0;
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> types; // name -> tensors, bytes
+    for(const tw::io::gguf_tensor& tensor: file.tensors()) {
+        const tw::dtype_info type = tw::info(tensor.type);
+        elements += tensor.bytes / type.block_bytes * type.block_size;
+        bytes += tensor.bytes;
+        auto& row = types[std::string{type.name}];
+        ++row.first;
+        row.second += tensor.bytes;
+    }
+    const bool vocabulary = tw::models::has_vocabulary(file);
+    if(options.json) {
+        json out;
+        out["file"] = options.model;
+        out["gguf_version"] = file.version();
+        out["alignment"] = file.alignment();
+        out["parts"] = file.parts();
+        out["architecture"] = std::string{file.architecture()};
+        out["parameters"] = elements;
+        out["tensor_bytes"] = bytes;
+        out["cache_bytes_per_token"] = cache_bytes_per_token(file);
+        for(const auto& [name, row]: types) {
+            out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
+        }
+        for(const tw::io::gguf_value& value: file.metadata()) {
+            out["metadata"][std::string{value.key()}] = to_json(value);
+        }
+        for(const tw::io::gguf_tensor& tensor: file.tensors()) {
+            json extents = json::array();
+            for(std::size_t i = tensor.rank; i > 0; --i) {
+                extents.push_back(tensor.extents[i - 1]);
+            }
+            out["tensors"].push_back({{"name", tensor.name},
+                                      {"type", std::string{tw::info(tensor.type).name}},
+                                      {"extents", extents},
+                                      {"offset", tensor.offset},
+                                      {"bytes", tensor.bytes}});
+        }
+        // Texts in a file need not be UTF-8; JSON must be.
+        std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+        return 0;
+    }
+    const auto line = [](const std::string& name, const std::string& value) {
+        std::printf("%-16s %s\n", name.c_str(), value.c_str());
+    };
+    line("file", options.model + (file.parts() > 1 ? " and " + std::to_string(file.parts() - 1) + " more parts" : "") +
+                     ", GGUF version " + std::to_string(file.version()));
+    line("name", tw::printable(file.get_or<std::string>("general.name", "(none)")));
+    line("architecture", tw::printable(file.architecture()));
+    line("licence", tw::printable(file.get_or<std::string>("general.license", "(not given)")));
+    const std::string prefix = std::string{file.architecture()} + ".";
+    for(const char* key: {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
+                          "attention.head_count_kv", "attention.key_length", "attention.sliding_window", "rope.freq_base"}) {
+        if(const tw::io::gguf_value* const value = file.find(prefix + key)) {
+            line(key, to_json(*value).dump());
+        }
+    }
+    line("parameters", std::to_string(elements));
+    for(const auto& [name, row]: types) {
+        line("  " + name, std::to_string(row.first) + " tensors, " + megabytes(static_cast<double>(row.second)));
+    }
+    if(vocabulary) {
+        const tw::codec::tokenizer tokenizer{tw::models::vocabulary_of(file)};
+        line("tokenizer", tw::printable(file.get<std::string_view>("tokenizer.ggml.model")) + ", pre-tokenizer " +
+                              tw::printable(file.get_or<std::string>("tokenizer.ggml.pre", "default")) + ", " +
+                              std::to_string(tokenizer.vocab_size()) + " tokens");
+    } else {
+        line("tokenizer", "none");
+    }
+    line("chat template", file.find("tokenizer.chat_template") != nullptr ? "yes" : "none");
+    const double cache = static_cast<double>(cache_bytes_per_token(file));
+    line("memory", "about " + megabytes(static_cast<double>(bytes)) + " of weights, and " + megabytes(cache * 1000) +
+                       " of keys and values per 1000 tokens (f16)");
+    return 0;
+}
+
+namespace {
+
+void print_ids(const std::vector<std::int32_t>& ids) {
+    std::string text;
+    for(const std::int32_t id: ids) {
+        text += text.empty() ? "" : " ";
+        text += std::to_string(id);
+    }
+    std::cout << text << '\n';
+}
+
+tw::codec::tokenizer load_tokenizer(const tw::io::gguf_file& file) {
+    if(!tw::models::has_vocabulary(file)) {
+        throw tw::unsupported_error(file.name() + ": the file has no tokenizer");
+    }
+    return tw::codec::tokenizer{tw::models::vocabulary_of(file)};
+}
+
+} // namespace
+
+int tokenize(const common_options& options, const tokenize_options& what) {
+    const auto file = tw::io::gguf_file::open(options.model);
+    const tw::codec::tokenizer tokenizer = load_tokenizer(file);
+    const tw::codec::encode_options how{what.add_special, what.parse_special};
+    if(what.jsonl) {
+        std::ifstream lines{*what.jsonl, std::ios::binary};
+        if(!lines) {
+            throw tw::io_error(*what.jsonl, "cannot be opened");
+        }
+        std::string line;
+        for(std::size_t number = 1; std::getline(lines, line); ++number) {
+            const json text = json::parse(line, nullptr, false);
+            if(!text.is_string()) {
+                throw tw::format_error(*what.jsonl, "line " + std::to_string(number), tw::format_error::no_offset,
+                                       "is not a JSON string");
+            }
+            print_ids(tokenizer.encode(text.get_ref<const std::string&>(), how));
+        }
+        return 0;
+    }
+    const std::vector<std::int32_t> ids = tokenizer.encode(text_of(what.input), how);
+    if(options.json) {
+        std::cout << json{{"ids", ids}}.dump() << '\n';
+    } else {
+        print_ids(ids);
+    }
+    return 0;
+}
+
+int detokenize(const common_options& options, const std::string& ids) {
+    const auto file = tw::io::gguf_file::open(options.model);
+    const std::string text = load_tokenizer(file).decode(parse_ids(ids), {.special = true});
+    if(options.json) {
+        std::cout << json{{"text", text}}.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+    } else {
+        std::cout.write(text.data(), static_cast<std::streamsize>(text.size()));
+        std::cout.flush();
+    }
+    return 0;
+}
+
+namespace {
+
+/// The type that a matrix gets: the one asked for, or where its rows are no whole blocks of that, one that fits. The
+/// replacements are those of llama.cpp, so that files of both are alike.
+tw::dtype type_for(tw::dtype wanted, std::uint64_t columns) {
+    if(columns % tw::info(wanted).block_size == 0) {
+        return wanted;
+    }
+    const tw::dtype smaller = wanted == tw::dtype::q4_k   ? tw::dtype::q5_0
+                              : wanted == tw::dtype::q5_k ? tw::dtype::q5_1
+                                                          : tw::dtype::q8_0;
+    return columns % tw::info(smaller).block_size == 0 ? smaller : tw::dtype::f16;
+}
+
+/// general.file_type of a file that is mostly of one type: llama.h, enum llama_ftype.
+std::uint32_t file_type(tw::dtype type) {
+    switch(type) {
+    case tw::dtype::f32:
+        return 0;
+    case tw::dtype::f16:
+        return 1;
+    case tw::dtype::q4_0:
+        return 2;
+    case tw::dtype::q4_1:
+        return 3;
+    case tw::dtype::q8_0:
+        return 7;
+    case tw::dtype::q5_0:
+        return 8;
+    case tw::dtype::q5_1:
+        return 9;
+    case tw::dtype::q4_k:
+        return 14;
+    case tw::dtype::q5_k:
+        return 16;
+    case tw::dtype::q6_k:
+        return 18;
+    case tw::dtype::iq4_nl:
+        return 25;
+    case tw::dtype::bf16:
+        return 32;
+    default:
+        return 1024; // guessed from the tensors
+    }
+}
+
+} // namespace
+
+int quantize(const common_options& options, const quantize_options& what) {
+    const auto wanted = tw::find_dtype(std::string_view{what.type});
+    if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
+       wanted->type == tw::dtype::f64) {
+        throw usage_error("TYPE: '" + tw::printable(what.type) + "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl");
+    }
+    const auto file = tw::io::gguf_file::open(what.in);
+    tw::thread_team team{options.threads};
+    const tw::execution how{.threads = &team};
+    tw::io::gguf_writer out{static_cast<std::uint32_t>(file.alignment())};
+    out.copy_metadata(file);
+    out.set("general.file_type", file_type(wanted->type));
+    out.set("general.quantization_version", std::uint32_t{2});
+    for(const tw::io::gguf_tensor& tensor: file.tensors()) {
+        const std::span<const std::uint64_t> extents{tensor.extents.data(), tensor.rank};
+        const bool is_matrix = tensor.rank >= 2 && tensor.name.ends_with(".weight");
+        const tw::dtype type = is_matrix ? type_for(wanted->type, extents[0]) : tensor.type;
+        if(type == tensor.type) {
+            out.add_tensor(tensor.name, type, extents, tensor.data);
+            continue;
+        }
+        out.add_tensor(tensor.name, type, extents, [&tensor, &how, type](const tw::io::byte_sink& sink) {
+            const auto columns = static_cast<std::size_t>(tensor.extents[0]);
+            const tw::dtype_info from = tw::info(tensor.type);
+            const tw::dtype_info to = tw::info(type);
+            const std::size_t in_bytes = columns / from.block_size * from.block_bytes;
+            const std::size_t out_bytes = columns / to.block_size * to.block_bytes;
+            const std::size_t rows = tensor.data.size() / in_bytes;
+            const std::size_t at_once = std::max<std::size_t>(1, (std::size_t{1} << 20) / columns);
+            std::vector<float> values(at_once * columns);
+            std::vector<std::byte> encoded(at_once * out_bytes);
+            for(std::size_t row = 0; row < rows; row += at_once) {
+                const std::size_t count = std::min(at_once, rows - row);
+                tw::parallel_for(how, count, 1, [&](tw::work_range range) {
+                    for(std::size_t i = range.begin; i < range.end; ++i) {
+                        const std::span<float> line = std::span{values}.subspan(i * columns, columns);
+                        tw::quant::decode(from.type, tensor.data.subspan((row + i) * in_bytes, in_bytes), line);
+                        tw::quant::encode(to.type, line, std::span{encoded}.subspan(i * out_bytes, out_bytes));
+                    }
+                });
+                sink(std::span{encoded}.first(count * out_bytes));
+            }
+        });
+    }
+    progress_bar bar{"quantizing"};
+    out.save(what.out, [&](std::uint64_t done, std::uint64_t total) {
+        bar(done, total);
+        return true;
+    });
+    return 0;
+}
+
+} // namespace cli

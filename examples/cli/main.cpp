@@ -1,0 +1,155 @@
+// tokenworks: the library at a terminal. This file is the command line; the work is in files.cpp and models.cpp.
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/version.hpp>
+
+#include "options.hpp"
+
+namespace {
+
+void add_model(CLI::App& command, cli::common_options& options) {
+    command.add_option("-m,--model", options.model, "a GGUF file")->required();
+    command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")->check(CLI::Range(0, 1024));
+    command.add_option("--isa", options.isa, "auto, portable, avx2, avx512 or neon; also TOKENWORKS_ISA");
+    command.add_flag("--json", options.json, "one JSON object on stdout");
+}
+
+void add_text(CLI::App& command, cli::input_options& input, const std::string& name) {
+    auto* const text = command.add_option(name, input.text, "the text itself");
+    auto* const file = command.add_option("--file", input.file, "a file with the text");
+    text->excludes(file);
+}
+
+void add_sampling(CLI::App& command, cli::generate_options& options) {
+    auto& s = options.sampling;
+    command.add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str();
+    command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")->capture_default_str();
+    command.add_option("--top-p", s.top_p, "keep the likeliest up to this mass")->capture_default_str();
+    command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")->capture_default_str();
+    command.add_option("--typical-p", s.typical_p, "locally typical sampling; 1: off")->capture_default_str();
+    command.add_option("--repeat-penalty", s.repeat_penalty, "of tokens that occurred; 1: off")->capture_default_str();
+    command.add_option("--repeat-last-n", s.repeat_last_n, "tokens that the penalties look back")->capture_default_str();
+    command.add_option("--frequency-penalty", s.frequency_penalty, "0: off")->capture_default_str();
+    command.add_option("--presence-penalty", s.presence_penalty, "0: off")->capture_default_str();
+    command.add_option("--seed", s.seed, "of the random numbers")->capture_default_str();
+    command.add_option("--logit-bias", options.logit_bias, "ID=B, repeatable: adds B to a token's logit");
+    command.add_option("--grammar-file", options.grammar_file, "GBNF (not in this version)");
+    command.add_option("--json-schema", options.json_schema, "JSON Schema (not in this version)");
+    command.add_option("--regex", options.regex, "a regular expression (not in this version)");
+    command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")->capture_default_str();
+    command.add_option("--ctx", options.context, "context to reserve; 0: as needed");
+    command.add_option("--cache-type", options.cache_type, "f32, f16 or q8_0")->capture_default_str();
+    command.add_option("--system", options.system, "the system message of a conversation");
+    command.add_option("--stop", options.stop, "text that ends the answer, repeatable");
+    command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{"Runs and inspects transformer models on this machine's processor.", "tokenworks"};
+    app.set_version_flag("--version", TOKENWORKS_VERSION_STRING);
+    app.require_subcommand(0, 1);
+
+    cli::common_options common;
+    int code = 0;
+
+    auto* const info = app.add_subcommand("info", "what a model file holds and needs");
+    add_model(*info, common);
+    info->callback([&] { code = cli::info(common); });
+
+    cli::tokenize_options tokenize;
+    auto* const tokenize_command = app.add_subcommand("tokenize", "text to token ids");
+    add_model(*tokenize_command, common);
+    add_text(*tokenize_command, tokenize.input, "--text");
+    tokenize_command->add_option("--jsonl", tokenize.jsonl, "a file with a JSON string a line; prints a line of ids for each");
+    tokenize_command->add_flag("--add-special", tokenize.add_special, "add what the model starts and ends a text with");
+    tokenize_command->add_flag("--parse-special", tokenize.parse_special, "read control tokens in the text as such");
+    tokenize_command->callback([&] { code = cli::tokenize(common, tokenize); });
+
+    std::string ids;
+    auto* const detokenize = app.add_subcommand("detokenize", "token ids to bytes");
+    add_model(*detokenize, common);
+    detokenize->add_option("--ids", ids, "1,2,3")->required();
+    detokenize->callback([&] { code = cli::detokenize(common, ids); });
+
+    cli::logits_options logits;
+    auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
+    add_model(*logits_command, common);
+    logits_command->add_option("--ids", logits.ids, "1,2,3")->required();
+    logits_command->add_option("--out", logits.out, "float32 [T,V]")->required();
+    logits_command->callback([&] { code = cli::logits(common, logits); });
+
+    cli::generate_options generate;
+    auto* const generate_command = app.add_subcommand("generate", "continues a text");
+    add_model(*generate_command, common);
+    add_text(*generate_command, generate.input, "-p,--prompt");
+    generate_command->add_option("--ids", generate.input.ids, "1,2,3: the prompt as token ids");
+    generate_command->add_flag("--chat", generate.chat, "put the prompt into the model's chat template");
+    add_sampling(*generate_command, generate);
+    generate_command->callback([&] { code = cli::generate(common, generate); });
+
+    cli::generate_options conversation;
+    conversation.max_tokens = 1024;
+    auto* const chat = app.add_subcommand("chat", "an interactive conversation; Ctrl-C stops the answer");
+    add_model(*chat, common);
+    add_sampling(*chat, conversation);
+    chat->callback([&] { code = cli::chat(common, conversation); });
+
+    cli::perplexity_options perplexity;
+    auto* const perplexity_command = app.add_subcommand("perplexity", "how well a model predicts a text");
+    add_model(*perplexity_command, common);
+    perplexity_command->add_option("--file", perplexity.file, "the text")->required();
+    perplexity_command->add_option("--ctx", perplexity.context, "tokens in a window; its second half is scored")
+        ->capture_default_str()
+        ->check(CLI::Range(4, 1 << 24));
+    perplexity_command->callback([&] { code = cli::perplexity(common, perplexity); });
+
+    cli::bench_options bench;
+    auto* const bench_command = app.add_subcommand("bench", "tokens per second, beside what this machine can do");
+    add_model(*bench_command, common);
+    bench_command->add_option("-p,--prompt-tokens", bench.prompt)->capture_default_str()->check(CLI::Range(1, 1 << 20));
+    bench_command->add_option("-n,--generated-tokens", bench.generate)->capture_default_str()->check(CLI::Range(1, 1 << 20));
+    bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(CLI::Range(1, 4096));
+    bench_command->add_option("-r,--repetitions", bench.repetitions)->capture_default_str()->check(CLI::Range(1, 1000));
+    bench_command->callback([&] { code = cli::bench(common, bench); });
+
+    cli::quantize_options quantize;
+    auto* const quantize_command = app.add_subcommand("quantize", "writes a GGUF file with its matrices in another type");
+    quantize_command->add_option("IN", quantize.in)->required();
+    quantize_command->add_option("OUT", quantize.out)->required();
+    quantize_command->add_option("TYPE", quantize.type, "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl")->required();
+    quantize_command->add_option("-t,--threads", common.threads)->check(CLI::Range(0, 1024));
+    quantize_command->callback([&] { code = cli::quantize(common, quantize); });
+
+    try {
+        app.parse(argc, argv);
+    } catch(const CLI::ParseError& problem) {
+        return app.exit(problem) == 0 ? 0 : 2;
+    }
+    if(app.get_subcommands().empty()) {
+        std::cout << app.help();
+    }
+    return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch(const cli::usage_error& problem) {
+        std::cerr << "tokenworks: error: " << problem.what() << '\n';
+        return 2;
+    } catch(const std::bad_alloc&) {
+        std::cerr << "tokenworks: error: out of memory\n";
+    } catch(const std::exception& problem) {
+        std::cerr << "tokenworks: error: " << problem.what() << '\n';
+    }
+    return 1;
+}

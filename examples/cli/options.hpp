@@ -1,0 +1,122 @@
+// What the command line was parsed into, a struct a subcommand, and the functions that carry them out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/sampling/options.hpp>
+
+namespace cli {
+
+namespace tw = tokenworks;
+
+/// Bad usage that the parser could not see; the program exits with 2.
+struct usage_error: std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct common_options {
+    std::string model;
+    unsigned threads = 0;
+    std::string isa = "auto";
+    bool json = false;
+};
+
+/// Text or ids, from the flags that subcommands share.
+struct input_options {
+    std::optional<std::string> text;
+    std::optional<std::string> file;
+    std::optional<std::string> ids;
+};
+
+struct tokenize_options {
+    input_options input;
+    std::optional<std::string> jsonl;
+    bool add_special = false;
+    bool parse_special = false;
+};
+
+struct logits_options {
+    std::string ids;
+    std::string out;
+};
+
+struct generate_options {
+    input_options input;
+    std::size_t max_tokens = 128;
+    std::size_t context = 0;
+    bool chat = false;
+    bool ignore_eos = false;
+    std::optional<std::string> system;
+    std::vector<std::string> stop;
+    std::string cache_type = "f16";
+    std::vector<std::string> logit_bias;
+    std::optional<std::string> grammar_file;
+    std::optional<std::string> json_schema;
+    std::optional<std::string> regex;
+    tw::sampling::sampler_options sampling;
+};
+
+struct perplexity_options {
+    std::string file;
+    std::size_t context = 512;
+};
+
+struct bench_options {
+    std::size_t prompt = 512;
+    std::size_t generate = 128;
+    std::size_t batch = 1;
+    std::size_t repetitions = 5;
+};
+
+struct quantize_options {
+    std::string in;
+    std::string out;
+    std::string type;
+};
+
+// Each returns the exit code; errors are exceptions.
+int info(const common_options&);
+int tokenize(const common_options&, const tokenize_options&);
+int detokenize(const common_options&, const std::string& ids);
+int quantize(const common_options&, const quantize_options&);
+int logits(const common_options&, const logits_options&);
+int generate(const common_options&, const generate_options&);
+int chat(const common_options&, const generate_options&);
+int perplexity(const common_options&, const perplexity_options&);
+int bench(const common_options&, const bench_options&);
+
+// Shared by the subcommands.
+
+/// The instruction set and threads that --isa, TOKENWORKS_ISA and --threads ask for.
+[[nodiscard]] tw::isa chosen_isa(const common_options&);
+/// "1,2,3" or "1 2 3".
+/// @throws usage_error
+[[nodiscard]] std::vector<std::int32_t> parse_ids(const std::string& text);
+/// The whole of a file.
+/// @throws tw::io_error
+[[nodiscard]] std::string read_text(const std::string& path);
+/// The text of --text, -p or --file.
+/// @throws usage_error where there is none, or more than one
+[[nodiscard]] std::string text_of(const input_options&);
+
+/// A bar on stderr where that is a terminal; nothing elsewhere.
+class progress_bar {
+public:
+    explicit progress_bar(std::string what);
+    ~progress_bar();
+    progress_bar(const progress_bar&) = delete;
+    progress_bar& operator=(const progress_bar&) = delete;
+    void operator()(std::uint64_t done, std::uint64_t total);
+
+private:
+    std::string what_;
+    bool shown_;
+    int percent_ = -1;
+};
+
+} // namespace cli

@@ -1,0 +1,55 @@
+// Every macro and compiler probe of the library, all prefixed TOKENWORKS_.
+//
+// All code lives in the inline namespace TOKENWORKS_ABI, so that two versions of the library can be linked into one
+// program. Headers open it as `namespace tokenworks::inline TOKENWORKS_ABI::kernels {`.
+#pragma once
+
+#include <tokenworks/version.hpp>
+
+#if defined(_MSVC_LANG) || !(defined(__GNUC__) || defined(__clang__))
+#error "tokenworks needs GCC 12 or newer, or Clang 14 or newer"
+#endif
+#if __cplusplus < 202002L
+#error "tokenworks needs C++20: compile with -std=c++20"
+#endif
+
+#define TOKENWORKS_ABI v0_1
+
+// Kernel bodies are written once, without a target attribute, and inlined into one entry point per instruction set.
+#define TOKENWORKS_INLINE __attribute__((always_inline)) inline
+#define TOKENWORKS_NOINLINE __attribute__((noinline))
+#define TOKENWORKS_RESTRICT __restrict__
+
+// Hot loops with constant trip counts must be unrolled at -O2 also.
+#define TOKENWORKS_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define TOKENWORKS_UNROLL(n) TOKENWORKS_PRAGMA(clang loop unroll_count(n))
+#else
+#define TOKENWORKS_UNROLL(n) TOKENWORKS_PRAGMA(GCC unroll n)
+#endif
+
+#if defined(__x86_64__)
+#define TOKENWORKS_X86 1
+#define TOKENWORKS_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2,popcnt")))
+#define TOKENWORKS_TARGET_AVX512                                                                                       \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi,bmi2,popcnt")))
+#else
+#define TOKENWORKS_X86 0
+#endif
+
+#if defined(__aarch64__)
+#define TOKENWORKS_ARM64 1
+#if defined(__clang__)
+#define TOKENWORKS_TARGET_NEON __attribute__((target("dotprod")))
+#else
+#define TOKENWORKS_TARGET_NEON __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+#else
+#define TOKENWORKS_ARM64 0
+#endif
+
+#if defined(__cpp_exceptions)
+#define TOKENWORKS_EXCEPTIONS 1
+#else
+#define TOKENWORKS_EXCEPTIONS 0
+#endif

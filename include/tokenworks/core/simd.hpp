@@ -1,0 +1,532 @@
+// Sixteen floats as one value, and the way a kernel gets compiled for each instruction set.
+//
+// A kernel is written once, as `template <class Isa> struct kernel { static TOKENWORKS_INLINE void run(...); }` in
+// terms of f32x16<Isa>, and simd::dispatch<kernel>(set, ...) calls it through one entry point per instruction set,
+// which carries the target attribute. The compiler's vector extensions are legal in code without that attribute,
+// intrinsics are not: so the body needs no attribute and there is one body, not four. Where a kernel needs an
+// instruction that the extensions cannot say (the int8 dot product), it specialises the struct for that tag and puts
+// the attribute on run().
+//
+// The number of lanes is 16 on every instruction set, so sums have the same order everywhere; the portable form
+// is carried by xsimd. fma() rounds once on avx2, avx512 and neon, and twice where the machine has no such instruction.
+// A product that is added to something is always written with fma(): GCC may or may not contract `a * b + c`.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <xsimd/xsimd.hpp>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/cpu.hpp>
+#include <tokenworks/core/float16.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::simd {
+
+inline constexpr std::size_t lanes = 16;
+
+// Tags. The portable one names the architecture that xsimd was compiled for, so that translation units built with
+// different flags do not share its code.
+struct avx512 {
+    static constexpr int width = 16;
+};
+struct avx2 {
+    static constexpr int width = 8;
+};
+struct neon {
+    static constexpr int width = 4;
+};
+template <class Architecture = xsimd::default_arch>
+struct portable {};
+
+#if defined(__clang__) || TOKENWORKS_ARM64
+using half = __fp16;
+#endif
+
+namespace detail {
+
+template <int Width>
+struct native {
+    typedef float f32 __attribute__((vector_size(Width * 4)));
+    typedef float f32_unaligned __attribute__((vector_size(Width * 4), aligned(4)));
+    typedef std::int32_t i32 __attribute__((vector_size(Width * 4)));
+    typedef std::uint32_t u32 __attribute__((vector_size(Width * 4)));
+    typedef std::int8_t i8 __attribute__((vector_size(Width), aligned(1)));
+    typedef std::uint16_t u16 __attribute__((vector_size(Width * 2), aligned(2)));
+#if defined(__clang__) || TOKENWORKS_ARM64
+    typedef half f16 __attribute__((vector_size(Width * 2), aligned(2)));
+#endif
+    struct bytes {
+        std::byte data[static_cast<std::size_t>(Width)];
+    };
+    struct halves {
+        std::byte data[static_cast<std::size_t>(2 * Width)];
+    };
+};
+
+// Widening moves. GCC 12 takes vector conversions between element sizes apart, so there it is told the instruction.
+#if defined(__clang__) || TOKENWORKS_ARM64
+template <int Width>
+TOKENWORKS_INLINE void widen_f16(const void* from, typename native<Width>::f32& to) {
+    to = __builtin_convertvector(*static_cast<const typename native<Width>::f16*>(from), typename native<Width>::f32);
+}
+template <int Width>
+TOKENWORKS_INLINE void narrow_f16(const typename native<Width>::f32& from, void* to) {
+    *static_cast<typename native<Width>::f16*>(to) = __builtin_convertvector(from, typename native<Width>::f16);
+}
+template <int Width>
+TOKENWORKS_INLINE void widen_u16(const void* from, typename native<Width>::u32& to) {
+    to = __builtin_convertvector(*static_cast<const typename native<Width>::u16*>(from), typename native<Width>::u32);
+}
+template <int Width>
+TOKENWORKS_INLINE void widen_i8(const void* from, typename native<Width>::i32& to) {
+    to = __builtin_convertvector(*static_cast<const typename native<Width>::i8*>(from), typename native<Width>::i32);
+}
+#else
+template <int Width>
+TOKENWORKS_INLINE void widen_f16(const void* from, typename native<Width>::f32& to) {
+    __asm__("vcvtph2ps %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::halves*>(from)));
+}
+template <int Width>
+TOKENWORKS_INLINE void narrow_f16(const typename native<Width>::f32& from, void* to) {
+    __asm__("vcvtps2ph $0, %1, %0" : "=m"(*static_cast<typename native<Width>::halves*>(to)) : "v"(from));
+}
+template <int Width>
+TOKENWORKS_INLINE void widen_u16(const void* from, typename native<Width>::u32& to) {
+    __asm__("vpmovzxwd %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::halves*>(from)));
+}
+template <int Width>
+TOKENWORKS_INLINE void widen_i8(const void* from, typename native<Width>::i32& to) {
+    __asm__("vpmovsxbd %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::bytes*>(from)));
+}
+#endif
+
+// c = a * b + c, rounded once. Left to itself, GCC contracts a product only where every use of it is a sum, and with
+// -mtune=znver4 not even always: the same code could then round differently in two places that must agree.
+#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
+template <int Width>
+TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
+                            typename native<Width>::f32& c) {
+    c = __builtin_elementwise_fma(a, b, c);
+}
+#elif defined(__clang__)
+template <int Width>
+TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
+                            typename native<Width>::f32& c) {
+    c = a * b + c;
+}
+#elif TOKENWORKS_X86
+// Makes the compiler declare the two builtins, which it does at the first function that may use them.
+TOKENWORKS_TARGET_AVX512 void declare_avx512_builtins();
+TOKENWORKS_TARGET_AVX2 void declare_avx2_builtins();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+template <int Width>
+TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
+                            typename native<Width>::f32& c) {
+    if constexpr(Width == 16) {
+        constexpr int round_as_set = 4;
+        c = __builtin_ia32_vfmaddps512_mask(a, b, c, static_cast<short>(-1), round_as_set);
+    } else {
+        c = __builtin_ia32_vfmaddps256(a, b, c);
+    }
+}
+#pragma GCC diagnostic pop
+#elif TOKENWORKS_ARM64
+template <int Width>
+TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
+                            typename native<Width>::f32& c) {
+    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+}
+#else
+template <int Width>
+TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
+                            typename native<Width>::f32& c) {
+    c = a * b + c;
+}
+#endif
+
+} // namespace detail
+
+/// Sixteen float lanes on one instruction set. Everything is inlined; pass by const reference.
+template <class Isa>
+struct f32x16 {
+    static constexpr int width = Isa::width;
+    static constexpr int parts = 16 / width;
+    using native = detail::native<width>;
+    using vector = typename native::f32;
+
+    vector v[static_cast<std::size_t>(parts)];
+
+    static TOKENWORKS_INLINE f32x16 zero() {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = vector{};
+        }
+        return r;
+    }
+    static TOKENWORKS_INLINE f32x16 broadcast(float x) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = vector{} + x;
+        }
+        return r;
+    }
+    static TOKENWORKS_INLINE f32x16 load(const float* from) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = *reinterpret_cast<const typename native::f32_unaligned*>(from + i * width);
+        }
+        return r;
+    }
+    static TOKENWORKS_INLINE f32x16 load(const f16* from) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            detail::widen_f16<width>(from + i * width, r.v[i]);
+        }
+        return r;
+    }
+    static TOKENWORKS_INLINE f32x16 load(const bf16* from) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            typename native::u32 bits;
+            detail::widen_u16<width>(from + i * width, bits);
+            bits <<= 16;
+            std::memcpy(&r.v[i], &bits, sizeof bits);
+        }
+        return r;
+    }
+    static TOKENWORKS_INLINE f32x16 load(const std::int8_t* from) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            typename native::i32 whole;
+            detail::widen_i8<width>(from + i * width, whole);
+            r.v[i] = __builtin_convertvector(whole, vector);
+        }
+        return r;
+    }
+    TOKENWORKS_INLINE void store(float* to) const {
+        for(int i = 0; i < parts; ++i) {
+            *reinterpret_cast<typename native::f32_unaligned*>(to + i * width) = v[i];
+        }
+    }
+    TOKENWORKS_INLINE void store(f16* to) const {
+        for(int i = 0; i < parts; ++i) {
+            detail::narrow_f16<width>(v[i], to + i * width);
+        }
+    }
+
+    friend TOKENWORKS_INLINE f32x16 operator+(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] + b.v[i];
+        }
+        return r;
+    }
+    friend TOKENWORKS_INLINE f32x16 operator-(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] - b.v[i];
+        }
+        return r;
+    }
+    friend TOKENWORKS_INLINE f32x16 operator*(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] * b.v[i];
+        }
+        return r;
+    }
+    friend TOKENWORKS_INLINE f32x16 operator*(const f32x16& a, float b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] * b;
+        }
+        return r;
+    }
+    friend TOKENWORKS_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] / b.v[i];
+        }
+        return r;
+    }
+    /// a * b + c
+    friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
+        f32x16 r = c;
+        for(int i = 0; i < parts; ++i) {
+            detail::fuse<width>(a.v[i], b.v[i], r.v[i]);
+        }
+        return r;
+    }
+    /// a * b + c with one b for all lanes; the broadcast folds into the instruction where there is such a form
+    friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, float b, const f32x16& c) {
+        f32x16 r = c;
+        for(int i = 0; i < parts; ++i) {
+            const vector all = vector{} + b;
+            detail::fuse<width>(a.v[i], all, r.v[i]);
+        }
+        return r;
+    }
+    /// The larger of each pair; a where b is not a number
+    friend TOKENWORKS_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = b.v[i] > a.v[i] ? b.v[i] : a.v[i];
+        }
+        return r;
+    }
+    /// The smaller of each pair; a where b is not a number
+    friend TOKENWORKS_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = b.v[i] < a.v[i] ? b.v[i] : a.v[i];
+        }
+        return r;
+    }
+    friend TOKENWORKS_INLINE f32x16 abs(const f32x16& a) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            typename native::u32 bits;
+            std::memcpy(&bits, &a.v[i], sizeof bits);
+            bits &= 0x7fffffffU;
+            std::memcpy(&r.v[i], &bits, sizeof bits);
+        }
+        return r;
+    }
+    /// less where a < b, otherwise
+    friend TOKENWORKS_INLINE f32x16 select_less(const f32x16& a, const f32x16& b, const f32x16& less,
+                                                const f32x16& otherwise) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            r.v[i] = a.v[i] < b.v[i] ? less.v[i] : otherwise.v[i];
+        }
+        return r;
+    }
+    /// To the nearest whole number, ties to even; |a| must be below 2^22
+    friend TOKENWORKS_INLINE f32x16 round(const f32x16& a) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            const vector magic = vector{} + 12582912.0F; // 1.5 * 2^23
+            const vector shifted = a.v[i] + magic;
+            r.v[i] = shifted - magic;
+        }
+        return r;
+    }
+    /// a * 2^n for whole n in [-126, 127]
+    friend TOKENWORKS_INLINE f32x16 scale_by_power_of_two(const f32x16& a, const f32x16& n) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            typename native::i32 bits = (__builtin_convertvector(n.v[i], typename native::i32) + 127) << 23;
+            vector power;
+            std::memcpy(&power, &bits, sizeof bits);
+            r.v[i] = a.v[i] * power;
+        }
+        return r;
+    }
+};
+
+/// The same on the instruction set the program was compiled for, whichever that is.
+template <class Architecture>
+struct f32x16<portable<Architecture>> {
+    using batch = xsimd::batch<float, Architecture>;
+    static constexpr std::size_t width = batch::size;
+    static constexpr std::size_t parts = 16 / width;
+    static_assert(16 % width == 0, "a portable vector must divide sixteen lanes");
+
+    batch v[parts];
+
+    static TOKENWORKS_INLINE f32x16 zero() { return broadcast(0.0F); }
+    static TOKENWORKS_INLINE f32x16 broadcast(float x) {
+        return make([&](std::size_t) { return batch(x); });
+    }
+    static TOKENWORKS_INLINE f32x16 load(const float* from) {
+        return make([&](std::size_t i) { return batch::load_unaligned(from + i * width); });
+    }
+    template <class T>
+    static TOKENWORKS_INLINE f32x16 load(const T* from) {
+        float wide[lanes];
+        for(std::size_t i = 0; i < lanes; ++i) {
+            wide[i] = static_cast<float>(from[i]);
+        }
+        return load(static_cast<const float*>(wide));
+    }
+    TOKENWORKS_INLINE void store(float* to) const {
+        for(std::size_t i = 0; i < parts; ++i) {
+            v[i].store_unaligned(to + i * width);
+        }
+    }
+    template <class T>
+    TOKENWORKS_INLINE void store(T* to) const {
+        float wide[lanes];
+        store(static_cast<float*>(wide));
+        for(std::size_t i = 0; i < lanes; ++i) {
+            to[i] = T(wide[i]);
+        }
+    }
+
+    friend TOKENWORKS_INLINE f32x16 operator+(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
+    }
+    friend TOKENWORKS_INLINE f32x16 operator-(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
+    }
+    friend TOKENWORKS_INLINE f32x16 operator*(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
+    }
+    friend TOKENWORKS_INLINE f32x16 operator*(const f32x16& a, float b) {
+        return make([&](std::size_t i) { return a.v[i] * batch(b); });
+    }
+    friend TOKENWORKS_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return a.v[i] / b.v[i]; });
+    }
+    friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
+        return make([&](std::size_t i) { return xsimd::fma(a.v[i], b.v[i], c.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, float b, const f32x16& c) {
+        return make([&](std::size_t i) { return xsimd::fma(a.v[i], batch(b), c.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return xsimd::select(b.v[i] > a.v[i], b.v[i], a.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
+        return make([&](std::size_t i) { return xsimd::select(b.v[i] < a.v[i], b.v[i], a.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 abs(const f32x16& a) {
+        return make([&](std::size_t i) { return xsimd::abs(a.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 select_less(const f32x16& a, const f32x16& b, const f32x16& less,
+                                                const f32x16& otherwise) {
+        return make([&](std::size_t i) { return xsimd::select(a.v[i] < b.v[i], less.v[i], otherwise.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 round(const f32x16& a) {
+        return make([&](std::size_t i) { return xsimd::nearbyint(a.v[i]); });
+    }
+    friend TOKENWORKS_INLINE f32x16 scale_by_power_of_two(const f32x16& a, const f32x16& n) {
+        return make([&](std::size_t i) { return xsimd::ldexp(a.v[i], xsimd::to_int(n.v[i])); });
+    }
+
+private:
+    template <class Part>
+    static TOKENWORKS_INLINE f32x16 make(Part part) {
+        f32x16 r;
+        for(std::size_t i = 0; i < parts; ++i) {
+            r.v[i] = part(i);
+        }
+        return r;
+    }
+};
+
+/// Sum of the lanes, always as the same tree: lane i with lane i + 8, then + 4, + 2, + 1.
+template <class Isa>
+TOKENWORKS_INLINE float reduce_add(const f32x16<Isa>& a) {
+    float x[lanes];
+    a.store(static_cast<float*>(x));
+    for(std::size_t half_size = lanes / 2; half_size != 0; half_size /= 2) {
+        for(std::size_t i = 0; i < half_size; ++i) {
+            x[i] += x[i + half_size];
+        }
+    }
+    return x[0];
+}
+
+/// Largest lane.
+template <class Isa>
+TOKENWORKS_INLINE float reduce_max(const f32x16<Isa>& a) {
+    float x[lanes];
+    a.store(static_cast<float*>(x));
+    for(std::size_t half_size = lanes / 2; half_size != 0; half_size /= 2) {
+        for(std::size_t i = 0; i < half_size; ++i) {
+            x[i] = x[i + half_size] > x[i] ? x[i + half_size] : x[i];
+        }
+    }
+    return x[0];
+}
+
+/// The first n <= 16 values, the other lanes set to `fill`. Reads nothing behind from[n - 1].
+template <class Isa, class T>
+TOKENWORKS_INLINE f32x16<Isa> load_partial(const T* from, std::size_t n, float fill = 0.0F) {
+    float wide[lanes];
+    for(std::size_t i = 0; i < lanes; ++i) {
+        wide[i] = i < n ? static_cast<float>(from[i]) : fill;
+    }
+    return f32x16<Isa>::load(static_cast<const float*>(wide));
+}
+
+/// Writes the first n <= 16 lanes and nothing behind them.
+template <class Isa, class T>
+TOKENWORKS_INLINE void store_partial(const f32x16<Isa>& a, T* to, std::size_t n) {
+    float wide[lanes];
+    a.store(static_cast<float*>(wide));
+    for(std::size_t i = 0; i < n; ++i) {
+        to[i] = T(wide[i]);
+    }
+}
+
+/// e^x in every lane, to 2 units in the last place; 0 below -87.3, finite up to 88.3 and clamped above.
+/// Range reduction by ln 2 in two parts, then a polynomial of degree 6 (Cephes, expf).
+template <class Isa>
+TOKENWORKS_INLINE f32x16<Isa> exp(const f32x16<Isa>& x) {
+    using vector = f32x16<Isa>;
+    const vector low = vector::broadcast(-87.336544F);
+    const vector clamped = min(max(x, low), vector::broadcast(88.376259F));
+    const vector n = round(clamped * 1.44269504088896341F);
+    vector r = fma(n, -0.693359375F, clamped);
+    r = fma(n, 2.12194440e-4F, r);
+    vector p = fma(r, 1.9875691500e-4F, vector::broadcast(1.3981999507e-3F));
+    p = fma(p, r, vector::broadcast(8.3334519073e-3F));
+    p = fma(p, r, vector::broadcast(4.1665795894e-2F));
+    p = fma(p, r, vector::broadcast(1.6666665459e-1F));
+    p = fma(p, r, vector::broadcast(5.0000001201e-1F));
+    p = fma(p, r * r, r) + vector::broadcast(1.0F);
+    return select_less(x, low, vector::zero(), scale_by_power_of_two(p, n));
+}
+
+namespace detail {
+
+#if TOKENWORKS_X86
+template <class Kernel, class... Args>
+TOKENWORKS_TARGET_AVX512 TOKENWORKS_NOINLINE inline auto call_avx512(Args... args) {
+    return Kernel::run(args...);
+}
+template <class Kernel, class... Args>
+TOKENWORKS_TARGET_AVX2 TOKENWORKS_NOINLINE inline auto call_avx2(Args... args) {
+    return Kernel::run(args...);
+}
+#elif TOKENWORKS_ARM64
+template <class Kernel, class... Args>
+TOKENWORKS_TARGET_NEON TOKENWORKS_NOINLINE inline auto call_neon(Args... args) {
+    return Kernel::run(args...);
+}
+#endif
+template <class Kernel, class... Args>
+TOKENWORKS_NOINLINE inline auto call_portable(Args... args) {
+    return Kernel::run(args...);
+}
+
+} // namespace detail
+
+/// Calls Kernel<Tag>::run(args...) for the instruction set. Arguments are passed by value: pointers, numbers, small
+/// structs.
+/// @pre is_supported(set)
+template <template <class> class Kernel, class... Args>
+auto dispatch(isa set, Args... args) {
+    switch(set) {
+#if TOKENWORKS_X86
+    case isa::avx512:
+        return detail::call_avx512<Kernel<avx512>>(args...);
+    case isa::avx2:
+        return detail::call_avx2<Kernel<avx2>>(args...);
+#elif TOKENWORKS_ARM64
+    case isa::neon:
+        return detail::call_neon<Kernel<neon>>(args...);
+#endif
+    default:
+        return detail::call_portable<Kernel<portable<>>>(args...);
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::simd

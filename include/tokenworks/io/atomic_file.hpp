@@ -1,0 +1,162 @@
+// Writes a file so that its name holds either the old content or the new one, never a part: the bytes go to a temporary
+// file in the same folder, which is flushed to the disk and renamed when complete. A failure at any point (full disk,
+// size limit, exception of the caller) removes the temporary file and leaves the old one as it was.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/io/posix.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::io {
+
+/// Takes bytes that go to the end of what was written so far.
+using byte_sink = std::function<void(std::span<const std::byte>)>;
+/// Makes bytes piece by piece, so that a large tensor need not be in memory as a whole.
+using byte_producer = std::function<void(const byte_sink&)>;
+
+class atomic_file {
+public:
+    /// Starts writing; the file of that name is not touched yet. A link is followed, permissions are kept.
+    /// @throws io_error where the folder cannot be written, or the name belongs to something that is no regular file
+    explicit atomic_file(std::string path) : path_{std::move(path)} {
+        if(path_.empty() || path_.back() == '/' || path_.find('\0') != std::string::npos) {
+            throw io_error(printable(path_), "cannot write: not the name of a file");
+        }
+        struct stat old {};
+        const bool replaces = ::stat(path_.c_str(), &old) == 0;
+        if(replaces && !S_ISREG(old.st_mode)) {
+            throw io_error(path_, std::string{"cannot write: it is "} + detail::kind_of(old) + ", not a regular file");
+        }
+        target_ = replaces ? resolve(path_) : path_;
+        const std::size_t slash = target_.rfind('/');
+        folder_ = slash == std::string::npos ? "./" : target_.substr(0, slash + 1);
+        open_temporary();
+        if(replaces && ::fchmod(file_.get(), old.st_mode & 07777U) != 0) {
+            const int code = errno;
+            discard();
+            detail::raise_errno(path_, "set the permissions", code);
+        }
+    }
+
+    atomic_file(const atomic_file&) = delete;
+    atomic_file& operator=(const atomic_file&) = delete;
+    ~atomic_file() { discard(); }
+
+    /// Bytes written so far.
+    [[nodiscard]] std::uint64_t position() const noexcept { return written_ + buffer_.size(); }
+
+    /// @throws io_error where the system refuses: the file is lost then, the old one stays
+    void write(std::span<const std::byte> bytes) {
+        if(buffer_.size() + bytes.size() > buffer_bytes) {
+            flush();
+        }
+        if(bytes.size() > buffer_bytes) {
+            put(bytes);
+        } else {
+            buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+        }
+    }
+
+    /// Makes the new content the file's, for good.
+    /// @throws io_error; the old content stays then (except where only the last flush of the folder fails)
+    void commit() {
+        flush();
+        if(::fsync(file_.get()) != 0) {
+            detail::raise_errno(path_, "flush", errno);
+        }
+        if(::close(file_.release()) != 0) {
+            detail::raise_errno(path_, "close", errno);
+        }
+        if(::rename(temporary_.c_str(), target_.c_str()) != 0) {
+            detail::raise_errno(path_, "rename its temporary file", errno);
+        }
+        temporary_.clear();
+        const detail::descriptor folder{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        // Some file systems cannot flush a folder and say EINVAL; some folders can be written but not read.
+        if(folder.get() >= 0 && ::fsync(folder.get()) != 0 && errno != EINVAL) {
+            detail::raise_errno(path_, "flush its folder", errno);
+        }
+    }
+
+private:
+    static constexpr std::size_t buffer_bytes = std::size_t{256} << 10;
+
+    [[nodiscard]] static std::string resolve(const std::string& path) {
+        const std::unique_ptr<char, decltype(&std::free)> real{::realpath(path.c_str(), nullptr), &std::free};
+        return real ? std::string{real.get()} : path;
+    }
+
+    void open_temporary() {
+        const std::string stem = folder_ + ".tokenworks-" + std::to_string(::getpid()) + "-";
+        for(unsigned attempt = 0;; ++attempt) {
+            temporary_ = stem + std::to_string(attempt) + ".tmp";
+            file_ = detail::descriptor{::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+            if(file_.get() >= 0) {
+                return;
+            }
+            if(errno != EEXIST) {
+                temporary_.clear();
+                detail::raise_errno(path_, "write in its folder", errno);
+            }
+        }
+    }
+
+    void flush() {
+        put(buffer_);
+        buffer_.clear();
+    }
+
+    void put(std::span<const std::byte> bytes) {
+        // Past the limit the system would send SIGXFSZ, which ends a program that does not expect it.
+        struct rlimit limit {};
+        if(::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           (written_ > limit.rlim_cur || bytes.size() > limit.rlim_cur - written_)) {
+            detail::raise_errno(path_, "write at offset " + std::to_string(written_), EFBIG);
+        }
+        while(!bytes.empty()) {
+            const auto count = ::write(file_.get(), bytes.data(), bytes.size());
+            if(count < 0) {
+                if(errno == EINTR) {
+                    continue;
+                }
+                detail::raise_errno(path_, "write at offset " + std::to_string(written_), errno);
+            }
+            written_ += static_cast<std::uint64_t>(count);
+            bytes = bytes.subspan(static_cast<std::size_t>(count));
+        }
+    }
+
+    void discard() noexcept {
+        if(!temporary_.empty()) {
+            ::unlink(temporary_.c_str());
+            temporary_.clear();
+        }
+    }
+
+    std::string path_;
+    std::string target_;
+    std::string folder_;
+    std::string temporary_;
+    detail::descriptor file_;
+    std::vector<std::byte> buffer_;
+    std::uint64_t written_ = 0;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::io

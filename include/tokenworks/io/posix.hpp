@@ -1,0 +1,127 @@
+// The few system calls the io layer makes, with the two things they all need: an owner for the descriptor and an error
+// that names the file. Only regular files are opened: a FIFO would wait for a writer, a device may have no end.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::io::detail {
+
+/// Throws io_error with the text of an errno value: "<file>: cannot <verb>: No such file or directory".
+[[noreturn]] inline void raise_errno(const std::string& file, const std::string& verb, int code) {
+    throw io_error(file, "cannot " + verb + ": " + std::generic_category().message(code));
+}
+
+/// Owns one file descriptor.
+class descriptor {
+public:
+    descriptor() noexcept = default;
+    explicit descriptor(int value) noexcept : value_{value} {}
+    descriptor(descriptor&& other) noexcept : value_{std::exchange(other.value_, -1)} {}
+    descriptor& operator=(descriptor&& other) noexcept {
+        std::swap(value_, other.value_);
+        return *this;
+    }
+    ~descriptor() {
+        if(value_ >= 0) {
+            ::close(value_);
+        }
+    }
+
+    [[nodiscard]] int get() const noexcept { return value_; }
+    [[nodiscard]] int release() noexcept { return std::exchange(value_, -1); }
+
+private:
+    int value_ = -1;
+};
+
+/// What kind of thing a path names, for error messages.
+[[nodiscard]] inline const char* kind_of(const struct stat& status) noexcept {
+    switch(status.st_mode & static_cast<unsigned>(S_IFMT)) {
+    case S_IFREG:
+        return "a regular file";
+    case S_IFDIR:
+        return "a directory";
+    case S_IFIFO:
+        return "a FIFO";
+    case S_IFSOCK:
+        return "a socket";
+    default:
+        return "a device";
+    }
+}
+
+struct opened_file {
+    descriptor file;
+    std::uint64_t size = 0;
+};
+
+/// Opens a regular, non-empty file for reading; never waits.
+/// @throws io_error where it is missing, unreadable, empty, or no regular file
+[[nodiscard]] inline opened_file open_regular(const std::string& path) {
+    if(path.find('\0') != std::string::npos) {
+        throw io_error(printable(path), "cannot open: the path contains a NUL byte");
+    }
+    descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    if(file.get() < 0) {
+        raise_errno(path, "open", errno);
+    }
+    struct stat status {};
+    if(::fstat(file.get(), &status) != 0) {
+        raise_errno(path, "examine", errno);
+    }
+    if(!S_ISREG(status.st_mode)) {
+        throw io_error(path, std::string{"cannot open: it is "} + kind_of(status) + ", not a regular file");
+    }
+    if(status.st_size <= 0) {
+        throw io_error(path, "cannot open: the file is empty");
+    }
+    return {std::move(file), static_cast<std::uint64_t>(status.st_size)};
+}
+
+/// Fills out from read_some(pointer, count) -> bytes read, 0 at the end, or -1 with errno set; then makes sure that
+/// nothing follows. Interrupted calls are repeated, short ones continued. The whole file must have the size of out.
+/// @throws io_error at an error of the system, or where the file grew or shrank meanwhile
+template <class ReadSome, class Progress>
+void read_exactly(ReadSome&& read_some, std::span<std::byte> out, const std::string& path, Progress&& progress) {
+    constexpr std::size_t chunk = std::size_t{16} << 20;
+    std::size_t done = 0;
+    std::byte extra{};
+    for(;;) {
+        const bool full = done == out.size();
+        const auto count = read_some(full ? &extra : out.data() + done, full ? 1 : std::min(chunk, out.size() - done));
+        if(count < 0) {
+            if(errno == EINTR) {
+                continue;
+            }
+            raise_errno(path, "read at offset " + std::to_string(done), errno);
+        }
+        if(count == 0) {
+            break;
+        }
+        done += static_cast<std::size_t>(count);
+        if(done > out.size()) {
+            throw io_error(path, "the file grew while it was read: it had " + std::to_string(out.size()) + " bytes");
+        }
+        progress(std::uint64_t{done}, std::uint64_t{out.size()});
+    }
+    if(done != out.size()) {
+        throw io_error(path, "the file shrank while it was read: it had " + std::to_string(out.size()) +
+                                 " bytes and ends at " + std::to_string(done));
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::io::detail

@@ -1,0 +1,97 @@
+// Panels of integer codes times quantised activations: the inner loops of every quantised product.
+//
+//   acc[t][row] += sum over blocks b of   float(sum_k code[row][k] * y[t][k]) * (scale[row] * d[t])
+//                                         + offset[row] * (d[t] * sum_k y[t][k])
+// The integer sums are exact, so every instruction set and every way of cutting the work gives the same ones. Each
+// output has one float accumulator, which takes the blocks in order, a block's halves in order, and first the product,
+// then the offset, each by one fused multiply-add: the bits depend on the row, the block sequence and the instruction
+// set alone (the portable form rounds twice where the machine has no fused instruction).
+//
+// The zero point of the codes costs nothing: the integer accumulator starts at -zero * sum_k y. Weights are the
+// unsigned operand, since the dot product instructions of x86 want one unsigned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/simd.hpp>
+#include <tokenworks/kernels/code_product_neon.hpp>
+#include <tokenworks/kernels/code_product_x86.hpp>
+#include <tokenworks/kernels/pack.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/kernels/quantize_activations.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// The portable form, by plain loops.
+template <class Panel, class Isa>
+void code_product_portable(const std::byte* panel, std::size_t blocks, const quantized_block* y, std::size_t tokens,
+                           float* acc) noexcept {
+    using vector = simd::f32x16<Isa>;
+    for(std::size_t b = 0; b < blocks; ++b, y += tokens) {
+        std::int8_t codes[panel_rows][32];
+        float scales[2][panel_rows];
+        float offsets[2][panel_rows];
+        for(std::size_t lane = 0; lane < panel_rows; ++lane) {
+            get_codes<Panel>(panel + Panel::offset(b), lane, codes[lane]);
+            for(std::size_t s = 0; s < Panel::per_block; ++s) {
+                const auto scale = get_scale<Panel>(panel, b, s, lane);
+                scales[s][lane] = scale[0];
+                offsets[s][lane] = scale[1];
+            }
+        }
+        for(std::size_t t = 0; t < tokens; ++t) {
+            vector sum = vector::load(static_cast<const float*>(acc + t * panel_rows));
+            for(std::size_t s = 0; s < Panel::per_block; ++s) {
+                constexpr std::size_t count = 32 / Panel::per_block;
+                float dots[panel_rows];
+                for(std::size_t lane = 0; lane < panel_rows; ++lane) {
+                    std::int32_t dot = 0;
+                    for(std::size_t k = s * count; k < (s + 1) * count; ++k) {
+                        dot += codes[lane][k] * y[t].codes[k];
+                    }
+                    dots[lane] = static_cast<float>(dot);
+                }
+                const vector scale = vector::load(static_cast<const float*>(scales[s])) * y[t].scale;
+                sum = fma(vector::load(static_cast<const float*>(dots)), scale, sum);
+                if constexpr(Panel::has_min) {
+                    const float total = Panel::per_block == 2 ? y[t].scaled_sum_half[s] : y[t].scaled_sum;
+                    sum = fma(vector::load(static_cast<const float*>(offsets[s])), total, sum);
+                }
+            }
+            sum.store(acc + t * panel_rows);
+        }
+    }
+}
+
+/// Adds `blocks` blocks of a panel times `tokens` quantised rows to acc [tokens][16].
+/// @param y  blocks [blocks][tokens]
+using code_function = void (*)(const std::byte* panel, std::size_t blocks, const quantized_block* y, std::size_t tokens,
+                               float* acc) noexcept;
+
+template <class Panel>
+[[nodiscard]] code_function select_code_product(isa set) noexcept {
+    switch(set) {
+#if TOKENWORKS_X86
+    case isa::avx512:
+        return &code_product_avx512<Panel>;
+    case isa::avx2:
+        return &code_product_avx2<Panel>;
+#elif TOKENWORKS_ARM64
+    case isa::neon:
+        return &code_product_neon<Panel>;
+#endif
+    default:
+        return &code_product_portable<Panel, simd::portable<>>;
+    }
+}
+
+/// The inner loop for a format with codes on an instruction set.
+/// @pre is_supported(set)
+[[nodiscard]] inline code_function select_code_product(panel_format format, isa set) noexcept {
+    return visit_panel(format, [&]<class Panel>() { return select_code_product<Panel>(set); });
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

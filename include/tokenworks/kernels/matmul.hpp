@@ -1,0 +1,331 @@
+// Matrix products: activations [T,K] times the transpose of weights [N,K], out [T,N].
+//
+//   out[t,n] = sum_k x[t,k] * w[n,k]   (+ bias[n])   (+ what out held)
+// Weights are a packed_matrix, packed once, or a plain view of floats or of quantised blocks, which is packed in small
+// pieces on the stack on the way. Quantised weights are multiplied with 8-bit activations: quantise once with
+// quantize_rows and reuse them, or pass floats and let the product do it.
+//
+// Numeric contract: out[t,n] depends on row t of x, row n of w and the instruction set alone; never on T, N, the number
+// of threads, where the operands lie, or whether the weights were packed. code_product.hpp and float_product.hpp fix
+// the order of the sums.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype_of.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/view.hpp>
+#include <tokenworks/kernels/code_product.hpp>
+#include <tokenworks/kernels/float_product.hpp>
+#include <tokenworks/kernels/operands.hpp>
+#include <tokenworks/kernels/packed_matrix.hpp>
+#include <tokenworks/kernels/quantize_activations.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+
+/// What happens to a product on its way to out.
+struct matmul_options {
+    bool add = false;              ///< add to what out holds, instead of replacing it
+    view<const float, dyn> bias{}; ///< [N], or empty
+};
+
+namespace detail {
+
+/// Where results go.
+struct product_output {
+    float* out;
+    std::size_t stride;
+    std::size_t rows; ///< N
+    const float* bias;
+    bool add;
+
+    /// Stores acc [tokens][16] as columns 16 p … 16 p + 15 of rows t, t + 1, …
+    void store(const float* acc, std::size_t p, std::size_t t, std::size_t tokens) const noexcept {
+        const std::size_t first = p * panel_rows;
+        const std::size_t count = std::min(panel_rows, rows - first);
+        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows) {
+            float* const to = out + (t + i) * stride + first;
+            for(std::size_t n = 0; n < count; ++n) {
+                const float value = bias == nullptr ? acc[n] : acc[n] + bias[first + n];
+                to[n] = add ? to[n] + value : value;
+            }
+        }
+    }
+};
+
+/// Panels that stay in the second-level cache while all tokens pass by.
+inline constexpr std::size_t panel_chunk_bytes = std::size_t{128} << 10;
+
+/// Cuts panels or, where those are few, tiles of tokens over the team: body(first panel, end, first tile, end).
+template <class Body>
+void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, std::size_t grain, Body&& body) {
+    if(tiles > panels) {
+        parallel_for(how, tiles, 1, [&](work_range part) { body(std::size_t{0}, panels, part.begin, part.end); });
+    } else {
+        parallel_for(how, panels, grain, [&](work_range part) { body(part.begin, part.end, std::size_t{0}, tiles); });
+    }
+}
+
+/// Panels that are worth a thread: about two microseconds of work.
+[[nodiscard]] constexpr std::size_t panel_grain(std::size_t columns, std::size_t tokens) noexcept {
+    return 1 + 4096 / (1 + columns * tokens);
+}
+
+/// Quantised rows times packed codes.
+inline void multiply_codes(const quantized_rows& x, const packed_matrix& w, const product_output& to,
+                           const execution& how) {
+    const std::size_t tiles = (x.rows() + quantized_rows::tile - 1) / quantized_rows::tile;
+    const std::size_t chunk = 1 + panel_chunk_bytes / (1 + w.panel_bytes());
+    const code_function multiply = select_code_product(w.format(), how.set);
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t first_tile, std::size_t end_tile) {
+        for(std::size_t from = begin; from < end; from += chunk) {
+            const std::size_t until = std::min(end, from + chunk);
+            for(std::size_t i = first_tile; i < end_tile; ++i) {
+                const std::size_t tokens = x.tile_rows(i);
+                for(std::size_t p = from; p < until; ++p) {
+                    alignas(64) float acc[quantized_rows::tile * panel_rows];
+                    std::fill_n(static_cast<float*>(acc), tokens * panel_rows, 0.0F);
+                    multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+                    to.store(static_cast<const float*>(acc), p, i * quantized_rows::tile, tokens);
+                }
+            }
+        }
+    };
+    for_each_part(how, w.panels(), tiles, panel_grain(x.columns(), x.rows()), part);
+}
+
+/// Float rows, wherever they lie.
+struct float_rows {
+    const float* data;
+    std::size_t stride;
+    std::size_t rows;
+    std::size_t columns;
+};
+
+/// What multiply_floats keeps on the stack.
+template <class W>
+struct float_pieces {
+    static constexpr std::size_t tile = 48; ///< tokens; a multiple of every instruction set's group
+
+    alignas(64) float acc[tile * panel_rows];
+    alignas(64) W scratch[float_block * panel_rows];
+};
+
+/// Float rows times panels of floats. get_panel(p, begin, end, scratch) yields columns [begin, end) of panel p, whose
+/// first 16 values are column `begin`; it may use scratch. Columns come in steps of `step`, a multiple of 128.
+template <class W, class GetPanel>
+void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, const GetPanel& get_panel,
+                     const product_output& to, const execution& how) {
+    constexpr std::size_t tile = float_pieces<W>::tile;
+    const std::size_t tiles = (x.rows + tile - 1) / tile;
+    for_each_part(how, panels, tiles, panel_grain(x.columns, x.rows),
+                  [&](std::size_t begin, std::size_t end, std::size_t first_tile, std::size_t end_tile) {
+                      float_pieces<W> piece;
+                      for(std::size_t p = begin; p < end; ++p) {
+                          for(std::size_t i = first_tile; i < end_tile; ++i) {
+                              const std::size_t tokens = std::min(tile, x.rows - i * tile);
+                              const float* const from = x.data + i * tile * x.stride;
+                              std::fill_n(static_cast<float*>(piece.acc), tokens * panel_rows, 0.0F);
+                              for(std::size_t k = 0; k < x.columns; k += step) {
+                                  const std::size_t until = std::min(x.columns, k + step);
+                                  const W* const panel = get_panel(p, k, until, static_cast<W*>(piece.scratch));
+                                  float_product<W>::run(how.set, panel, until - k, from + k, x.stride, tokens,
+                                                        static_cast<float*>(piece.acc));
+                              }
+                              to.store(static_cast<const float*>(piece.acc), p, i * tile, tokens);
+                          }
+                      }
+                  });
+}
+
+template <class W>
+void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const product_output& to,
+                            const execution& how) {
+    const std::size_t step = (x.columns / float_block + 1) * float_block; // all at once
+    const auto get_panel = [&](std::size_t p, std::size_t, std::size_t, W*) {
+        return reinterpret_cast<const W*>(w.panel(p));
+    };
+    multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
+}
+
+/// What multiply_codes_in_pieces keeps on the stack.
+struct code_pieces {
+    static constexpr std::size_t tile = 32;     ///< tokens
+    static constexpr std::size_t together = 8;  ///< panels
+    static constexpr std::size_t columns = 256; ///< of a piece
+
+    alignas(64) float acc[together][tile * panel_rows];
+    alignas(64) quantized_block y[columns / 32 * tile];
+    alignas(64) std::byte scratch[(64 * 8 + 2 * 16 * 4) * columns / 32]; ///< the largest format's
+};
+
+/// Float rows times panels of codes without scratch from the caller: activations are quantised piece by piece on the
+/// stack, for a few panels at a time. get_panel as above, in steps of 256 columns.
+template <class GetPanel>
+void multiply_codes_in_pieces(const float_rows& x, panel_format format, std::size_t panels, const GetPanel& get_panel,
+                              const product_output& to, const execution& how) {
+    using pieces = code_pieces;
+    const code_function multiply = select_code_product(format, how.set);
+    constexpr std::size_t tile = pieces::tile;
+    const std::size_t tiles = (x.rows + tile - 1) / tile;
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t first_tile, std::size_t end_tile) {
+        pieces piece;
+        for(std::size_t from = begin; from < end; from += pieces::together) {
+            const std::size_t count = std::min(pieces::together, end - from);
+            for(std::size_t i = first_tile; i < end_tile; ++i) {
+                const std::size_t tokens = std::min(tile, x.rows - i * tile);
+                for(std::size_t p = 0; p < count; ++p) {
+                    std::fill_n(static_cast<float*>(piece.acc[p]), tokens * panel_rows, 0.0F);
+                }
+                for(std::size_t k = 0; k < x.columns; k += pieces::columns) {
+                    const std::size_t until = std::min(x.columns, k + pieces::columns);
+                    const float* const rows = x.data + i * tile * x.stride;
+                    simd::dispatch<tile_quantizer>(how.set, rows, x.stride, tokens, x.columns, k / 32,
+                                                   (until + 31) / 32, static_cast<quantized_block*>(piece.y));
+                    for(std::size_t p = 0; p < count; ++p) {
+                        const std::byte* const panel =
+                            get_panel(from + p, k, until, static_cast<std::byte*>(piece.scratch));
+                        multiply(panel, (until - k + 31) / 32, static_cast<const quantized_block*>(piece.y), tokens,
+                                 static_cast<float*>(piece.acc[p]));
+                    }
+                }
+                for(std::size_t p = 0; p < count; ++p) {
+                    to.store(static_cast<const float*>(piece.acc[p]), from + p, i * tile, tokens);
+                }
+            }
+        }
+    };
+    for_each_part(how, panels, tiles, panel_grain(x.columns, x.rows), part);
+}
+
+using output_view = strided_view<float, dyn, dyn>;
+using input_view = strided_view<const float, dyn, dyn>;
+
+[[nodiscard]] inline product_output check_product(std::size_t rows, std::size_t columns, std::size_t w_rows,
+                                                  std::size_t w_columns, const output_view& out,
+                                                  const matmul_options& options) {
+    require_equal("matmul", "x has K", columns, "w has K", w_columns);
+    require_equal("matmul", "x has T", rows, "out has T", out.extent(0));
+    require_equal("matmul", "w has N", w_rows, "out has N", out.extent(1));
+    require_dense_rows("matmul", "out", out);
+    if(!options.bias.empty()) {
+        require_equal("matmul", "w has N", w_rows, "bias has N", options.bias.extent(0));
+    }
+    return {out.data(), out.stride(0), w_rows, options.bias.empty() ? nullptr : options.bias.data(), options.add};
+}
+
+[[nodiscard]] inline float_rows check_rows(const input_view& x) {
+    require_dense_rows("matmul", "x", x);
+    return {x.data(), x.stride(0), x.extent(0), x.extent(1)};
+}
+
+} // namespace detail
+
+/// The product with packed weights, from quantised activations.
+/// @param x    [T,K]   @param w  [N,K], of a type with codes (packed_matrix::needs_quantized_activations)
+/// @param out  [T,N]; the elements of a row lie side by side; must not overlap x
+/// @throws shape_error naming both extents; argument_error where w holds floats
+/// @note   allocates nothing
+inline void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
+                   const matmul_options& options = {}, const execution& how = {}) {
+    const auto to = detail::check_product(x.rows(), x.columns(), w.rows(), w.columns(), out, options);
+    if(!w.needs_quantized_activations()) {
+        tokenworks::detail::raise<argument_error>("matmul: quantised activations with weights of " +
+                                                  std::string{info(w.type()).name});
+    }
+    detail::multiply_codes(x, w, to, how);
+}
+
+/// The product with packed weights, from floats. Weights with codes quantise the activations on the way, to the same
+/// bits as quantize_rows; when several matrices share x, quantise it once instead.
+/// @param x    [T,K]   @param w  [N,K]
+/// @param out  [T,N]; the elements of a row lie side by side; must not overlap x
+/// @throws shape_error naming both extents
+/// @note   allocates nothing
+inline void matmul(detail::input_view x, const packed_matrix& w, detail::output_view out,
+                   const matmul_options& options = {}, const execution& how = {}) {
+    const auto to = detail::check_product(x.extent(0), x.extent(1), w.rows(), w.columns(), out, options);
+    const detail::float_rows rows = detail::check_rows(x);
+    switch(w.format()) {
+    case panel_format::f32:
+        return detail::multiply_packed_floats<float>(rows, w, to, how);
+    case panel_format::f16:
+        return detail::multiply_packed_floats<f16>(rows, w, to, how);
+    case panel_format::bf16:
+        return detail::multiply_packed_floats<bf16>(rows, w, to, how);
+    default:
+        break;
+    }
+    const std::size_t step = detail::record_bytes(w.format(), 8); // of 256 columns
+    const auto get_panel = [&](std::size_t p, std::size_t k, std::size_t, std::byte*) {
+        return w.panel(p) + k / 256 * step;
+    };
+    detail::multiply_codes_in_pieces(rows, w.format(), w.panels(), get_panel, to, how);
+}
+
+/// The product with plain weights: a view of float, f16, bf16, f8, double (rounded to float), or of quantised blocks.
+/// The same bits as with packed weights; packing pays from the second product on.
+/// @param x    [T,K] of float   @param w  [N,K], or [N, K / block] blocks; rows without gaps
+/// @param out  [T,N] of float; the elements of a row lie side by side; must not overlap x or w
+/// @throws shape_error naming both extents
+/// @note   allocates nothing; takes about 80 kB of stack
+template <class X, class T, class Extents, class Layout, class Out>
+void matmul(const X& x, const basic_view<T, Extents, Layout>& w, Out&& out, const matmul_options& options = {},
+            const execution& how = {}) {
+    using weight = std::remove_const_t<T>;
+    using x_type = detail::view_type<const X>;
+    using out_type = detail::view_type<Out>;
+    constexpr dtype type = dtype_of<weight>;
+    constexpr dtype_info format = info(type);
+    static_assert(Extents::rank() == 2, "tokenworks: matmul: w must have two axes, [N,K]");
+    static_assert(x_type::rank() == 2 && out_type::rank() == 2, "tokenworks: matmul: x is [T,K] and out [T,N]");
+    static_assert(detail::may_agree<x_type, 0, out_type, 0>, "tokenworks: matmul: x [T,K] and out [T,N] differ in T");
+    static_assert(detail::may_agree<basic_view<T, Extents, Layout>, 0, out_type, 1>,
+                  "tokenworks: matmul: w [N,K] and out [T,N] differ in N");
+    static_assert(format.block_size != 1 || detail::may_agree<x_type, 1, basic_view<T, Extents, Layout>, 1>,
+                  "tokenworks: matmul: x [T,K] and w [N,K] differ in K");
+    constexpr panel_format panel = panel_format_of(type);
+    const detail::input_view rows_of_x = detail::as_view(x);
+    const detail::output_view rows_of_out = detail::as_view(out);
+    const auto to = detail::check_product(rows_of_x.extent(0), rows_of_x.extent(1), w.extent(0),
+                                          w.extent(1) * format.block_size, rows_of_out, options);
+    const detail::float_rows rows = detail::check_rows(rows_of_x);
+    detail::require_dense_rows("matmul", "w", w);
+    const std::size_t panels = (w.extent(0) + detail::panel_rows - 1) / detail::panel_rows;
+    const auto* const bytes = reinterpret_cast<const std::byte*>(w.data());
+    const std::size_t row_bytes = w.stride(0) * sizeof(weight);
+    const auto get_panel = [&]<class Element>(std::size_t p, std::size_t begin, std::size_t end, Element* scratch) {
+        const std::size_t first = p * detail::panel_rows;
+        for(std::size_t lane = 0; lane < detail::panel_rows; ++lane) {
+            // Lanes behind the last row repeat it; their results are not stored.
+            const std::byte* const row = bytes + std::min(first + lane, w.extent(0) - 1) * row_bytes;
+            detail::pack_row(type, row, begin, end, reinterpret_cast<std::byte*>(scratch), lane);
+        }
+        return static_cast<const Element*>(scratch);
+    };
+    if constexpr(has_codes(panel)) {
+        detail::multiply_codes_in_pieces(rows, panel, panels, get_panel, to, how);
+    } else {
+        using element = std::conditional_t<panel == panel_format::f32, float,
+                                           std::conditional_t<panel == panel_format::f16, f16, bf16>>;
+        detail::multiply_floats<element>(rows, panels, detail::float_block, get_panel, to, how);
+    }
+}
+
+/// The product with one row: out[n] = sum_k x[k] * w[n,k]. Weights as for matmul, packed or plain; the same bits.
+/// @param x  [K]   @param w  [N,K]   @param out  [N]
+template <class W>
+void matvec(strided_view<const float, dyn> x, const W& w, strided_view<float, dyn> out,
+            const matmul_options& options = {}, const execution& how = {}) {
+    const dims<2> x_shape{1, x.extent(0)};
+    const dims<2> out_shape{1, out.extent(0)};
+    matmul(detail::input_view{x.data(), x_shape, {x.extent(0), x.stride(0)}}, w,
+           detail::output_view{out.data(), out_shape, {out.extent(0), out.stride(0)}}, options, how);
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -1,0 +1,269 @@
+// From rows of a file to panels and back: one panel at a time, any part of its rows and columns.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/float16.hpp>
+#include <tokenworks/core/float8.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/quant/codes.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// The integers behind the scales of a K format: value = d * factor * code - dmin * min_factor.
+struct super_scales {
+    std::array<std::int8_t, 16> factors; ///< one per group of 16 or 32
+    std::array<std::int8_t, 16> min_factors;
+    f16 d;
+    f16 dmin;
+};
+
+[[nodiscard]] inline f16 half_at(const quant::detail::bytes<2>& bytes) noexcept {
+    return f16::from_bits(static_cast<std::uint16_t>(quant::detail::load16(bytes.data())));
+}
+
+template <class Block>
+[[nodiscard]] super_scales read_super_scales(const Block& block) noexcept {
+    super_scales out{};
+    out.d = half_at(block.d);
+    if constexpr(std::is_same_v<Block, quant::q6_k>) {
+        out.factors = block.scales;
+    } else if constexpr(std::is_same_v<Block, quant::q3_k>) {
+        for(std::size_t j = 0; j < 16; ++j) {
+            out.factors[j] = static_cast<std::int8_t>(quant::detail::unpack_q3_scale(block.scales, j) - 32);
+        }
+    } else if constexpr(std::is_same_v<Block, quant::q2_k>) {
+        out.dmin = half_at(block.dmin);
+        for(std::size_t j = 0; j < 16; ++j) {
+            out.factors[j] = static_cast<std::int8_t>(block.scales[j] & 15);
+            out.min_factors[j] = static_cast<std::int8_t>(block.scales[j] >> 4);
+        }
+    } else {
+        out.dmin = half_at(block.dmin);
+        for(std::size_t j = 0; j < 8; ++j) {
+            const quant::detail::scale_and_min packed = quant::detail::unpack_scale(block.scales, j);
+            out.factors[j] = static_cast<std::int8_t>(packed.scale);
+            out.min_factors[j] = static_cast<std::int8_t>(packed.min);
+        }
+    }
+    return out;
+}
+
+[[nodiscard]] inline std::uint32_t load_four(const std::int8_t* codes) noexcept {
+    std::uint32_t four;
+    std::memcpy(&four, codes, 4);
+    return four;
+}
+
+/// 32 codes into lane `lane` of a record.
+template <class Panel>
+inline void put_codes(const std::int8_t* codes, std::byte* record, std::size_t lane) noexcept {
+    if constexpr(Panel::bits == 4) {
+        constexpr std::uint32_t shift = Panel::zero == 8 ? 0x08080808U : 0U; // + 8 within four bits
+        for(std::size_t g = 0; g < 4; ++g) {
+            const std::uint32_t low = (load_four(codes + 8 * g) & 0x0f0f0f0fU) ^ shift;
+            const std::uint32_t high = (load_four(codes + 8 * g + 4) & 0x0f0f0f0fU) ^ shift;
+            const std::uint32_t both = low | (high << 4);
+            std::memcpy(record + 64 * g + 4 * lane, &both, 4);
+        }
+    } else {
+        for(std::size_t g = 0; g < 8; ++g) {
+            const std::uint32_t four = load_four(codes + 4 * g) ^ 0x80808080U;
+            std::memcpy(record + 64 * g + 4 * lane, &four, 4);
+        }
+    }
+}
+
+/// The inverse of put_codes.
+template <class Panel>
+inline void get_codes(const std::byte* record, std::size_t lane, std::int8_t* codes) noexcept {
+    for(std::size_t k = 0; k < 32; ++k) {
+        const std::size_t g = k / 4;
+        if constexpr(Panel::bits == 4) {
+            const auto both = static_cast<unsigned>(record[64 * (g / 2) + 4 * lane + k % 4]);
+            codes[k] = static_cast<std::int8_t>(static_cast<int>((both >> (4 * (g % 2))) & 15U) - Panel::zero);
+        } else {
+            const auto code = static_cast<unsigned>(record[64 * g + 4 * lane + k % 4]);
+            codes[k] = static_cast<std::int8_t>(static_cast<int>(code) - Panel::zero);
+        }
+    }
+}
+
+template <class T>
+inline void put(std::byte* at, std::size_t index, T value) noexcept {
+    std::memcpy(at + index * sizeof(T), &value, sizeof(T));
+}
+
+template <class T>
+[[nodiscard]] inline T get(const std::byte* at, std::size_t index) noexcept {
+    T value;
+    std::memcpy(&value, at + index * sizeof(T), sizeof(T));
+    return value;
+}
+
+/// `count` consecutive blocks of one row into lane `lane`, from record `first` of the panel on.
+/// @pre Block's panel format is Panel::format
+template <class Panel, class Block>
+void pack_blocks(const std::byte* from, std::size_t count, std::byte* panel, std::size_t first,
+                 std::size_t lane) noexcept {
+    constexpr std::size_t records = Block::size / 32;
+    std::array<std::int8_t, Block::size> codes;
+    std::array<float, Block::size / 16> scales;
+    std::array<float, Block::size / 16> mins;
+    for(std::size_t i = 0; i < count; ++i) {
+        const Block block = quant::load_block<Block>(from + i * sizeof(Block));
+        decode_codes(block, codes.data(), scales.data(), mins.data());
+        super_scales super{};
+        if constexpr(Panel::kind == scale_kind::super) {
+            super = read_super_scales(block);
+            std::byte* const header = panel + Panel::offset(first + i * records) - Panel::header_bytes;
+            put(header, lane, super.d);
+            if constexpr(Panel::has_min) {
+                put(header, panel_rows + lane, f16::from_bits(static_cast<std::uint16_t>(super.dmin.bits ^ 0x8000U)));
+            }
+        }
+        for(std::size_t b = 0; b < records; ++b) {
+            std::byte* const record = panel + Panel::offset(first + i * records + b);
+            put_codes<Panel>(codes.data() + 32 * b, record, lane);
+            std::byte* const to = record + Panel::code_bytes;
+            for(std::size_t s = 0; s < Panel::per_block; ++s) {
+                const std::size_t index = s * panel_rows + lane;
+                const std::size_t group = 2 * b + s; // of 16 elements
+                constexpr std::size_t mins_at = Panel::scale_bytes / Panel::scale_size;
+                if constexpr(Panel::kind == scale_kind::super) {
+                    const std::size_t g = Panel::per_block * b + s;
+                    put(to, index, super.factors[g]);
+                    if constexpr(Panel::has_min) {
+                        put(to, mins_at + index, super.min_factors[g]);
+                    }
+                } else {
+                    using stored = std::conditional_t<Panel::kind == scale_kind::half, f16, float>;
+                    put(to, index, stored(scales[group])); // exact: it was a half in the file
+                    if constexpr(Panel::has_min) {
+                        put(to, mins_at + index, stored(-mins[group]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Scale and offset of lane `lane` for half s of record b: value = scale * code + offset.
+template <class Panel>
+[[nodiscard]] inline std::array<float, 2> get_scale(const std::byte* panel, std::size_t b, std::size_t s,
+                                                    std::size_t lane) noexcept {
+    const std::byte* const from = panel + Panel::offset(b) + Panel::code_bytes;
+    const std::size_t index = s * panel_rows + lane;
+    constexpr std::size_t mins_at = Panel::scale_bytes / Panel::scale_size;
+    if constexpr(Panel::kind == scale_kind::super) {
+        const std::byte* const header = panel + b / Panel::group * Panel::group_bytes;
+        const float scale = get<f16>(header, lane) * static_cast<float>(get<std::int8_t>(from, index));
+        if constexpr(Panel::has_min) {
+            return {scale,
+                    get<f16>(header, panel_rows + lane) * static_cast<float>(get<std::int8_t>(from, mins_at + index))};
+        } else {
+            return {scale, 0.0F};
+        }
+    } else {
+        using stored = std::conditional_t<Panel::kind == scale_kind::half, f16, float>;
+        return {get<stored>(from, index), Panel::has_min ? float{get<stored>(from, mins_at + index)} : 0.0F};
+    }
+}
+
+/// Columns 32 b … 32 b + 31 of one row, as the file's format decodes them.
+template <class Panel>
+void unpack_block(const std::byte* panel, std::size_t b, std::size_t lane, float* out) noexcept {
+    std::array<std::int8_t, 32> codes;
+    get_codes<Panel>(panel + Panel::offset(b), lane, codes.data());
+    for(std::size_t k = 0; k < 32; ++k) {
+        const auto [scale, offset] = get_scale<Panel>(panel, b, Panel::per_block == 2 ? k / 16 : 0, lane);
+        if constexpr(Panel::has_min) {
+            out[k] = scale * static_cast<float>(codes[k]) + offset;
+        } else {
+            out[k] = scale * static_cast<float>(codes[k]);
+        }
+    }
+}
+
+/// Columns [begin, end) of one row of a block format (its bytes from column 0 on) into lane `lane` of a panel whose
+/// record 0 holds column `begin`. Both are multiples of 256, or `end` is the number of columns.
+inline void pack_codes(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
+                       std::size_t lane) {
+    quant::visit_block(type, [&]<class Block>() {
+        using panel_type = panel_of<panel_format_of(Block::type)>;
+        pack_blocks<panel_type, Block>(row + begin / Block::size * sizeof(Block), (end - begin) / Block::size, panel, 0,
+                                       lane);
+    });
+}
+
+/// Columns [begin, end) of one row of plain numbers into lane `lane` of a panel whose row 0 holds column `begin`.
+/// The panel's element must hold every number exactly, except that f64 is rounded to f32.
+template <class From, class To>
+inline void pack_numbers(const std::byte* row, std::size_t begin, std::size_t end, To* panel,
+                         std::size_t lane) noexcept {
+    for(std::size_t k = begin; k < end; ++k) {
+        const From value = get<From>(row, k);
+        if constexpr(std::is_same_v<From, To>) {
+            panel[(k - begin) * panel_rows + lane] = value;
+        } else {
+            panel[(k - begin) * panel_rows + lane] = To(static_cast<float>(value));
+        }
+    }
+}
+
+/// The same from any plain type to the element of its panel format.
+inline void pack_floats(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
+                        std::size_t lane) noexcept {
+    switch(type) {
+    case dtype::f64:
+        return pack_numbers<double>(row, begin, end, reinterpret_cast<float*>(panel), lane);
+    case dtype::f16:
+        return pack_numbers<f16>(row, begin, end, reinterpret_cast<f16*>(panel), lane);
+    case dtype::f8_e4m3:
+        return pack_numbers<f8_e4m3>(row, begin, end, reinterpret_cast<f16*>(panel), lane);
+    case dtype::f8_e5m2:
+        return pack_numbers<f8_e5m2>(row, begin, end, reinterpret_cast<f16*>(panel), lane);
+    case dtype::bf16:
+        return pack_numbers<bf16>(row, begin, end, reinterpret_cast<bf16*>(panel), lane);
+    default:
+        return pack_numbers<float>(row, begin, end, reinterpret_cast<float*>(panel), lane);
+    }
+}
+
+/// Columns [begin, end) of one row of any type that has a panel format.
+inline void pack_row(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
+                     std::size_t lane) {
+    if(has_codes(panel_format_of(type))) {
+        pack_codes(type, row, begin, end, panel, lane);
+    } else {
+        pack_floats(type, row, begin, end, panel, lane);
+    }
+}
+
+/// Lane `lane` of a panel as floats.
+inline void unpack_row(panel_format format, const std::byte* panel, std::size_t lane, std::span<float> out) {
+    if(has_codes(format)) {
+        visit_panel(format, [&]<class Panel>() {
+            for(std::size_t b = 0; b < out.size() / 32; ++b) {
+                unpack_block<Panel>(panel, b, lane, out.data() + 32 * b);
+            }
+        });
+        return;
+    }
+    for(std::size_t k = 0; k < out.size(); ++k) {
+        const std::size_t index = k * panel_rows + lane;
+        out[k] = format == panel_format::f32   ? get<float>(panel, index)
+                 : format == panel_format::f16 ? float{get<f16>(panel, index)}
+                                               : float{get<bf16>(panel, index)};
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -1,0 +1,165 @@
+// A weight matrix in the form that products read: panels of 16 rows (see panel_format.hpp), packed once at load.
+//
+// Packing keeps what the file stores: the same codes and scales in another order. A packed Q4_1 matrix is as large as
+// in its file; formats that spread bits over several places (Q5, Q6_K, IQ) take a byte a weight, for speed.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <span>
+#include <string>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/allocator.hpp>
+#include <tokenworks/core/checked.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/kernels/pack.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+
+/// [N,K] weights. A packed matrix is const for its users and may be shared by threads.
+class packed_matrix {
+public:
+    packed_matrix() = default;
+
+    /// Memory for [N,K] weights of a type; every row must be packed before use.
+    /// @throws unsupported_error for a type that weights cannot have, shape_error where K is no multiple of its block,
+    ///         std::bad_alloc
+    packed_matrix(dtype type, std::size_t rows, std::size_t columns)
+        : type_{type}, format_{panel_format_of(type)}, rows_{rows}, columns_{columns} {
+        if(columns % info(type).block_size != 0) {
+            tokenworks::detail::raise<shape_error>("pack: K=" + std::to_string(columns) + " is no multiple of the " +
+                                                   std::string{info(type).name} + " block, " +
+                                                   std::to_string(info(type).block_size));
+        }
+        constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 256;
+        if(columns > most || rows > most) {
+            tokenworks::detail::raise<limit_error>("pack: [" + std::to_string(rows) + "," + std::to_string(columns) +
+                                                   "] is too large");
+        }
+        panel_bytes_ = detail::panel_bytes(format_, columns);
+        const auto total = checked_mul(panels(), panel_bytes_);
+        if(!total || !checked_size(*total)) {
+            tokenworks::detail::raise<limit_error>("pack: [" + std::to_string(rows) + "," + std::to_string(columns) +
+                                                   "] is too large");
+        }
+        memory_ = huge_buffer{static_cast<std::size_t>(*total)};
+        if(rows % detail::panel_rows != 0) {
+            std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);
+        }
+    }
+
+    [[nodiscard]] dtype type() const noexcept { return type_; }
+    [[nodiscard]] panel_format format() const noexcept { return format_; }
+    /// N.
+    [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+    /// K.
+    [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
+    /// Memory taken.
+    [[nodiscard]] std::size_t bytes() const noexcept { return memory_.size(); }
+    /// Whether products take quantised activations; otherwise they take floats.
+    [[nodiscard]] bool needs_quantized_activations() const noexcept { return has_codes(format_); }
+
+    [[nodiscard]] std::size_t panels() const noexcept { return (rows_ + detail::panel_rows - 1) / detail::panel_rows; }
+    [[nodiscard]] std::size_t panel_bytes() const noexcept { return panel_bytes_; }
+    [[nodiscard]] const std::byte* panel(std::size_t i) const noexcept { return memory_.data() + i * panel_bytes_; }
+
+    /// Bytes of a row in the file's form.
+    [[nodiscard]] std::size_t source_row_bytes() const noexcept {
+        return columns_ / info(type_).block_size * info(type_).block_bytes;
+    }
+
+    /// Packs rows first, first + 1, … from their bytes in the file's form. Call it for parts of a matrix to release the
+    /// source in between, or for several sources to stack them. Not for concurrent calls on rows of the same 16.
+    /// @throws argument_error where the bytes are no whole rows, or more rows than there are
+    void pack_rows(std::size_t first, std::span<const std::byte> bytes, const execution& how = {}) {
+        const std::size_t row_bytes = source_row_bytes();
+        const std::size_t count = row_bytes == 0 ? 0 : bytes.size() / row_bytes;
+        if(row_bytes != 0 && (bytes.size() % row_bytes != 0 || first > rows_ || count > rows_ - first)) {
+            tokenworks::detail::raise<argument_error>("pack: " + std::to_string(bytes.size()) + " bytes from row " +
+                                                      std::to_string(first) + " on for " + std::to_string(rows_) +
+                                                      " rows of " + std::to_string(row_bytes));
+        }
+        if(count == 0) {
+            return;
+        }
+        const std::size_t first_panel = first / detail::panel_rows;
+        const std::size_t last_panel = (first + count - 1) / detail::panel_rows;
+        parallel_for(how, last_panel - first_panel + 1, 1, [&](work_range part) {
+            for(std::size_t p = first_panel + part.begin; p < first_panel + part.end; ++p) {
+                const std::size_t begin = std::max(first, p * detail::panel_rows);
+                const std::size_t end = std::min(first + count, (p + 1) * detail::panel_rows);
+                for(std::size_t n = begin; n < end; ++n) {
+                    std::byte* const to = memory_.data() + p * panel_bytes_;
+                    detail::pack_row(type_, bytes.data() + (n - first) * row_bytes, 0, columns_, to,
+                                     n % detail::panel_rows);
+                }
+            }
+        });
+    }
+
+    /// One row as floats, as the file's type decodes it (f64 rounded to float).
+    /// @param out  [K]
+    /// @throws argument_error for a row that there is not, shape_error where out is not [K]
+    void decode_row(std::size_t n, std::span<float> out) const {
+        if(n >= rows_) {
+            tokenworks::detail::raise<argument_error>("decode_row: no row " + std::to_string(n) + " of " +
+                                                      std::to_string(rows_));
+        }
+        if(out.size() != columns_) {
+            tokenworks::detail::raise<shape_error>("decode_row: w has K=" + std::to_string(columns_) +
+                                                   ", out has K=" + std::to_string(out.size()));
+        }
+        detail::unpack_row(format_, panel(n / detail::panel_rows), n % detail::panel_rows, out);
+    }
+
+private:
+    dtype type_ = dtype::f32;
+    panel_format format_ = panel_format::f32;
+    std::size_t rows_ = 0;
+    std::size_t columns_ = 0;
+    std::size_t panel_bytes_ = 0;
+    huge_buffer memory_;
+};
+
+/// Called with the rows packed so far; false cancels.
+using pack_progress = std::function<bool(std::size_t rows_done)>;
+
+/// Packs a matrix.
+/// @param type      any type with values of floating point, in blocks or plain
+/// @param bytes     [N,K] row after row in the file's form
+/// @param progress  called about every 16 MiB of source, so that a caller may show it and release what was read
+/// @throws unsupported_error, shape_error as packed_matrix does; argument_error where the bytes are not N rows;
+///         cancelled_error
+[[nodiscard]] inline packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
+                                        std::size_t columns, const execution& how = {},
+                                        const pack_progress& progress = {}) {
+    packed_matrix out{type, rows, columns};
+    const std::size_t row_bytes = out.source_row_bytes();
+    if(bytes.size() / std::max<std::size_t>(1, row_bytes) != rows || bytes.size() != rows * row_bytes) {
+        if(row_bytes != 0 || !bytes.empty()) {
+            tokenworks::detail::raise<argument_error>("pack: " + std::to_string(bytes.size()) + " bytes for [" +
+                                                      std::to_string(rows) + "," + std::to_string(columns) + "] " +
+                                                      std::string{info(type).name});
+        }
+    }
+    constexpr std::size_t slice = std::size_t{16} << 20;
+    const std::size_t step = std::max<std::size_t>(1, slice / std::max<std::size_t>(1, row_bytes) / 256) * 256;
+    for(std::size_t first = 0; first < rows; first += step) {
+        const std::size_t count = std::min(step, rows - first);
+        out.pack_rows(first, bytes.subspan(first * row_bytes, count * row_bytes), how);
+        if(progress && !progress(first + count)) {
+            tokenworks::detail::raise<cancelled_error>("pack: cancelled");
+        }
+    }
+    return out;
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -1,0 +1,222 @@
+// How packed weights lie in memory: panels of 16 rows, made for instructions that multiply 4 x 16 bytes at once.
+//
+// A panel of integer codes is one stream of records, one per 32 columns: first the codes, [8 groups of 4 columns]
+// [16 rows][4 columns] as unsigned bytes code + zero, or two groups in one vector as low and high nibbles; behind them
+// the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per 256
+// columns, which stands in front of 8 records: what the K formats store, at their size, and the same product in
+// float32. A panel of floats is [K][16 rows].
+//
+// A lane is a row, so sums need no horizontal additions, and a matrix is read front to back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/quant/codes.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+
+/// The layouts that a packed matrix can have.
+enum class panel_format : std::uint8_t {
+    f32,
+    f16,
+    bf16,
+    nibble_half,      ///< Q4_0
+    nibble_half_min,  ///< Q4_1
+    nibble_super_min, ///< Q4_K
+    byte_half,        ///< Q5_0, Q8_0
+    byte_half_min,    ///< Q5_1
+    byte_super_min,   ///< Q5_K
+    byte_single,      ///< formats with other scales per 32 or more: IQ4, IQ3, IQ2_XXS, IQ1_S, TQ, MXFP4
+    byte16_super,     ///< Q6_K, Q3_K
+    byte16_super_min, ///< Q2_K
+    byte16_single,    ///< IQ2_XS, IQ2_S, IQ1_M, NVFP4
+};
+
+/// Whether activations must be quantised for a product with this format.
+[[nodiscard]] constexpr bool has_codes(panel_format format) noexcept { return format > panel_format::bf16; }
+
+/// The layout that a matrix of this type is packed to, without loss except for f64, which is rounded to f32.
+/// @throws unsupported_error for types that are not weights (integers, booleans)
+[[nodiscard]] constexpr panel_format panel_format_of(dtype type) {
+    switch(type) {
+    case dtype::f32:
+    case dtype::f64:
+        return panel_format::f32;
+    case dtype::f16:
+    case dtype::f8_e4m3:
+    case dtype::f8_e5m2:
+        return panel_format::f16;
+    case dtype::bf16:
+        return panel_format::bf16;
+    case dtype::q4_0:
+        return panel_format::nibble_half;
+    case dtype::q4_1:
+        return panel_format::nibble_half_min;
+    case dtype::q4_k:
+        return panel_format::nibble_super_min;
+    case dtype::q5_0:
+    case dtype::q8_0:
+    case dtype::q8_1:
+        return panel_format::byte_half;
+    case dtype::q5_1:
+        return panel_format::byte_half_min;
+    case dtype::q5_k:
+        return panel_format::byte_super_min;
+    case dtype::q3_k:
+    case dtype::q6_k:
+        return panel_format::byte16_super;
+    case dtype::q2_k:
+        return panel_format::byte16_super_min;
+    case dtype::iq2_xs:
+    case dtype::iq2_s:
+    case dtype::iq1_m:
+    case dtype::nvfp4:
+        return panel_format::byte16_single;
+    case dtype::q8_k:
+    case dtype::iq1_s:
+    case dtype::iq2_xxs:
+    case dtype::iq3_xxs:
+    case dtype::iq3_s:
+    case dtype::iq4_nl:
+    case dtype::iq4_xs:
+    case dtype::tq1_0:
+    case dtype::tq2_0:
+    case dtype::mxfp4:
+        return panel_format::byte_single;
+    default:
+        break;
+    }
+    tokenworks::detail::raise<unsupported_error>("matmul: weights of type " + std::string{info(type).name});
+}
+
+namespace detail {
+
+inline constexpr std::size_t panel_rows = 16;
+
+enum class scale_kind : std::uint8_t { half, single, super };
+
+/// One layout of integer codes, as constants.
+///   value[row][k] = scale * (code - Zero) + offset,   offset = -min
+template <panel_format Format, int Bits, int Zero, scale_kind Kind, int PerBlock, bool HasMin>
+struct code_panel {
+    static constexpr panel_format format = Format;
+    static constexpr int bits = Bits;
+    static constexpr int zero = Zero;
+    static constexpr scale_kind kind = Kind;
+    static constexpr int per_block = PerBlock; ///< scales of 32 columns: 1, or 2 for 16 each
+    static constexpr bool has_min = HasMin;
+
+    static constexpr std::size_t code_bytes = 64 * Bits;
+    static constexpr std::size_t scale_size = Kind == scale_kind::half ? 2 : Kind == scale_kind::single ? 4 : 1;
+    static constexpr std::size_t scale_bytes = panel_rows * PerBlock * scale_size;
+    static constexpr std::size_t record_bytes = code_bytes + scale_bytes * (HasMin ? 2 : 1);
+    static constexpr std::size_t group = Kind == scale_kind::super ? 8 : 1; ///< records behind one header
+    static constexpr std::size_t header_bytes = Kind == scale_kind::super ? 2 * panel_rows * (HasMin ? 2 : 1) : 0;
+    static constexpr std::size_t group_bytes = header_bytes + group * record_bytes;
+
+    /// Bytes of that many records; a multiple of `group`.
+    [[nodiscard]] static constexpr std::size_t bytes(std::size_t blocks) noexcept {
+        return blocks / group * group_bytes;
+    }
+    /// Where record b starts in its panel.
+    [[nodiscard]] static constexpr std::size_t offset(std::size_t b) noexcept {
+        return b / group * group_bytes + header_bytes + b % group * record_bytes;
+    }
+};
+
+template <panel_format Format>
+struct find_panel;
+template <>
+struct find_panel<panel_format::nibble_half> {
+    using type = code_panel<panel_format::nibble_half, 4, 8, scale_kind::half, 1, false>;
+};
+template <>
+struct find_panel<panel_format::nibble_half_min> {
+    using type = code_panel<panel_format::nibble_half_min, 4, 0, scale_kind::half, 1, true>;
+};
+template <>
+struct find_panel<panel_format::nibble_super_min> {
+    using type = code_panel<panel_format::nibble_super_min, 4, 0, scale_kind::super, 1, true>;
+};
+template <>
+struct find_panel<panel_format::byte_half> {
+    using type = code_panel<panel_format::byte_half, 8, 128, scale_kind::half, 1, false>;
+};
+template <>
+struct find_panel<panel_format::byte_half_min> {
+    using type = code_panel<panel_format::byte_half_min, 8, 128, scale_kind::half, 1, true>;
+};
+template <>
+struct find_panel<panel_format::byte_super_min> {
+    using type = code_panel<panel_format::byte_super_min, 8, 128, scale_kind::super, 1, true>;
+};
+template <>
+struct find_panel<panel_format::byte_single> {
+    using type = code_panel<panel_format::byte_single, 8, 128, scale_kind::single, 1, false>;
+};
+template <>
+struct find_panel<panel_format::byte16_super> {
+    using type = code_panel<panel_format::byte16_super, 8, 128, scale_kind::super, 2, false>;
+};
+template <>
+struct find_panel<panel_format::byte16_super_min> {
+    using type = code_panel<panel_format::byte16_super_min, 8, 128, scale_kind::super, 2, true>;
+};
+template <>
+struct find_panel<panel_format::byte16_single> {
+    using type = code_panel<panel_format::byte16_single, 8, 128, scale_kind::single, 2, false>;
+};
+
+template <panel_format Format>
+using panel_of = typename find_panel<Format>::type;
+
+/// Calls f.template operator()<code_panel<...>>() for a format with codes.
+/// @pre has_codes(format)
+template <class F>
+decltype(auto) visit_panel(panel_format format, F&& f) {
+    using enum panel_format;
+    switch(format) {
+    case nibble_half:
+        return f.template operator()<panel_of<nibble_half>>();
+    case nibble_half_min:
+        return f.template operator()<panel_of<nibble_half_min>>();
+    case nibble_super_min:
+        return f.template operator()<panel_of<nibble_super_min>>();
+    case byte_half:
+        return f.template operator()<panel_of<byte_half>>();
+    case byte_half_min:
+        return f.template operator()<panel_of<byte_half_min>>();
+    case byte_super_min:
+        return f.template operator()<panel_of<byte_super_min>>();
+    case byte16_super:
+        return f.template operator()<panel_of<byte16_super>>();
+    case byte16_super_min:
+        return f.template operator()<panel_of<byte16_super_min>>();
+    case byte16_single:
+        return f.template operator()<panel_of<byte16_single>>();
+    default:
+        return f.template operator()<panel_of<byte_single>>();
+    }
+}
+
+/// Bytes of that many records of a panel with codes; a multiple of the format's group, or all of the panel's.
+[[nodiscard]] inline std::size_t record_bytes(panel_format format, std::size_t blocks) noexcept {
+    return visit_panel(format, [&]<class Panel>() { return Panel::bytes(blocks); });
+}
+
+/// Bytes of one panel of K columns.
+[[nodiscard]] inline std::size_t panel_bytes(panel_format format, std::size_t columns) noexcept {
+    if(has_codes(format)) {
+        return record_bytes(format, (columns + 31) / 32);
+    }
+    return panel_rows * columns * (format == panel_format::f32 ? 4 : 2);
+}
+
+} // namespace detail
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -1,0 +1,136 @@
+// What a decoder is, as data: the knobs that set one published architecture apart from another.
+//
+// A family (models/llama.hpp, models/gemma3.hpp) is a function from a file's metadata to this struct plus the names of
+// its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct itself.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/kernels/activation.hpp>
+#include <tokenworks/kernels/rope_table.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+enum class norm_kind : std::uint8_t {
+    rms,   ///< x / rms(x) * weight
+    layer, ///< (x - mean) / deviation * weight + bias
+};
+
+/// Where a normalisation of the queries and keys sits, if there is one.
+enum class qk_norm_kind : std::uint8_t {
+    none,
+    per_head, ///< over each head's D values, one weight of D for all heads (Gemma 3, Qwen 3)
+    full,     ///< over all H * D values at once, before the split into heads (OLMo 2)
+};
+
+enum class position_kind : std::uint8_t {
+    none,
+    rope,    ///< rotates queries and keys; see rope_configs
+    alibi,   ///< a slope per head, added to the scores
+    learned, ///< a table of vectors added to the embeddings
+};
+
+enum class feed_forward_kind : std::uint8_t {
+    gated, ///< down(activation(gate(x)) * up(x))
+    plain, ///< down(activation(up(x)))
+};
+
+/// What may differ from one layer to the next.
+struct layer_config {
+    std::size_t window = 0; ///< keys a query sees, itself included; 0: all before it
+    std::size_t rope = 0;   ///< index into rope_configs; no_rope for a layer without position
+    static constexpr std::size_t no_rope = ~std::size_t{0};
+};
+
+struct decoder_config {
+    std::string architecture; ///< the name a file gives it, for messages
+
+    std::size_t vocab_size = 0;     ///< V
+    std::size_t width = 0;          ///< C
+    std::size_t feed_forward = 0;   ///< F
+    std::size_t context_length = 0; ///< tokens the model was trained on
+    std::vector<layer_config> layers;
+
+    // Attention
+    std::size_t heads = 0;       ///< H
+    std::size_t kv_heads = 0;    ///< G, divides H
+    std::size_t key_width = 0;   ///< D of queries and keys
+    std::size_t value_width = 0; ///< D of values
+    float attention_scale = 0;   ///< of each score; usually 1/sqrt(D)
+    float attention_softcap = 0; ///< c: scores become c * tanh(score / c); 0: off
+    bool attention_sinks = false;
+    qk_norm_kind qk_norm = qk_norm_kind::none;
+
+    // Position
+    position_kind position = position_kind::rope;
+    std::vector<kernels::rope_config> rope_configs;
+    float alibi_max_bias = 8;
+
+    // Normalisation
+    norm_kind norm = norm_kind::rms;
+    float norm_epsilon = 1e-5F;
+    bool pre_norm = true;           ///< norms before attention and feed-forward
+    bool post_norm = false;         ///< norms after them, before the residual is added
+    bool parallel_residual = false; ///< attention and feed-forward read the same input and are added together
+
+    // Feed-forward
+    feed_forward_kind mlp = feed_forward_kind::gated;
+    kernels::activation_kind activation = kernels::activation_kind::silu;
+
+    // Scalings
+    float embedding_scale = 1;
+    float residual_scale = 1; ///< of what attention and feed-forward add
+    float logit_scale = 1;
+    float logit_softcap = 0; ///< as attention_softcap, of the final logits; 0: off
+    bool tied_embeddings = false;
+
+    /// Checks that the parts fit together.
+    /// @throws argument_error naming the field
+    void validate() const {
+        const auto need = [&](bool holds, const std::string& what) {
+            if(!holds) {
+                throw argument_error(architecture + " configuration: " + what);
+            }
+        };
+        // Products of any two of these stay far below 2^64, whatever a file says.
+        constexpr std::size_t most = std::size_t{1} << 28;
+        const auto need_extent = [&](std::size_t value, const std::string& field) {
+            need(value > 0 && value <= most, field + " is " + std::to_string(value) + ", not in 1.." + std::to_string(most));
+        };
+        need_extent(vocab_size, "vocab_size");
+        need_extent(width, "width");
+        need_extent(feed_forward, "feed_forward");
+        need_extent(heads, "heads");
+        need_extent(kv_heads, "kv_heads");
+        need_extent(key_width, "key_width");
+        need_extent(value_width, "value_width");
+        need(!layers.empty() && layers.size() <= 4096, "layers are " + std::to_string(layers.size()) + ", not in 1..4096");
+        need(heads % kv_heads == 0, "kv_heads " + std::to_string(kv_heads) + " does not divide heads " +
+                                        std::to_string(heads));
+        need(context_length > 0, "context_length is 0");
+        const auto need_finite = [&](float value, bool positive, const std::string& field) {
+            need(std::isfinite(value) && (!positive || value > 0), field + " is " + std::to_string(value));
+        };
+        need_finite(attention_scale, true, "attention_scale");
+        need_finite(norm_epsilon, false, "norm_epsilon");
+        need(norm_epsilon >= 0, "norm_epsilon is negative");
+        need_finite(attention_softcap, false, "attention_softcap");
+        need_finite(logit_softcap, false, "logit_softcap");
+        need(attention_softcap >= 0 && logit_softcap >= 0, "a soft-cap is negative");
+        need_finite(embedding_scale, false, "embedding_scale");
+        need_finite(residual_scale, false, "residual_scale");
+        need_finite(logit_scale, false, "logit_scale");
+        for(const layer_config& layer: layers) {
+            need(position != position_kind::rope || layer.rope == layer_config::no_rope || layer.rope < rope_configs.size(),
+                 "a layer names a rope configuration that does not exist");
+        }
+    }
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

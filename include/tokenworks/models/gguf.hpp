@@ -1,0 +1,31 @@
+// GGUF files to models: which function reads the configuration of which architecture.
+//
+// A program with an architecture of its own does not extend this list; it fills a decoder_config, or composes blocks.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/gemma3.hpp>
+#include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/models/llama.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// The configuration that a file describes.
+/// @throws format_error naming the key; unsupported_error naming the architecture
+[[nodiscard]] inline decoder_config config_of(const io::gguf_file& file) {
+    const std::string_view architecture = file.architecture();
+    if(architecture == "llama") {
+        return llama_config(file);
+    }
+    if(architecture == "gemma3") {
+        return gemma3_config(file);
+    }
+    throw unsupported_error(file.name() + ": architecture '" + printable(architecture) + "'; known are llama, gemma3");
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

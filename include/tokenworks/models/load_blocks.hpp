@@ -1,0 +1,198 @@
+// Turns named tensors into the blocks of a decoder. The names are those of GGUF files; other formats map theirs to them.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/kernels/packed_matrix.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/weights.hpp>
+#include <tokenworks/nn/decoder_layer.hpp>
+#include <tokenworks/nn/embedding.hpp>
+#include <tokenworks/quant/convert.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// Called with the bytes of weights packed so far; false cancels the load.
+using load_progress = std::function<bool(std::uint64_t bytes_done)>;
+
+/// Reads a small tensor, a norm or a bias, as floats.
+[[nodiscard]] inline std::vector<float> load_vector(const weight_source& source, const std::string& name, std::size_t length) {
+    const weight found = require(source, name, std::array{length});
+    std::vector<float> values(length);
+    quant::decode(found.type, found.bytes, values);
+    return values;
+}
+
+/// Makes the blocks that a configuration describes, each from the tensors that carry its names.
+class block_loader {
+public:
+    block_loader(const decoder_config& config, const weight_source& source, const execution& how, load_progress progress)
+        : config_{config}, source_{source}, how_{how}, progress_{std::move(progress)} {
+        for(const kernels::rope_config& rope: config.rope_configs) {
+            ropes_.push_back(std::make_shared<const kernels::rope_table>(rope, config.context_length));
+        }
+    }
+
+    [[nodiscard]] nn::embedding embedding() {
+        return nn::embedding{std::make_shared<const kernels::packed_matrix>(
+            matrix("token_embd.weight", config_.vocab_size, config_.width))};
+    }
+
+    [[nodiscard]] nn::embedding learned_positions() {
+        return nn::embedding{std::make_shared<const kernels::packed_matrix>(
+            matrix("position_embd.weight", config_.context_length, config_.width))};
+    }
+
+    [[nodiscard]] nn::linear head(const nn::embedding& embedding) {
+        if(config_.tied_embeddings) {
+            return nn::linear{embedding.table(), optional_vector("output.bias", config_.vocab_size)};
+        }
+        return linear("output", config_.vocab_size, config_.width);
+    }
+
+    [[nodiscard]] std::optional<nn::norm> final_norm() { return norm("output_norm"); }
+
+    [[nodiscard]] nn::decoder_layer layer(std::size_t index) {
+        const std::string prefix = "blk." + std::to_string(index) + ".";
+        nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(prefix)};
+        if(config_.pre_norm) {
+            result.before_attention = norm(prefix + "attn_norm");
+            // With a parallel residual, one norm may serve both.
+            if(!config_.parallel_residual || source_.find(prefix + "ffn_norm.weight")) {
+                result.before_mlp = norm(prefix + "ffn_norm");
+            }
+        }
+        if(config_.post_norm) {
+            result.after_attention = norm(prefix + "post_attention_norm");
+            result.after_mlp = norm(prefix + "post_ffw_norm");
+        }
+        result.parallel = config_.parallel_residual;
+        result.residual_scale = config_.residual_scale;
+        return result;
+    }
+
+private:
+    [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns) {
+        const weight found = require(source_, name, std::array{rows, columns});
+        const dtype_info type = info(found.type);
+        if(columns % type.block_size != 0) {
+            raise_weight(source_, name, found.offset,
+                         "rows of " + std::to_string(columns) + " are no multiple of the " + std::string{type.name} + " block");
+        }
+        try {
+            kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_);
+            source_.release(found);
+            done_ += found.bytes.size();
+            if(progress_ && !progress_(done_)) {
+                throw cancelled_error("loading " + source_.label() + ": cancelled");
+            }
+            return packed;
+        } catch(const unsupported_error& problem) {
+            throw unsupported_error(source_.label() + ": tensor " + name + ": " + problem.what());
+        }
+    }
+
+    [[nodiscard]] std::vector<float> optional_vector(const std::string& name, std::size_t length) {
+        return source_.find(name) ? load_vector(source_, name, length) : std::vector<float>{};
+    }
+
+    [[nodiscard]] nn::linear linear(const std::string& name, std::size_t rows, std::size_t columns) {
+        return nn::linear{matrix(name + ".weight", rows, columns), optional_vector(name + ".bias", rows)};
+    }
+
+    [[nodiscard]] nn::norm norm(const std::string& name) { return norm(name, config_.width); }
+    [[nodiscard]] nn::norm norm(const std::string& name, std::size_t width) {
+        std::vector<float> scale = load_vector(source_, name + ".weight", width);
+        if(config_.norm == norm_kind::layer) {
+            return nn::layer_norm{std::move(scale), optional_vector(name + ".bias", width), config_.norm_epsilon};
+        }
+        return nn::rms_norm{std::move(scale), config_.norm_epsilon};
+    }
+
+    [[nodiscard]] nn::attention attention(std::size_t index, const std::string& prefix) {
+        const std::size_t queries = config_.heads * config_.key_width;
+        const std::size_t keys = config_.kv_heads * config_.key_width;
+        const std::size_t values = config_.kv_heads * config_.value_width;
+        nn::attention result{
+            .query = linear(prefix + "attn_q", queries, config_.width),
+            .key = linear(prefix + "attn_k", keys, config_.width),
+            .value = linear(prefix + "attn_v", values, config_.width),
+            .output = linear(prefix + "attn_output", config_.width, config_.heads * config_.value_width),
+            .heads = config_.heads,
+            .kv_heads = config_.kv_heads,
+            .key_width = config_.key_width,
+            .value_width = config_.value_width,
+            .scale = config_.attention_scale,
+            .softcap = config_.attention_softcap,
+            .window = config_.layers[index].window,
+        };
+        if(config_.qk_norm == qk_norm_kind::per_head) {
+            result.query_norm = norm(prefix + "attn_q_norm", config_.key_width);
+            result.key_norm = norm(prefix + "attn_k_norm", config_.key_width);
+        } else if(config_.qk_norm == qk_norm_kind::full) {
+            result.query_norm = norm(prefix + "attn_q_norm", queries);
+            result.key_norm = norm(prefix + "attn_k_norm", keys);
+            result.norm_before_split = true;
+        }
+        if(config_.attention_sinks) {
+            result.sinks = load_vector(source_, prefix + "attn_sinks.weight", config_.heads);
+        }
+        if(config_.position == position_kind::alibi) {
+            result.alibi_slopes = alibi_slopes(config_.heads, config_.alibi_max_bias);
+        }
+        if(config_.position == position_kind::rope && config_.layers[index].rope != layer_config::no_rope) {
+            result.rope = ropes_[config_.layers[index].rope];
+        }
+        return result;
+    }
+
+    [[nodiscard]] nn::feed_forward feed_forward(const std::string& prefix) {
+        const kernels::any_activation activation{config_.activation};
+        nn::linear up = linear(prefix + "ffn_up", config_.feed_forward, config_.width);
+        nn::linear down = linear(prefix + "ffn_down", config_.width, config_.feed_forward);
+        if(config_.mlp == feed_forward_kind::plain) {
+            return nn::mlp<kernels::any_activation>{std::move(up), std::move(down), activation};
+        }
+        nn::linear gate = linear(prefix + "ffn_gate", config_.feed_forward, config_.width);
+        return nn::gated_mlp<kernels::any_activation>{std::move(gate), std::move(up), std::move(down), activation};
+    }
+
+    /// Slopes of H heads. Press et al., "Train Short, Test Long", 2022, with the usual extension to H that are no power
+    /// of two.
+    [[nodiscard]] static std::vector<float> alibi_slopes(std::size_t heads, float max_bias) {
+        std::size_t power = 1;
+        while(power * 2 <= heads) {
+            power *= 2;
+        }
+        const double ratio = std::exp2(-static_cast<double>(max_bias) / static_cast<double>(power));
+        const double between = std::exp2(-static_cast<double>(max_bias) / 2 / static_cast<double>(power));
+        std::vector<float> slopes;
+        for(std::size_t h = 0; h < heads; ++h) {
+            slopes.push_back(static_cast<float>(h < power ? std::pow(ratio, static_cast<double>(h + 1))
+                                                          : std::pow(between, static_cast<double>(2 * (h - power) + 1))));
+        }
+        return slopes;
+    }
+
+    const decoder_config& config_;
+    const weight_source& source_;
+    execution how_;
+    load_progress progress_;
+    std::uint64_t done_ = 0;
+    std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -1,0 +1,87 @@
+// Rotary position parameters as GGUF files give them: rope.* keys, and tensors with a factor for every pair.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/quant/convert.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// Reads what the file says about rotary positions.
+/// @param base  where the file names none
+/// @throws format_error naming the key, unsupported_error for a scaling that is not known
+[[nodiscard]] inline kernels::rope_config rope_parameters(const gguf_hyperparameters& from, const decoder_config& config,
+                                                          float base, kernels::rope_pairing pairing) {
+    kernels::rope_config rope;
+    rope.width = from.count_or("rope.dimension_count", config.key_width);
+    if(rope.width % 2 != 0 || rope.width > config.key_width) {
+        from.refuse("rope.dimension_count", "is " + std::to_string(rope.width) + ", not an even number up to the head's " +
+                                                std::to_string(config.key_width));
+    }
+    rope.base = static_cast<double>(from.real_or("rope.freq_base", base));
+    if(!(rope.base > 0)) {
+        from.refuse("rope.freq_base", "is " + std::to_string(rope.base) + ", not above 0");
+    }
+    rope.pairing = pairing;
+
+    const auto factors = [&](const std::string& name) -> std::vector<float> {
+        const gguf_weights weights{from.file()};
+        const std::optional<weight> found = weights.find(name);
+        if(!found) {
+            return {};
+        }
+        if(found->extents != std::vector<std::size_t>{rope.width / 2}) {
+            raise_weight(weights, name, found->offset, "extents " + extents_text(found->extents) + ", expected [" +
+                                                           std::to_string(rope.width / 2) + "]");
+        }
+        std::vector<float> values(rope.width / 2);
+        quant::decode(found->type, found->bytes, values);
+        for(const float value: values) {
+            if(!std::isfinite(value) || !(value > 0)) {
+                raise_weight(weights, name, found->offset, "has a factor that is not above 0");
+            }
+        }
+        return values;
+    };
+    rope.factors = factors("rope_freqs.weight");
+
+    kernels::rope_scaling& scaling = rope.scaling;
+    scaling.factor = static_cast<double>(from.real_or("rope.scaling.factor", from.real_or("rope.scale_linear", 1)));
+    if(!(scaling.factor > 0)) {
+        from.refuse("rope.scaling.factor", "is not above 0");
+    }
+    scaling.original_context = from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
+    scaling.attention_factor = static_cast<double>(from.real_or("rope.scaling.attn_factor", 0));
+    const std::string kind = from.text_or("rope.scaling.type", scaling.factor == 1 ? "none" : "linear");
+    std::vector<float> long_factors = factors("rope_factors_long.weight");
+    if(kind == "none") {
+        scaling.kind = kernels::rope_scaling_kind::none;
+    } else if(kind == "linear") {
+        scaling.kind = kernels::rope_scaling_kind::linear;
+    } else if(kind == "yarn") {
+        scaling.kind = kernels::rope_scaling_kind::yarn;
+    } else if(kind != "longrope") {
+        throw unsupported_error(from.file().name() + ": " + from.key("rope.scaling.type") + " '" + printable(kind) + "'");
+    }
+    if(kind == "longrope" || !long_factors.empty()) {
+        scaling.kind = kernels::rope_scaling_kind::longrope;
+        scaling.long_factors = std::move(long_factors);
+        scaling.short_factors = factors("rope_factors_short.weight");
+        if(scaling.factor == 1) {
+            scaling.factor = static_cast<double>(config.context_length) / static_cast<double>(scaling.original_context);
+        }
+    }
+    return rope;
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

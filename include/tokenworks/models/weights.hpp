@@ -1,0 +1,103 @@
+// Where a model's weights come from: a name in, a typed matrix out. GGUF files are one source; memory is another.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// One tensor of a source. The bytes stay valid as long as the source.
+struct weight {
+    std::string name;
+    dtype type = dtype::f32;
+    std::vector<std::size_t> extents; ///< in elements, slowest axis first: [N,K] for a matrix
+    std::span<const std::byte> bytes; ///< row-major, block after block
+    std::uint64_t offset = format_error::no_offset;
+};
+
+/// A set of named tensors.
+class weight_source {
+public:
+    weight_source() = default;
+    weight_source(const weight_source&) = delete;
+    weight_source& operator=(const weight_source&) = delete;
+    virtual ~weight_source() = default;
+
+    /// The tensor of that name, or nothing.
+    [[nodiscard]] virtual std::optional<weight> find(std::string_view name) const = 0;
+    /// What to call the source in messages.
+    [[nodiscard]] virtual std::string label() const = 0;
+    /// Says that the bytes of a tensor are not needed any more, so that mapped pages can go.
+    virtual void release(const weight&) const {}
+};
+
+/// Throws a format_error about one tensor.
+[[noreturn]] inline void raise_weight(const weight_source& source, const std::string& name, std::uint64_t offset,
+                                      const std::string& what) {
+    throw format_error(source.label(), "tensor " + name, offset, what);
+}
+
+[[nodiscard]] inline std::string extents_text(std::span<const std::size_t> extents) {
+    std::string text = "[";
+    for(std::size_t i = 0; i < extents.size(); ++i) {
+        text += (i == 0 ? "" : ",") + std::to_string(extents[i]);
+    }
+    return text + "]";
+}
+
+/// The tensor of that name with exactly these extents.
+/// @throws format_error naming the tensor and both shapes
+[[nodiscard]] inline weight require(const weight_source& source, const std::string& name,
+                                    std::span<const std::size_t> extents) {
+    std::optional<weight> found = source.find(name);
+    if(!found) {
+        raise_weight(source, name, format_error::no_offset, "missing; expected extents " + extents_text(extents));
+    }
+    // Files may leave out leading extents of 1, or write them.
+    std::span<const std::size_t> have{found->extents};
+    while(have.size() > extents.size() && have.front() == 1) {
+        have = have.subspan(1);
+    }
+    if(!std::equal(have.begin(), have.end(), extents.begin(), extents.end())) {
+        raise_weight(source, name, found->offset,
+                     "extents " + extents_text(found->extents) + ", expected " + extents_text(extents));
+    }
+    return *std::move(found);
+}
+
+/// Tensors in the caller's memory, for tests and for models built in a program.
+class memory_weights final: public weight_source {
+public:
+    void add(std::string name, dtype type, std::vector<std::size_t> extents, std::span<const std::byte> bytes) {
+        std::string key = name;
+        tensors_.insert_or_assign(std::move(key), weight{std::move(name), type, std::move(extents), bytes});
+    }
+    /// Copies the values.
+    void add(const std::string& name, std::vector<std::size_t> extents, std::vector<float> values) {
+        const std::vector<float>& kept = owned_.insert_or_assign(name, std::move(values)).first->second;
+        add(name, dtype::f32, std::move(extents), std::as_bytes(std::span{kept}));
+    }
+    [[nodiscard]] std::optional<weight> find(std::string_view name) const override {
+        const auto at = tensors_.find(name);
+        return at == tensors_.end() ? std::nullopt : std::optional{at->second};
+    }
+    [[nodiscard]] std::string label() const override { return "<memory>"; }
+
+private:
+    std::map<std::string, weight, std::less<>> tensors_;
+    std::map<std::string, std::vector<float>> owned_;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

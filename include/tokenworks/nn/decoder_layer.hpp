@@ -1,0 +1,88 @@
+// One layer of a decoder: attention, then feed-forward, each added to the residual stream.
+//
+// The order of norms is what families differ in; it is data here, and the code reads like their papers' figures.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/kernels/activation.hpp>
+#include <tokenworks/kernels/elementwise.hpp>
+#include <tokenworks/nn/activations.hpp>
+#include <tokenworks/nn/attention.hpp>
+#include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/mlp.hpp>
+#include <tokenworks/nn/norm.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::nn {
+
+/// Whichever feed-forward a configuration asks for.
+using feed_forward = std::variant<gated_mlp<kernels::any_activation>, mlp<kernels::any_activation>>;
+
+struct decoder_layer {
+    attention attend;
+    feed_forward mlp;
+    std::optional<norm> before_attention;
+    std::optional<norm> after_attention;
+    std::optional<norm> before_mlp;
+    std::optional<norm> after_mlp;
+    bool parallel = false; ///< attention and feed-forward read the same input
+    float residual_scale = 1;
+
+    /// @param x  [T,C], the residual stream, updated in place
+    void operator()(context& c, rows x) const {
+        const arena::scope scratch{c.scratch};
+        if(parallel) {
+            const activations input = normalized(c, before_attention, x);
+            // Feed-forward may have a norm of its own; both read x as it was.
+            std::optional<activations> own;
+            if(before_mlp) {
+                own = (*before_mlp)(c, x);
+            }
+            branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
+            branch(c, x, after_mlp, [&](destination to) { run_mlp(c, own ? *own : input, to); });
+            return;
+        }
+        {
+            const arena::scope inner{c.scratch};
+            const activations input = normalized(c, before_attention, x);
+            branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
+            c.observe("attention", x);
+        }
+        {
+            const arena::scope inner{c.scratch};
+            const activations input = normalized(c, before_mlp, x);
+            branch(c, x, after_mlp, [&](destination to) { run_mlp(c, input, to); });
+            c.observe("layer", x);
+        }
+    }
+
+private:
+    static activations normalized(context& c, const std::optional<norm>& layer, rows x) {
+        return layer ? (*layer)(c, x) : activations{c, x};
+    }
+
+    void run_mlp(context& c, const activations& input, destination to) const {
+        std::visit([&](const auto& layer) { layer(c, input, to); }, mlp);
+    }
+
+    /// x += residual_scale * after(body)
+    template <class Body>
+    void branch(context& c, rows x, const std::optional<norm>& after, Body body) const {
+        if(!after && residual_scale == 1) {
+            body(add_to(x));
+            return;
+        }
+        const rows result = c.scratch_rows(x.extent(0), x.extent(1));
+        body(result);
+        if(after) {
+            (*after)(c, result, result);
+        }
+        kernels::add_scaled(x, result, residual_scale, x, c.how);
+    }
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::nn

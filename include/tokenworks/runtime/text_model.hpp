@@ -1,0 +1,142 @@
+// A language model ready to use: weights, tokenizer, chat template and threads, from one file.
+//
+//   auto model = tokenworks::text_model::load("smollm2.gguf");
+//   for(std::string_view piece: model.generate("Why is the sky blue?", {.max_tokens = 64}))
+//       std::cout << piece << std::flush;
+//
+// The parts can be had without this class: models::decoder, codec::tokenizer, generate() on any model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/chat_template.hpp>
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/io/gguf.hpp>
+#include <tokenworks/models/decoder.hpp>
+#include <tokenworks/models/gguf.hpp>
+#include <tokenworks/models/gguf_vocabulary.hpp>
+#include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/kv_cache.hpp>
+#include <tokenworks/runtime/generate.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI {
+
+struct load_options {
+    unsigned threads = 0;                ///< of a team the model makes; 0: the usable physical cores
+    std::shared_ptr<team> shared_team;   ///< used instead, where set
+    isa set = best_isa();
+    /// Bytes of weights packed and in all; false cancels. Called from the loading thread.
+    std::function<bool(std::uint64_t done, std::uint64_t total)> on_progress;
+};
+
+/// Immutable once loaded: share it by const reference. Every sequence has a state of its own.
+class text_model {
+public:
+    struct state_options {
+        std::size_t capacity = 0;      ///< tokens; 0: the model's context length
+        dtype cache_type = dtype::f16; ///< f32, f16 or q8_0
+    };
+
+    /// What one sequence remembers. Not for several threads at once.
+    class state {
+    public:
+        state(nn::kv_cache cache, const execution& how) : context_{how}, cache_{std::move(cache)} {}
+
+        /// Tokens seen so far.
+        [[nodiscard]] std::size_t size() const noexcept { return cache_.size(); }
+        [[nodiscard]] std::size_t capacity() const noexcept { return cache_.capacity(); }
+        /// Forgets all but the first n tokens.
+        void truncate(std::size_t n) { cache_.truncate(n); }
+
+        [[nodiscard]] nn::kv_cache& cache() noexcept { return cache_; }
+        [[nodiscard]] nn::context& context() noexcept { return context_; }
+
+    private:
+        nn::context context_;
+        nn::kv_cache cache_;
+    };
+
+    /// Opens a GGUF file, maps it, and packs its weights; the file is closed again at the end.
+    /// @throws io_error, format_error, limit_error, unsupported_error, cancelled_error
+    [[nodiscard]] static text_model load(const std::string& path, const load_options& options = {}) {
+        return text_model{io::gguf_file::open(path), options};
+    }
+
+    /// The same from a file in memory, which is not needed afterwards.
+    [[nodiscard]] static text_model load(std::span<const std::byte> bytes, std::string name, const load_options& options = {}) {
+        return text_model{io::gguf_file::from_memory(bytes, std::move(name)), options};
+    }
+
+    [[nodiscard]] const models::decoder& network() const noexcept { return *network_; }
+    [[nodiscard]] const models::decoder_config& config() const noexcept { return network_->config(); }
+    /// @throws unsupported_error where the file has no vocabulary
+    [[nodiscard]] const codec::tokenizer& tokenizer() const {
+        if(!tokenizer_) {
+            throw unsupported_error(name_ + ": the file has no tokenizer");
+        }
+        return *tokenizer_;
+    }
+    [[nodiscard]] const execution& how() const noexcept { return how_; }
+    [[nodiscard]] std::size_t vocab_size() const noexcept { return network_->vocab_size(); }
+    [[nodiscard]] std::size_t context_length() const noexcept { return config().context_length; }
+
+    /// A state for a new sequence. Memory for keys and values is reserved now and touched as tokens come.
+    [[nodiscard]] state make_state(const state_options& options) const {
+        const std::size_t capacity = options.capacity == 0 ? context_length() : options.capacity;
+        return state{network_->make_cache(capacity, options.cache_type), how_};
+    }
+    [[nodiscard]] state make_state() const { return make_state({}); }
+
+    /// Appends tokens to the state; writes the logits [V] after the last one, or none where the span is empty.
+    void forward(state& s, std::span<const codec::token_id> tokens, std::span<float> logits) const {
+        using wanted = models::decoder_input::logits;
+        const models::decoder_input input{&s.cache(), tokens, logits.empty() ? wanted::none : wanted::last};
+        network_->forward(s.context(), std::span{&input, 1},
+                          nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
+    }
+
+private:
+    text_model(const io::gguf_file& file, const load_options& options) : name_{file.name()} {
+        team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
+        how_ = execution{options.set, team_.get()};
+        if(models::has_vocabulary(file)) {
+            tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
+        }
+        std::uint64_t total = 0;
+        for(const io::gguf_tensor& tensor: file.tensors()) {
+            total += tensor.bytes;
+        }
+        const models::gguf_weights weights{file};
+        models::load_progress progress;
+        if(options.on_progress) {
+            progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
+        }
+        network_ = std::make_unique<models::decoder>(models::config_of(file), weights, how_, progress);
+        if(tokenizer_ && tokenizer_->vocab_size() != network_->vocab_size()) {
+            throw format_error(name_, "tokenizer.ggml.tokens", format_error::no_offset,
+                               "has " + std::to_string(tokenizer_->vocab_size()) + " tokens, the embedding has " +
+                                   std::to_string(network_->vocab_size()));
+        }
+    }
+
+    std::string name_;
+    std::shared_ptr<team> team_;
+    execution how_;
+    std::unique_ptr<codec::tokenizer> tokenizer_;
+    std::unique_ptr<models::decoder> network_;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI

@@ -1,0 +1,101 @@
+// Passes over the logits of a whole vocabulary: highest value, sum, exponentials, the share that makes up a mass.
+//
+// They run on sixteen portable lanes (core/simd.hpp), without a choice of instruction set: a pass over 262144 floats
+// takes some tens of microseconds, and so gives the same bits on every machine of an architecture. Sums are made in
+// double, in an order that depends on the length alone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/simd.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::sampling::detail {
+
+inline constexpr std::size_t block = 64; ///< entries that a search looks at together
+inline constexpr float infinity = std::numeric_limits<float>::infinity();
+
+using vector = simd::f32x16<simd::portable<>>;
+
+/// Highest of the values, -infinity for none. NaN is passed over.
+inline float highest(std::span<const float> x) noexcept {
+    vector most = vector::broadcast(-infinity);
+    std::size_t i = 0;
+    for(; i + simd::lanes <= x.size(); i += simd::lanes) {
+        most = max(most, vector::load(x.data() + i));
+    }
+    float best = simd::reduce_max(most);
+    for(; i < x.size(); ++i) {
+        best = x[i] > best ? x[i] : best;
+    }
+    return best;
+}
+
+/// True if a value is NaN or +infinity.
+inline bool any_not_a_logit(std::span<const float> x) noexcept {
+    const vector lowest = vector::broadcast(std::numeric_limits<float>::lowest());
+    vector zeros = vector::zero(); // x * 0 is NaN for an infinity and for NaN; -infinity is raised first
+    std::size_t i = 0;
+    for(; i + simd::lanes <= x.size(); i += simd::lanes) {
+        zeros = zeros + max(vector::load(x.data() + i), lowest) * 0.0F;
+    }
+    bool bad = !(simd::reduce_add(zeros) < 1.0F);
+    for(; i < x.size(); ++i) {
+        bad = bad || !(x[i] < infinity);
+    }
+    return bad;
+}
+
+/// Sum in double: sixteen partial sums over the length, then those.
+inline double sum_of(std::span<const float> x) noexcept {
+    std::array<double, 16> part{};
+    std::size_t i = 0;
+    for(; i + 16 <= x.size(); i += 16) {
+        for(std::size_t j = 0; j < 16; ++j) {
+            part[j] += static_cast<double>(x[i + j]);
+        }
+    }
+    for(std::size_t j = 0; i < x.size(); ++i, ++j) {
+        part[j] += static_cast<double>(x[i]);
+    }
+    double sum = 0;
+    for(const double p: part) {
+        sum += p;
+    }
+    return sum;
+}
+
+/// x[i] = exp(x[i] - top), to 2 units in the last place.
+inline void exponentials(std::span<float> x, float top) noexcept {
+    const vector shift = vector::broadcast(-top);
+    std::size_t i = 0;
+    for(; i + simd::lanes <= x.size(); i += simd::lanes) {
+        simd::exp(vector::load(x.data() + i) + shift).store(x.data() + i);
+    }
+    if(i < x.size()) {
+        const vector rest = simd::load_partial<simd::portable<>>(x.data() + i, x.size() - i);
+        simd::store_partial(simd::exp(rest + shift), x.data() + i, x.size() - i);
+    }
+}
+
+/// Maps keys to buckets so that a higher key never gets a lower bucket.
+struct key_buckets {
+    static constexpr std::size_t count = 2048;
+    float least;
+    float scale;
+
+    /// @param least, most  of the finite keys; what lies 32 above `least` shares the last bucket
+    static key_buckets between(float least, float most) noexcept {
+        const float range = most - least < 32.0F ? most - least : 32.0F;
+        return {least, range > 1e-30F ? static_cast<float>(count) / range : 0.0F};
+    }
+    [[nodiscard]] std::size_t index(float key) const noexcept {
+        const float at = (key - least) * scale;
+        return at < static_cast<float>(count - 1) ? static_cast<std::size_t>(at) : count - 1;
+    }
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::sampling::detail

@@ -1,0 +1,15 @@
+// A program of somebody else's: two translation units that include everything.
+#include <tokenworks/tokenworks.hpp>
+
+#include <string_view>
+
+std::string_view version_seen_by_the_other_unit();
+
+int main() {
+    try {
+        throw tokenworks::shape_error{"k has S=7, v has S=8"};
+    } catch(const tokenworks::error& error) {
+        const bool same = version_seen_by_the_other_unit() == TOKENWORKS_VERSION_STRING;
+        return same && std::string_view{error.what()} == "k has S=7, v has S=8" ? 0 : 1;
+    }
+}
