@@ -2,6 +2,7 @@
 
 A fenced block is checked by its language; an HTML comment on the line above it may say how:
     ```cpp    a program (it has a main) is compiled and linked; anything else is put into a function and compiled
+    ```cmake  the end of a CMakeLists.txt that has a program `app`, with a checkout in tokenworks/; configured
     ```sh     run by `bash -e` in a folder that looks like a checkout with a finished build in build/
     <!-- snippet: run -->             a program is run too
     <!-- snippet: same-as FILE -->    the block is the whole of FILE, leading comments and blank lines aside
@@ -57,12 +58,16 @@ class Page:
             return self.compile(code, how == "run")
         if language == "sh" and how in ("", "run"):
             return self.shell(code)
+        if language == "cmake" and how == "":
+            return self.configure(code)
         if how == "":
             return None, ""
         return "failed", f"snippet comment not understood: {how}"
 
     @staticmethod
     def compare(word, path, code):
+        if not path.is_file():
+            return "failed", f"{path} does not exist"
         text = path.read_text(encoding="utf-8")
         if word == "same-as":
             body = re.sub(r"\A(?:(?://[^\n]*)?\n)*", "", text)
@@ -87,6 +92,22 @@ class Page:
                 ran = subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
                 if ran.returncode != 0:
                     return "failed", f"exit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
+        return "ok", ""
+
+    def configure(self, code):
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            (here / "tokenworks").symlink_to(self.source.absolute())
+            (here / "main.cpp").write_text("int main() {}\n", encoding="utf-8")
+            start = "cmake_minimum_required(VERSION 3.24)\nproject(app LANGUAGES CXX)\nadd_executable(app main.cpp)\n"
+            (here / "CMakeLists.txt").write_text(start + code, encoding="utf-8")
+            commands = [["cmake", "-S", folder, "-B", f"{folder}/build", f"-DCMAKE_PREFIX_PATH={folder}/prefix"]]
+            if "find_package" in code:
+                commands.insert(0, ["cmake", "--install", str(self.build), "--prefix", f"{folder}/prefix"])
+            for command in commands:
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+                if done.returncode != 0:
+                    return "failed", done.stdout + done.stderr
         return "ok", ""
 
     def shell(self, code):
@@ -150,6 +171,9 @@ __pycache__/
 ```text
 no such line
 ```
+```cmake
+find_package(no_such_package REQUIRED)
+```
 <!-- snippet: perhaps -->
 ```text
 ```
@@ -171,7 +195,7 @@ def main():
     if options.self_test:
         counts = Page(SELF_TEST, tools, options.source, options.build).check()
         print(counts)
-        return 0 if counts == {"ok": 3, "failed": 5, "skipped": 2} else 1
+        return 0 if counts == {"ok": 3, "failed": 6, "skipped": 2} else 1
     counts = Page(options.page.read_text(encoding="utf-8"), tools, options.source, options.build).check()
     print(f"{options.page.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     return 1 if counts["failed"] else 0

@@ -74,7 +74,8 @@ TEST_CASE("counts that the file cannot hold", "[io][gguf_parser]") {
         CHECK_THAT(refused(builder{}.gguf(count, 0).fill(100)), ContainsSubstring("tensor count at offset 24: "));
         CHECK_THAT(refused(builder{}.gguf(0, count).fill(100)), ContainsSubstring("metadata count at offset 24: "));
     }
-    CHECK_THAT(refused(builder{}.gguf(0, 2).value_u32("k", 1).fill(8)), ContainsSubstring("metadata key at offset"));
+    CHECK(refused(builder{}.gguf(0, 2).value_u32("long enough", 1).raw("xyz")) ==
+          "f: metadata key at offset 51: needs 8 bytes, the file has 3 left");
 }
 
 TEST_CASE("keys", "[io][gguf_parser]") {
@@ -159,9 +160,9 @@ TEST_CASE("alignment", "[io][gguf_parser]") {
                                                  ", not a power of two from 8 to 1048576");
     }
     CHECK(refused(builder{}.gguf(0, 1).text("general.alignment").u32(10).u64(32)) ==
-          "f: general.alignment at offset 53: is a u64, not a u32");
+          "f: general.alignment at offset 53: is of type u64, not u32");
     CHECK(refused(builder{}.gguf(0, 1).text("general.alignment").u32(9).u32(4).u64(1).u32(32)) ==
-          "f: general.alignment at offset 53: is a array of u32, not a u32");
+          "f: general.alignment at offset 53: is of type array of u32, not u32");
     CHECK_THAT(refused(builder{}
                            .gguf(1, 1)
                            .value_u32("general.alignment", 1U << 20)
@@ -281,7 +282,7 @@ TEST_CASE("a file with any one field changed keeps every promise", "[io][gguf_pa
         for(const std::uint64_t value: fuzz::telling_values(now, whole.size())) {
             std::string changed = whole;
             std::memcpy(changed.data() + field.offset, &value, field.bytes);
-            accepted += fuzz::check_gguf(files::bytes_of(changed)) ? 1 : 0;
+            accepted += fuzz::check_gguf(files::bytes_of(changed)) ? 1U : 0U;
             ++tried;
         }
     }

@@ -75,6 +75,10 @@ double worst_difference(std::span<const float> a, std::span<const float> b) {
     return worst / scale;
 }
 
+bool has_whole_blocks(const tw::models::decoder_config& config) {
+    return config.key_width % 32 == 0 && config.value_width % 32 == 0;
+}
+
 bool same_bits(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
@@ -108,7 +112,11 @@ TEST_CASE("decoder: f16 and q8_0 caches stay near the float cache", "[models]") 
         INFO(name);
         // A key or value keeps 11 bits as f16 and about 7 as q8_0; the layers add these errors up.
         CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::f16), g.logits) < 5e-3);
-        CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::q8_0), g.logits) < 8e-2);
+        if(has_whole_blocks(g.config)) {
+            CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::q8_0), g.logits) < 8e-2);
+        } else {
+            CHECK_THROWS_AS(g.model->make_cache(4, tw::dtype::q8_0), tw::argument_error);
+        }
     }
 }
 
@@ -120,9 +128,12 @@ TEST_CASE("decoder: logits are bitwise equal however the prompt is cut and howev
         const golden g{name};
         for(const tw::isa set: supported_isas()) {
             for(const tw::dtype cache: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
+                if(cache == tw::dtype::q8_0 && !has_whole_blocks(g.config)) {
+                    continue;
+                }
                 const std::vector<float> whole = run(*g.model, g.ids, g.ids.size(), {.set = set}, cache);
                 INFO(name << " on " << tw::name(set) << " cache " << tw::info(cache).name);
-                for(const std::size_t chunk: {1, 7, 16, 39}) {
+                for(const std::size_t chunk: {1U, 7U, 16U, 39U}) {
                     CHECK(same_bits(run(*g.model, g.ids, chunk, {.set = set}, cache), whole));
                 }
                 CHECK(same_bits(run(*g.model, g.ids, 7, {set, &two}, cache), whole));
@@ -135,7 +146,7 @@ TEST_CASE("decoder: logits are bitwise equal however the prompt is cut and howev
 
 TEST_CASE("decoder: logits are bitwise equal whatever else is in the batch", "[models]") {
     tw::thread_team two{2};
-    for(const std::string& name: {"llama_rope3_bf16", "gemma3_f16"}) {
+    for(const std::string name: {"llama_rope3_bf16", "gemma3_f16"}) {
         const golden g{name};
         const decoder& model = *g.model;
         const std::size_t v = model.vocab_size();

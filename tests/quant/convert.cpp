@@ -85,7 +85,7 @@ TEST_CASE("floats decode and encode") {
 }
 
 TEST_CASE("booleans decode to 0 and 1") {
-    const std::array bytes{std::byte{0}, std::byte{1}, std::byte{255}};
+    const std::vector<std::byte> bytes{std::byte{0}, std::byte{1}, std::byte{255}};
     std::array<float, 3> out;
     quant::decode(dtype::boolean, bytes, out);
     CHECK(out == std::array{0.0F, 1.0F, 1.0F});

@@ -23,18 +23,33 @@ TEST_CASE("highest finds the maximum wherever it lies") {
     CHECK(ts::highest(banned) == -ts::infinity);
 }
 
-TEST_CASE("NaN and +infinity are found at every place, -infinity and large values are no fault") {
+TEST_CASE("copy_logits copies, finds the highest, and NaN and +infinity at every place") {
     for(std::size_t n = 1; n < 50; ++n) {
         std::vector<float> x(n, 1.0F);
-        x[0] = std::numeric_limits<float>::max();
-        x[n - 1] = -ts::infinity;
-        REQUIRE_FALSE(ts::any_not_a_logit(x));
+        x[n / 2] = std::numeric_limits<float>::max();
+        x[0] = -ts::infinity; // no fault
+        std::vector<float> to(n);
+        const ts::copied good = ts::copy_logits(x, to);
+        REQUIRE(good.valid);
+        REQUIRE(good.highest == ts::highest(x));
+        REQUIRE(to == x);
         for(std::size_t at = 0; at < n; ++at) {
             for(const float bad: {std::nanf(""), -std::nanf(""), ts::infinity}) {
                 auto y = x;
                 y[at] = bad;
-                REQUIRE(ts::any_not_a_logit(y));
+                REQUIRE_FALSE(ts::copy_logits(y, to).valid);
             }
+        }
+    }
+}
+
+TEST_CASE("divide divides") {
+    for(const std::size_t n: reference::sizes()) {
+        const auto x = reference::random_logits(n, 7, 1024, 5);
+        auto y = x;
+        ts::divide(y, 0.7F);
+        for(std::size_t i = 0; i < n; ++i) {
+            REQUIRE(y[i] == x[i] / 0.7F);
         }
     }
 }
@@ -48,14 +63,14 @@ TEST_CASE("the sum is exact in double and exponentials are close to std::exp") {
         }
         REQUIRE(ts::sum_of(x) == sum);
         const auto before = x;
-        ts::exponentials(x, 2.0F);
+        ts::exponentials(x, 2.0F, x);
         for(std::size_t i = 0; i < n; ++i) {
             const double expected = std::exp(static_cast<double>(before[i]) - 2.0);
             REQUIRE(std::fabs(static_cast<double>(x[i]) - expected) <= 3e-7 * expected); // 2.5 units in the last place
         }
     }
     std::vector<float> far{-ts::infinity, -200.0F, 0.0F};
-    ts::exponentials(far, 0.0F);
+    ts::exponentials(far, 0.0F, far);
     CHECK(far == std::vector<float>{0.0F, 0.0F, 1.0F});
 }
 

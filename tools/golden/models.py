@@ -160,8 +160,8 @@ llama("llama_rope3_bf16", 2, torch.bfloat16, hidden_size=42, intermediate_size=5
       head_dim=16, tie_word_embeddings=False, rms_norm_eps=1e-6, rope_theta=500000.0,
       rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                         original_max_position_embeddings=32, rope_theta=500000.0), **small)
-llama("llama_yarn_f16", 3, torch.float16, hidden_size=32, intermediate_size=40, num_attention_heads=4, num_key_value_heads=4,
-      head_dim=16, tie_word_embeddings=True, rms_norm_eps=1e-5, rope_theta=10000.0,
+llama("llama_yarn_f16", 3, torch.float16, hidden_size=32, intermediate_size=40, num_attention_heads=2, num_key_value_heads=2,
+      head_dim=32, tie_word_embeddings=True, rms_norm_eps=1e-5, rope_theta=10000.0,
       rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32, rope_theta=10000.0), **small)
 gemma = dict(small, num_hidden_layers=7)
 gemma3("gemma3_f16", 4, torch.float16, hidden_size=30, intermediate_size=44, num_attention_heads=3, num_key_value_heads=1, head_dim=8,

@@ -41,6 +41,8 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return ends_.size() - 1; }
+    /// Bytes of all strings together.
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
     [[nodiscard]] std::string_view operator[](std::size_t i) const noexcept {
         return {bytes_.data() + ends_[i], ends_[i + 1] - ends_[i]};
     }

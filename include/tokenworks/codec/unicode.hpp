@@ -48,7 +48,8 @@ enum class char_class : std::uint8_t {
     number,      ///< \p{N}
     punctuation, ///< \p{P}
     symbol,      ///< \p{S}
-    space        ///< \s
+    space,       ///< \s
+    none         ///< no character: past the end of a text
 };
 
 [[nodiscard]] constexpr char_class class_of(char32_t cp) noexcept {

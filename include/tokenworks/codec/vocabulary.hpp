@@ -6,10 +6,12 @@
 // file whose tokens collide on purpose is refused instead of being slow.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +52,44 @@ struct vocabulary_data {
     std::optional<std::uint32_t> bos, eos, eot, eom, unk, sep, pad, mask;
     std::optional<bool> add_bos, add_eos, add_space_prefix; ///< absent: the model's usual choice
 };
+
+namespace detail {
+
+/// The value of "<0xHH>", or -1.
+[[nodiscard]] constexpr int parse_byte_token(std::string_view text) noexcept {
+    if(text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') {
+        return -1;
+    }
+    int value = 0;
+    for(const char c: text.substr(3, 2)) {
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                                 : -1;
+        if(digit < 0) {
+            return -1;
+        }
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+[[nodiscard]] constexpr bool is_one_of(std::string_view text, std::initializer_list<std::string_view> list) noexcept {
+    for(const std::string_view entry: list) {
+        if(entry == text) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Whether a merge "ab c" puts together the text "abc".
+[[nodiscard]] constexpr bool is_split_of(std::string_view merge, std::string_view text) noexcept {
+    const std::size_t blank = merge.find(' ', 1);
+    return blank != merge.npos && text.starts_with(merge.substr(0, blank)) && text.substr(blank) == merge.substr(blank + 1);
+}
+
+} // namespace detail
 
 class vocabulary {
 public:
@@ -108,19 +148,35 @@ public:
     [[nodiscard]] bool is_special(token_id id) const noexcept {
         return is_hidden(id) || type(id) == token_type::user_defined;
     }
+    /// Whether encoding plain text may produce the token by merging.
+    [[nodiscard]] bool is_text(token_id id) const noexcept { return !is_special(id) && type(id) != token_type::byte; }
+    /// The token of one byte; empty where the vocabulary has none.
+    [[nodiscard]] std::optional<token_id> byte_token(unsigned char byte) const noexcept {
+        return bytes_[byte] < 0 ? std::nullopt : std::optional{bytes_[byte]};
+    }
+    /// Whether every byte has a token, so that every byte string survives encoding and decoding.
+    [[nodiscard]] bool has_all_bytes() const noexcept {
+        return std::find(bytes_.begin(), bytes_.end(), -1) == bytes_.end();
+    }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
 private:
+    [[noreturn]] static void refuse(const vocabulary_data& data, const char* field, const std::string& what) {
+        throw format_error{data.name, std::string{"tokenizer.ggml."} + field, format_error::no_offset, what};
+    }
     void read_tokens(const vocabulary_data& data);
     void make_pieces(const vocabulary_data& data);
     void read_special_ids(const vocabulary_data& data);
     void find_ends(const vocabulary_data& data);
 
+    std::string name_;
     string_block texts_;
     string_block pieces_;
     string_index index_;
     std::vector<token_type> types_;
     std::vector<float> scores_;
     std::vector<token_id> ends_;
+    std::array<token_id, 256> bytes_{};
     std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_;
     bool byte_level_ = false;
     bool add_bos_ = false;
@@ -128,5 +184,196 @@ private:
     bool add_space_prefix_ = false;
     bool strip_right_ = false;
 };
+
+inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name} {
+    byte_level_ = data.model == "gpt2";
+    if(!byte_level_ && data.model != "llama" && data.model != "gemma") {
+        throw unsupported_error{(data.name.empty() ? "<memory>" : data.name) + ": tokenizer.ggml.model: \"" +
+                                printable(data.model) + "\" is not supported (gpt2, llama and gemma are)"};
+    }
+    read_tokens(data);
+    find_ends(data);
+    make_pieces(data);
+    read_special_ids(data);
+}
+
+inline void vocabulary::read_tokens(const vocabulary_data& data) {
+    const std::size_t count = data.tokens.size();
+    if(count == 0) {
+        refuse(data, "tokens", "the vocabulary is empty");
+    }
+    if(count > std::size_t{1} << 28) {
+        throw limit_error{data.name + ": tokenizer.ggml.tokens: over 2^28 tokens"};
+    }
+    const auto check_length = [&](const char* field, std::size_t length) {
+        if(length != 0 ? length != count : !byte_level_) {
+            refuse(data, field, std::to_string(length) + " entries for " + std::to_string(count) + " tokens");
+        }
+    };
+    check_length("scores", data.scores.size());
+    check_length("token_type", data.types.size());
+
+    std::size_t bytes = 0;
+    for(const std::string_view token: data.tokens) {
+        bytes += token.size();
+    }
+    texts_.reserve(count, bytes);
+    index_.reserve(count);
+    types_.assign(count, token_type::normal);
+    for(std::size_t i = 0; i < count; ++i) {
+        const std::string_view token = data.tokens[i];
+        texts_.push_back(token);
+        if(!token.empty()) { // an empty text is a hole in the vocabulary: it has an id, but nothing finds it
+            const std::uint32_t first = index_.insert(texts_, static_cast<std::uint32_t>(i));
+            if(first != i) {
+                refuse(data, "tokens",
+                       "tokens " + std::to_string(first) + " and " + std::to_string(i) + " are both \"" +
+                           printable(token) + "\"");
+            }
+        }
+        if(!data.types.empty()) {
+            const std::int32_t type = data.types[i];
+            if(type < 0 || type > 6) {
+                refuse(data, "token_type", "token " + std::to_string(i) + " has type " + std::to_string(type));
+            }
+            types_[i] = static_cast<token_type>(type);
+        }
+    }
+    for(std::size_t i = 0; i < data.scores.size(); ++i) {
+        if(std::isnan(data.scores[i])) {
+            refuse(data, "scores", "the score of token " + std::to_string(i) + " is not a number");
+        }
+    }
+    if(!byte_level_) {
+        scores_ = data.scores;
+    }
+}
+
+inline void vocabulary::make_pieces(const vocabulary_data& data) {
+    constexpr std::string_view space = "\xE2\x96\x81"; // U+2581, SentencePiece's spelling of a blank
+    bytes_.fill(-1);
+    pieces_.reserve(size(), texts_.bytes());
+    for(std::size_t i = 0; i < size(); ++i) {
+        const std::string_view text = texts_[i];
+        std::string& out = pieces_.tail();
+        const std::size_t before = out.size();
+        const auto id = static_cast<token_id>(i);
+        if(types_[i] == token_type::byte) {
+            const int byte = detail::parse_byte_token(text);
+            if(byte < 0) {
+                refuse(data, "tokens", "byte token " + std::to_string(i) + " is \"" + printable(text) +
+                                           "\" instead of <0x00> to <0xFF>");
+            }
+            out += static_cast<char>(static_cast<unsigned char>(byte));
+            if(bytes_[std::size_t(byte)] < 0) {
+                bytes_[std::size_t(byte)] = id;
+            }
+        } else if(is_special(id)) {
+            out += text;
+        } else if(!byte_level_) {
+            for(std::size_t at = 0; at < text.size();) {
+                const bool blank = text.substr(at, space.size()) == space;
+                out += blank ? ' ' : text[at];
+                at += blank ? space.size() : 1;
+            }
+        } else if(append_spelt_bytes(out, text)) {
+            if(out.size() == before + 1) {
+                bytes_[static_cast<unsigned char>(out.back())] = id;
+            }
+        } else {
+            out += text;
+        }
+        pieces_.close();
+    }
+}
+
+inline void vocabulary::read_special_ids(const vocabulary_data& data) {
+    const auto check = [&](const char* field, const std::optional<std::uint32_t>& id) -> std::optional<token_id> {
+        if(id && *id >= size()) {
+            refuse(data, field, "id " + std::to_string(*id) + " in a vocabulary of " + std::to_string(size()));
+        }
+        return id ? std::optional{static_cast<token_id>(*id)} : std::nullopt;
+    };
+    // SentencePiece models have <unk>, <s>, </s> first, unless the file says otherwise.
+    const auto usual = [&](std::optional<token_id>& id, token_id first) {
+        if(!id && !byte_level_ && contains(first) && is_hidden(first)) {
+            id = first;
+        }
+    };
+    bos_ = check("bos_token_id", data.bos);
+    eos_ = check("eos_token_id", data.eos);
+    unk_ = check("unknown_token_id", data.unk);
+    usual(unk_, 0);
+    usual(bos_, 1);
+    usual(eos_, 2);
+    if(const auto eot = check("eot_token_id", data.eot)) {
+        eot_ = eot;
+    }
+    eom_ = check("eom_token_id", data.eom);
+    pad_ = data.pad == ~std::uint32_t{0} ? std::nullopt : check("padding_token_id", data.pad);
+    (void)check("seperator_token_id", data.sep); // spelt so in GGUF
+    (void)check("mask_token_id", data.mask);
+    for(const auto& id: {eos_, eot_, eom_}) {
+        if(id && !is_end(*id)) {
+            ends_.push_back(*id);
+        }
+    }
+
+    const bool llama3 = detail::is_one_of(data.pre, {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral",
+                                                     "midm-2.0", "lfm2", "jina-v5-nano"});
+    add_bos_ = data.add_bos.value_or(byte_level_ ? llama3 : true);
+    add_eos_ = data.add_eos.value_or(false);
+    add_space_prefix_ = !byte_level_ && data.add_space_prefix.value_or(true);
+    if(add_bos_ && !bos_) {
+        refuse(data, "bos_token_id", "absent, although the model adds it to each text");
+    }
+    if(add_eos_ && !eos_) {
+        refuse(data, "eos_token_id", "absent, although the model adds it to each text");
+    }
+    std::string lower = data.general_name;
+    for(char& c: lower) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    strip_right_ = data.pre == "phi-3" || lower.find("phi-3") != lower.npos || lower.find("phi3") != lower.npos;
+}
+
+// Files name at most one or two of the tokens that end an answer; the others are known by their spelling only. The list
+// is llama.cpp's (special_eog_ids in src/llama-vocab.cpp).
+inline void vocabulary::find_ends(const vocabulary_data& data) {
+    // The first ten also serve as end of turn, the first that is found.
+    constexpr std::array<std::string_view, 33> spellings{
+        "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
+        "[EOT]", "<end_of_utterance>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]",
+        "<eos>", "<turn|>", "<|tool_response>",
+        "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "[e~[",
+        // fillers of code models
+        "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
+        "<reponame>", "<|file_sep|>"};
+    for(std::size_t i = 0; i < spellings.size(); ++i) {
+        const std::string_view spelling = spellings[i];
+        const auto id = find(spelling);
+        if(!id) {
+            continue;
+        }
+        token_type& type = types_[std::size_t(*id)];
+        if(type == token_type::normal) {
+            // Some files forget the type. But a text that merges to such a spelling is text (Qwen2's "</s>").
+            bool is_text = !byte_level_ && spelling == "</s>";
+            for(const std::string_view merge: data.merges) {
+                is_text = is_text || (merge.size() == spelling.size() + 1 && detail::is_split_of(merge, spelling));
+            }
+            if(is_text) {
+                continue;
+            }
+            type = token_type::control;
+        } else if(type != token_type::control && spelling == "</s>") {
+            continue; // an HTML tag in Gemma's vocabulary
+        }
+        ends_.push_back(*id);
+        if(i < 10 && !eot_) {
+            eot_ = id;
+        }
+    }
+}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

@@ -128,9 +128,7 @@ public:
     [[nodiscard]] static constexpr std::size_t rank_dynamic() noexcept { return rank_dynamic_; }
 
     /// The extent that the type fixes, or dyn.
-    [[nodiscard]] static constexpr std::size_t static_extent(std::size_t axis) noexcept {
-        return std::array<std::size_t, rank_ + 1>{E..., 0}[axis];
-    }
+    [[nodiscard]] static constexpr std::size_t static_extent(std::size_t axis) noexcept { return static_[axis]; }
 
     /// The number of elements where the type fixes it, or dyn.
     [[nodiscard]] static constexpr std::size_t static_size() noexcept {
@@ -148,7 +146,7 @@ public:
             return dynamic_[axis];
         } else {
             const std::size_t known = static_extent(axis);
-            return known != dyn ? known : dynamic_[dynamic_before(axis)];
+            return known != dyn ? known : dynamic_[dynamic_before_[axis]];
         }
     }
 
@@ -165,13 +163,15 @@ public:
     }
 
 private:
-    static constexpr std::size_t dynamic_before(std::size_t axis) noexcept {
-        std::size_t count = 0;
-        for(std::size_t i = 0; i < axis; ++i) {
-            count += static_extent(i) == dyn ? 1U : 0U;
+    // Tables and folds rather than loops: where the axis is a constant, so is everything read here, at -O2 too.
+    static constexpr std::array<std::size_t, rank_ + 1> static_{E..., 0};
+    static constexpr std::array<std::size_t, rank_ + 1> dynamic_before_ = [] {
+        std::array<std::size_t, rank_ + 1> before{};
+        for(std::size_t i = 0; i < rank_; ++i) {
+            before[i + 1] = before[i] + (static_[i] == dyn ? 1U : 0U);
         }
-        return count;
-    }
+        return before;
+    }();
 
     static constexpr void check_static(const values_type& values) {
         for(std::size_t i = 0; i < rank_; ++i) {
@@ -189,7 +189,7 @@ private:
             check_static(all);
         } else {
             for(std::size_t i = 0; i < rank_; ++i) {
-                all[i] = static_extent(i) != dyn ? static_extent(i) : given[dynamic_before(i)];
+                all[i] = static_extent(i) != dyn ? static_extent(i) : given[dynamic_before_[i]];
             }
         }
         if(!detail::shape_fits(all)) {
@@ -200,11 +200,10 @@ private:
 
     constexpr void store(const values_type& all) noexcept {
         if constexpr(rank_dynamic_ != 0) {
-            for(std::size_t i = 0, next = 0; i < rank_; ++i) {
-                if(static_extent(i) == dyn) {
-                    dynamic_[next++] = all[i];
-                }
+            [&]<std::size_t... I>(std::index_sequence<I...>) {
+                ((E == dyn ? static_cast<void>(dynamic_[dynamic_before_[I]] = all[I]) : void()), ...);
             }
+            (std::make_index_sequence<rank_>{});
         } else {
             static_cast<void>(all);
         }

@@ -8,7 +8,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
-#include <type_traits>
+#include <utility>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/extents.hpp>
@@ -41,21 +41,15 @@ struct layout_right {
         }
 
         [[nodiscard]] constexpr std::size_t stride(std::size_t axis) const noexcept {
-            std::size_t product = 1;
-            for(std::size_t i = axis + 1; i < Extents::rank(); ++i) {
-                product *= extents_.extent(i);
+            return [&]<std::size_t... I>(std::index_sequence<I...>) {
+                return ((I > axis ? extents_.extent(I) : std::size_t{1}) * ... * std::size_t{1});
             }
-            return product;
+            (std::make_index_sequence<Extents::rank()>{});
         }
 
         [[nodiscard]] constexpr strides_type strides() const noexcept {
-            strides_type out{};
-            std::size_t product = 1;
-            for(std::size_t i = Extents::rank(); i-- > 0;) {
-                out[i] = product;
-                product *= extents_.extent(i);
-            }
-            return out;
+            return [&]<std::size_t... I>(std::index_sequence<I...>) { return strides_type{stride(I)...}; }
+            (std::make_index_sequence<Extents::rank()>{});
         }
 
         [[nodiscard]] static constexpr bool is_contiguous() noexcept { return true; }

@@ -33,12 +33,11 @@ struct with_axis<Extents, Axis, Count, std::index_sequence<I...>> {
 
 template <std::size_t Rank>
 [[nodiscard]] constexpr std::array<std::size_t, one_less(Rank)> drop(const std::array<std::size_t, Rank>& values,
-                                                               std::size_t axis) noexcept {
-    std::array<std::size_t, one_less(Rank)> out{};
-    for(std::size_t i = 0; i + 1 < Rank; ++i) {
-        out[i] = values[i < axis ? i : i + 1];
+                                                                     std::size_t axis) noexcept {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<std::size_t, one_less(Rank)>{values[I < axis ? I : I + 1]...};
     }
-    return out;
+    (std::make_index_sequence<one_less(Rank)>{});
 }
 
 /// Numpy's rule, axes aligned at the last: an extent of From that the types know is 1, or equals To's.

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include <xsimd/xsimd.hpp>
@@ -171,7 +172,7 @@ struct f32x16 {
     static TOKENWORKS_INLINE f32x16 broadcast(float x) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = vector{} + x;
+            r.v[i] = x - vector{};
         }
         return r;
     }
@@ -266,7 +267,7 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, float b, const f32x16& c) {
         f32x16 r = c;
         for(int i = 0; i < parts; ++i) {
-            const vector all = vector{} + b;
+            const vector all = b - vector{};
             detail::fuse<width>(a.v[i], all, r.v[i]);
         }
         return r;
@@ -473,7 +474,8 @@ TOKENWORKS_INLINE f32x16<Isa> exp(const f32x16<Isa>& x) {
     using vector = f32x16<Isa>;
     const vector low = vector::broadcast(-87.336544F);
     const vector clamped = min(max(x, low), vector::broadcast(88.376259F));
-    const vector n = round(clamped * 1.44269504088896341F);
+    const vector magic = vector::broadcast(12582912.0F); // 1.5 * 2^23: adding it rounds to a whole number
+    const vector n = fma(clamped, 1.44269504088896341F, magic) - magic;
     vector r = fma(n, -0.693359375F, clamped);
     r = fma(n, 2.12194440e-4F, r);
     vector p = fma(r, 1.9875691500e-4F, vector::broadcast(1.3981999507e-3F));
@@ -508,6 +510,29 @@ TOKENWORKS_NOINLINE inline auto call_portable(Args... args) {
 }
 
 } // namespace detail
+
+/// Calls Kernel::run(args...), written for that Isa, out of line: from the body of another kernel, so that what several
+/// kernels need is compiled once.
+template <class Isa, class Kernel, class... Args>
+TOKENWORKS_INLINE auto call(Args... args) {
+#if TOKENWORKS_X86
+    if constexpr(std::is_same_v<Isa, avx512>) {
+        return detail::call_avx512<Kernel>(args...);
+    } else if constexpr(std::is_same_v<Isa, avx2>) {
+        return detail::call_avx2<Kernel>(args...);
+    } else {
+        return detail::call_portable<Kernel>(args...);
+    }
+#elif TOKENWORKS_ARM64
+    if constexpr(std::is_same_v<Isa, neon>) {
+        return detail::call_neon<Kernel>(args...);
+    } else {
+        return detail::call_portable<Kernel>(args...);
+    }
+#else
+    return detail::call_portable<Kernel>(args...);
+#endif
+}
 
 /// Calls Kernel<Tag>::run(args...) for the instruction set. Arguments are passed by value: pointers, numbers, small
 /// structs.

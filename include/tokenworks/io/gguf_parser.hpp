@@ -219,7 +219,7 @@ private:
             return;
         }
         if(value->kind() != gguf_kind::u32) {
-            cursor_.fail_at(value->offset(), "general.alignment", "is a " + value->type_name() + ", not a u32");
+            cursor_.fail_at(value->offset(), "general.alignment", "is of type " + value->type_name() + ", not u32");
         }
         const std::uint64_t alignment = value->to<std::uint64_t>().value_or(0);
         if(alignment < bounds_.alignment_least || alignment > bounds_.alignment_most ||

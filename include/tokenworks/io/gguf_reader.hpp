@@ -58,6 +58,9 @@ public:
         return result;
     }
 
+    gguf_file(gguf_file&&) noexcept = default;
+    gguf_file& operator=(gguf_file&&) noexcept = default;
+
     /// Path of the (first) file, for error messages.
     [[nodiscard]] const std::string& name() const noexcept { return files_.front().name(); }
     [[nodiscard]] std::size_t parts() const noexcept { return files_.size(); }

@@ -53,6 +53,9 @@ public:
         return result;
     }
 
+    safetensors_file(safetensors_file&&) noexcept = default;
+    safetensors_file& operator=(safetensors_file&&) noexcept = default;
+
     /// Path of the file, or of the index.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] std::size_t parts() const noexcept { return files_.size(); }

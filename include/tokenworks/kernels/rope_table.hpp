@@ -50,16 +50,16 @@ struct rope_scaling {
     bool truncate = true;             ///< yarn: bounds of the ramp are whole pairs
     double low_freq_factor = 1;       ///< llama3
     double high_freq_factor = 4;      ///< llama3
-    std::vector<float> short_factors; ///< longrope, [W/2]: up to the original context
-    std::vector<float> long_factors;  ///< longrope, [W/2]: beyond
+    std::vector<float> short_factors{}; ///< longrope, [W/2]: up to the original context
+    std::vector<float> long_factors{};  ///< longrope, [W/2]: beyond
 };
 
 struct rope_config {
     std::size_t width = 0; ///< W: leading values of a head that are turned; even, at most D
     double base = 10000;
     rope_pairing pairing = rope_pairing::halves;
-    rope_scaling scaling;
-    std::vector<float> factors; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
+    rope_scaling scaling{};
+    std::vector<float> factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
 };
 
 /// Frequencies, radians a token, of every pair. Immutable; shared by threads and sequences.

@@ -81,6 +81,19 @@ public:
         return weight_bytes() - (config_.tied_embeddings ? 0 : embed_.bytes());
     }
 
+    /// Multiplications and additions a token takes in the layers' products, attention's scores not counted.
+    [[nodiscard]] double layer_operations_per_token() const noexcept {
+        const auto real = [](std::size_t n) { return static_cast<double>(n); };
+        const double c = real(config_.width);
+        const double attention = real(config_.heads + config_.kv_heads) * real(config_.key_width + config_.value_width) * c;
+        const double mlp = c * real(config_.feed_forward) * (config_.mlp == feed_forward_kind::gated ? 3 : 2);
+        return 2 * (attention + mlp) * real(config_.layers.size());
+    }
+    /// The same for the head, which runs only where logits are wanted.
+    [[nodiscard]] double head_operations_per_token() const noexcept {
+        return 2 * static_cast<double>(config_.width) * static_cast<double>(config_.vocab_size);
+    }
+
     /// Runs the tokens of every input through the model and appends them to its cache.
     /// @param logits  a row [V] for each that the inputs want, input by input, token by token; exactly as many rows
     /// @throws argument_error for an id outside 0 … V-1, an input without tokens, or a cache used twice;

@@ -25,12 +25,17 @@ using feed_forward = std::variant<gated_mlp<kernels::any_activation>, mlp<kernel
 struct decoder_layer {
     attention attend;
     feed_forward mlp;
-    std::optional<norm> before_attention;
-    std::optional<norm> after_attention;
-    std::optional<norm> before_mlp;
-    std::optional<norm> after_mlp;
+    std::optional<norm> before_attention{};
+    std::optional<norm> after_attention{};
+    std::optional<norm> before_mlp{};
+    std::optional<norm> after_mlp{};
     bool parallel = false; ///< attention and feed-forward read the same input
     float residual_scale = 1;
+
+    /// Bytes of weights.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return attend.bytes() + std::visit([](const auto& layer) { return layer.bytes(); }, mlp);
+    }
 
     /// @param x  [T,C], the residual stream, updated in place
     void operator()(context& c, rows x) const {

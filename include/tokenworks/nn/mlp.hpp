@@ -1,6 +1,8 @@
 // Feed-forward layers.
 #pragma once
 
+#include <cstddef>
+
 #include <tokenworks/config.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/nn/activations.hpp>
@@ -18,6 +20,10 @@ struct gated_mlp {
     linear down; ///< [C,F]
     [[no_unique_address]] Activation activation{};
 
+    /// Bytes of weights.
+    [[nodiscard]] std::size_t bytes() const noexcept { return gate.bytes() + up.bytes() + down.bytes(); }
+
+    /// @param x  [T,C]   @param to  [T,C]
     void operator()(context& c, const activations& x, destination to) const {
         const arena::scope scratch{c.scratch};
         const rows gated = c.scratch_rows(x.values().extent(0), gate.out_width());
@@ -36,6 +42,10 @@ struct mlp {
     linear down; ///< [C,F]
     [[no_unique_address]] Activation activation{};
 
+    /// Bytes of weights.
+    [[nodiscard]] std::size_t bytes() const noexcept { return up.bytes() + down.bytes(); }
+
+    /// @param x  [T,C]   @param to  [T,C]
     void operator()(context& c, const activations& x, destination to) const {
         const arena::scope scratch{c.scratch};
         const rows raised = c.scratch_rows(x.values().extent(0), up.out_width());

@@ -105,6 +105,26 @@ inline void store_codes(std::int8_t* to, std::uint64_t codes) noexcept {
     }
 }
 
+/// What the nibbles of N bytes stand for: the low ones, then the high ones. Codes are put together in registers, as
+/// bytes stored one by one would stall the vector loads that read them next.
+template <std::size_t N>
+inline void look_up_nibbles(const std::array<std::int8_t, 16>& table, const std::uint8_t* TOKENWORKS_RESTRICT packed,
+                            std::int8_t* TOKENWORKS_RESTRICT codes) noexcept {
+    static_assert(N % 8 == 0);
+    for(std::size_t part = 0; part < N; part += 8) {
+        std::uint64_t low = 0;
+        std::uint64_t high = 0;
+        TOKENWORKS_UNROLL(8)
+        for(std::size_t i = 0; i < 8; ++i) {
+            const std::uint8_t byte = packed[part + i];
+            low |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(table[byte & 15U])) << (8 * i);
+            high |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(table[byte >> 4])) << (8 * i);
+        }
+        store_codes(codes + part, low);
+        store_codes(codes + N + part, high);
+    }
+}
+
 template <class Block>
 inline void fill(float* to, float value) noexcept {
     for(std::size_t i = 0; i < Block::size / 16; ++i) {

@@ -50,6 +50,12 @@ concept encodable = requires(const float* values, Block& out) {
     return blocks;
 }
 
+inline void copy(const void* from, std::size_t bytes, void* to) noexcept {
+    if(bytes > 0) { // an empty span may be null
+        std::memcpy(to, from, bytes);
+    }
+}
+
 template <class T>
 inline void decode_plain(const std::byte* TOKENWORKS_RESTRICT from, std::size_t count, float* TOKENWORKS_RESTRICT to) {
     for(std::size_t i = 0; i < count; ++i) {
@@ -133,7 +139,7 @@ inline void decode(dtype type, std::span<const std::byte> src, std::span<float> 
     float* to = dst.data();
     switch(type) {
     case dtype::f32:
-        return detail::decode_plain<float>(from, blocks, to);
+        return detail::copy(from, src.size(), to);
     case dtype::f64:
         return detail::decode_plain<double>(from, blocks, to);
     case dtype::f16:
@@ -216,7 +222,7 @@ inline void encode(dtype type, std::span<const float> src, std::span<std::byte> 
     std::byte* to = dst.data();
     switch(type) {
     case dtype::f32:
-        return detail::encode_plain<float>(from, blocks, to);
+        return detail::copy(from, dst.size(), to);
     case dtype::f64:
         return detail::encode_plain<double>(from, blocks, to);
     case dtype::f16:

@@ -61,10 +61,7 @@ inline constexpr std::array<std::int8_t, 16> e2m1_doubled{0, 1, 2, 3, 4, 6, 8, 1
 /// See codes.hpp for what decode_codes yields.
 inline void decode_codes(const mxfp4& block, std::int8_t* TOKENWORKS_RESTRICT codes, float* TOKENWORKS_RESTRICT scales,
                          float* TOKENWORKS_RESTRICT mins) noexcept {
-    for(std::size_t i = 0; i < 16; ++i) {
-        codes[i] = detail::e2m1_doubled[block.codes[i] & 15U];
-        codes[i + 16] = detail::e2m1_doubled[block.codes[i] >> 4];
-    }
+    detail::look_up_nibbles<16>(detail::e2m1_doubled, block.codes.data(), codes);
     detail::fill<mxfp4>(scales, detail::half_of_e8m0(block.exponent));
     detail::fill<mxfp4>(mins, 0.0F);
 }
@@ -72,11 +69,7 @@ inline void decode_codes(const mxfp4& block, std::int8_t* TOKENWORKS_RESTRICT co
 inline void decode_codes(const nvfp4& block, std::int8_t* TOKENWORKS_RESTRICT codes, float* TOKENWORKS_RESTRICT scales,
                          float* TOKENWORKS_RESTRICT mins) noexcept {
     for(std::size_t g = 0; g < 4; ++g) {
-        for(std::size_t i = 0; i < 8; ++i) {
-            const std::uint8_t packed = block.codes[8 * g + i];
-            codes[16 * g + i] = detail::e2m1_doubled[packed & 15U];
-            codes[16 * g + 8 + i] = detail::e2m1_doubled[packed >> 4];
-        }
+        detail::look_up_nibbles<8>(detail::e2m1_doubled, &block.codes[8 * g], codes + 16 * g);
         scales[g] = detail::half_of_ue4m3(block.scales[g]);
         mins[g] = 0.0F;
     }

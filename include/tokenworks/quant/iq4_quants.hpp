@@ -44,10 +44,7 @@ inline constexpr std::array<std::int8_t, 16> iq4_values{-127, -104, -83, -65, -4
 /// See codes.hpp for what decode_codes yields.
 inline void decode_codes(const iq4_nl& block, std::int8_t* TOKENWORKS_RESTRICT codes, float* TOKENWORKS_RESTRICT scales,
                          float* TOKENWORKS_RESTRICT mins) noexcept {
-    for(std::size_t i = 0; i < 16; ++i) {
-        codes[i] = iq4_values[block.codes[i] & 15U];
-        codes[i + 16] = iq4_values[block.codes[i] >> 4];
-    }
+    detail::look_up_nibbles<16>(iq4_values, block.codes.data(), codes);
     detail::fill<iq4_nl>(scales, detail::load_half(block.d));
     detail::fill<iq4_nl>(mins, 0.0F);
 }
@@ -57,10 +54,7 @@ inline void decode_codes(const iq4_xs& block, std::int8_t* TOKENWORKS_RESTRICT c
     const float d = detail::load_half(block.d);
     const std::uint32_t high = detail::load16(block.scales_high.data());
     for(std::size_t g = 0; g < 8; ++g) {
-        for(std::size_t i = 0; i < 16; ++i) {
-            codes[32 * g + i] = iq4_values[block.codes[16 * g + i] & 15U];
-            codes[32 * g + 16 + i] = iq4_values[block.codes[16 * g + i] >> 4];
-        }
+        detail::look_up_nibbles<16>(iq4_values, &block.codes[16 * g], codes + 32 * g);
         const std::uint32_t low = (static_cast<std::uint32_t>(block.scales_low[g / 2]) >> (4 * (g % 2))) & 15U;
         const int scale = static_cast<int>(low | ((high >> (2 * g)) & 3U) << 4) - 32;
         scales[2 * g] = scales[2 * g + 1] = d * static_cast<float>(scale);

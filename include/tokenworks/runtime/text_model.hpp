@@ -108,7 +108,47 @@ public:
                           nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
     }
 
+    /// The state that a prompt and what may follow it need, no larger than the model's context.
+    /// @param context  capacity to reserve in any case, or 0
+    [[nodiscard]] state_options state_options_for(std::size_t prompt, std::size_t max_tokens, std::size_t context = 0,
+                                                  dtype cache_type = dtype::f16) const noexcept {
+        if(context == 0) {
+            context = std::min(context_length(), prompt + std::min(max_tokens, context_length()));
+        }
+        return {context, cache_type};
+    }
+
+    /// Continues a text. The special tokens that the model starts a text with are added; nothing in the text is read as
+    /// one. See runtime/generate.hpp for what comes back, and for what it throws.
+    [[nodiscard]] auto generate(std::string_view prompt, generate_options options = {}) const {
+        return continue_ids(tokenizer().encode(prompt, {.add_special = true}), std::move(options));
+    }
+
+    /// Answers a conversation, through the model's chat template.
+    /// @throws unsupported_error where the file has no template, or one that is not known
+    [[nodiscard]] auto chat(std::span<const codec::chat_message> messages, generate_options options = {}) const {
+        return continue_ids(chat_prompt(messages), std::move(options));
+    }
+    [[nodiscard]] auto chat(std::string_view question, generate_options options = {}) const {
+        const codec::chat_message message{"user", std::string{question}};
+        return chat(std::span{&message, 1}, std::move(options));
+    }
+
+    /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
+    [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const {
+        if(!template_) {
+            throw unsupported_error(name_ + ": " + no_template_);
+        }
+        return template_->encode(tokenizer(), messages);
+    }
+
 private:
+    [[nodiscard]] runtime::generation<text_model, codec::tokenizer> continue_ids(const std::vector<codec::token_id>& ids,
+                                                                                 generate_options options) const {
+        state_options sizes = state_options_for(ids.size(), options.max_tokens);
+        return tokenworks::generate(*this, make_state(sizes), tokenizer(), ids, std::move(options));
+    }
+
     text_model(const io::gguf_file& file, const load_options& options) : name_{file.name()} {
         team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
         how_ = execution{options.set, team_.get()};

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,19 +54,21 @@ public:
         if(logits.empty() || logits.size() > static_cast<std::size_t>(std::numeric_limits<token_id>::max())) {
             throw argument_error("sampling: " + std::to_string(logits.size()) + " logits, must be 1 to 2147483647");
         }
-        if(detail::any_not_a_logit(logits)) {
+        reserve(logits.size());
+        logits_.resize(logits.size());
+        const detail::copied found = detail::copy_logits(logits, logits_);
+        if(!found.valid) {
             const auto bad =
                 std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < detail::infinity); });
             throw argument_error("sampling: the logit of token " + std::to_string(bad - logits.begin()) +
                                  (*bad > 0 ? " is +infinity" : " is NaN"));
         }
-        reserve(logits.size());
-        logits_.assign(logits.begin(), logits.end());
-        list_.clear();
-        dense_ = true;
-        if(!(max_logit() > -detail::infinity)) {
+        if(!(found.highest > -detail::infinity)) {
             throw argument_error("sampling: no finite logit");
         }
+        list_.clear();
+        dense_ = true;
+        top_ = found.highest;
     }
 
     /// Takes the memory that steps over a vocabulary of this size need.
@@ -89,7 +92,10 @@ public:
 
     /// The logits of the whole vocabulary, [V], to read and change.
     /// @pre dense()
-    [[nodiscard]] std::span<float> dense_logits() noexcept { return logits_; }
+    [[nodiscard]] std::span<float> dense_logits() noexcept {
+        top_.reset();
+        return logits_;
+    }
 
     /// The entries as a list, to read, change and reorder. The first call of a step makes it, in O(V), and drops the
     /// entries whose logit is -infinity.
@@ -97,12 +103,14 @@ public:
         if(dense_) {
             keep_indices([](std::size_t) { return true; });
         }
+        top_.reset();
         return list_;
     }
 
     /// logit = change(id, logit) for every entry.
     template <class Change>
     void transform(Change change) {
+        top_.reset();
         if(dense_) {
             for(std::size_t i = 0; i < logits_.size(); ++i) {
                 logits_[i] = change(static_cast<token_id>(i), logits_[i]);
@@ -118,6 +126,7 @@ public:
     /// @param ids  ascending, each once, all in 0 … vocab_size() - 1
     template <class Change>
     void transform_only(std::span<const token_id> ids, Change change) {
+        top_.reset();
         if(dense_) {
             for(std::size_t n = 0; n < ids.size(); ++n) {
                 float& logit = logits_[static_cast<std::size_t>(ids[n])];
@@ -130,6 +139,15 @@ public:
             if(at != ids.end() && *at == c.id) {
                 c.logit = change(static_cast<std::size_t>(at - ids.begin()), c.logit);
             }
+        }
+    }
+
+    /// logit /= by for every entry.
+    void divide(float by) {
+        if(dense_) {
+            detail::divide(dense_logits(), by);
+        } else {
+            transform([by](token_id, float logit) { return logit / by; });
         }
     }
 
@@ -208,9 +226,12 @@ public:
 
     /// The highest logit; -infinity without entries.
     [[nodiscard]] float max_logit() const noexcept {
-        float best = dense_ ? detail::highest(logits_) : -detail::infinity;
-        for(std::size_t i = 0; !dense_ && i < list_.size(); ++i) {
-            best = list_[i].logit > best ? list_[i].logit : best;
+        if(dense_) {
+            return top_ ? *top_ : detail::highest(logits_);
+        }
+        float best = -detail::infinity;
+        for(const candidate& c: list_) {
+            best = c.logit > best ? c.logit : best;
         }
         return best;
     }
@@ -242,19 +263,18 @@ public:
             std::fill(weights_.begin(), weights_.end(), 0.0F);
             return {weights_, 0.0, top};
         }
-        for(std::size_t i = 0; i < weights_.size(); ++i) {
-            weights_[i] = logit(i);
+        for(std::size_t i = 0; !dense_ && i < weights_.size(); ++i) {
+            weights_[i] = list_[i].logit;
         }
-        detail::exponentials(weights_, top);
+        detail::exponentials(dense_ ? logits_ : weights_, top, weights_);
         return {weights_, detail::sum_of(weights_), top};
     }
 
     /// True if no entry has a logit of NaN or +infinity. A chain asks after every processor.
     [[nodiscard]] bool valid() const noexcept {
-        if(dense_) {
-            return !detail::any_not_a_logit(logits_);
-        }
-        return std::all_of(list_.begin(), list_.end(), [](const candidate& c) { return c.logit < detail::infinity; });
+        const auto is_valid = [](float x) { return x < detail::infinity; };
+        return dense_ ? top_ || std::all_of(logits_.begin(), logits_.end(), is_valid)
+                      : std::all_of(list_.begin(), list_.end(), [&](const candidate& c) { return is_valid(c.logit); });
     }
 
     /// Memory for processors, which keeps its capacity from step to step.
@@ -358,6 +378,7 @@ private:
     std::vector<std::uint32_t> order_;
     std::vector<token_id> scratch_;
     bool dense_ = true;
+    std::optional<float> top_; // the highest of logits_, unless they may have changed since load
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::sampling

@@ -1,4 +1,4 @@
-// Passes over the logits of a whole vocabulary: highest value, sum, exponentials, the share that makes up a mass.
+// Passes over the logits of a whole vocabulary: copy and check, highest value, sum, exponentials.
 //
 // They run on sixteen portable lanes (core/simd.hpp), without a choice of instruction set: a pass over 262144 floats
 // takes some tens of microseconds, and so gives the same bits on every machine of an architecture. Sums are made in
@@ -34,19 +34,32 @@ inline float highest(std::span<const float> x) noexcept {
     return best;
 }
 
-/// True if a value is NaN or +infinity.
-inline bool any_not_a_logit(std::span<const float> x) noexcept {
+/// What copy_logits() found.
+struct copied {
+    float highest; ///< -infinity for none
+    bool valid;    ///< no value is NaN or +infinity
+};
+
+/// Copies logits, and checks them on the way.
+/// @pre to.size() == from.size()
+inline copied copy_logits(std::span<const float> from, std::span<float> to) noexcept {
     const vector lowest = vector::broadcast(std::numeric_limits<float>::lowest());
+    vector most = vector::broadcast(-infinity);
     vector zeros = vector::zero(); // x * 0 is NaN for an infinity and for NaN; -infinity is raised first
     std::size_t i = 0;
-    for(; i + simd::lanes <= x.size(); i += simd::lanes) {
-        zeros = zeros + max(vector::load(x.data() + i), lowest) * 0.0F;
+    for(; i + simd::lanes <= from.size(); i += simd::lanes) {
+        const vector x = vector::load(from.data() + i);
+        x.store(to.data() + i);
+        most = max(most, x);
+        zeros = zeros + max(x, lowest) * 0.0F;
     }
-    bool bad = !(simd::reduce_add(zeros) < 1.0F);
-    for(; i < x.size(); ++i) {
-        bad = bad || !(x[i] < infinity);
+    copied found{simd::reduce_max(most), simd::reduce_add(zeros) < 1.0F};
+    for(; i < from.size(); ++i) {
+        to[i] = from[i];
+        found.highest = from[i] > found.highest ? from[i] : found.highest;
+        found.valid = found.valid && from[i] < infinity;
     }
-    return bad;
+    return found;
 }
 
 /// Sum in double: sixteen partial sums over the length, then those.
@@ -68,16 +81,28 @@ inline double sum_of(std::span<const float> x) noexcept {
     return sum;
 }
 
-/// x[i] = exp(x[i] - top), to 2 units in the last place.
-inline void exponentials(std::span<float> x, float top) noexcept {
+/// to[i] = exp(x[i] - top), to 2 units in the last place. The spans may be the same.
+inline void exponentials(std::span<const float> x, float top, std::span<float> to) noexcept {
     const vector shift = vector::broadcast(-top);
     std::size_t i = 0;
     for(; i + simd::lanes <= x.size(); i += simd::lanes) {
-        simd::exp(vector::load(x.data() + i) + shift).store(x.data() + i);
+        simd::exp(vector::load(x.data() + i) + shift).store(to.data() + i);
     }
     if(i < x.size()) {
         const vector rest = simd::load_partial<simd::portable<>>(x.data() + i, x.size() - i);
-        simd::store_partial(simd::exp(rest + shift), x.data() + i, x.size() - i);
+        simd::store_partial(simd::exp(rest + shift), to.data() + i, x.size() - i);
+    }
+}
+
+/// x[i] /= by.
+inline void divide(std::span<float> x, float by) noexcept {
+    const vector divisor = vector::broadcast(by);
+    std::size_t i = 0;
+    for(; i + simd::lanes <= x.size(); i += simd::lanes) {
+        (vector::load(x.data() + i) / divisor).store(x.data() + i);
+    }
+    for(; i < x.size(); ++i) {
+        x[i] /= by;
     }
 }
 

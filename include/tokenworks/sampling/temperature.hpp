@@ -24,7 +24,7 @@ public:
         if(!(t_ > 0) || !(std::fabs(c.max_logit() / t_) < detail::infinity)) {
             c.keep_top(1);
         } else if(t_ < 1 || t_ > 1) {
-            c.transform([t = t_](token_id, float logit) { return logit / t; });
+            c.divide(t_);
         }
     }
 

@@ -1,6 +1,7 @@
 // Nucleus sampling: keeps the most likely tokens that together have probability p.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <string>
 
@@ -22,10 +23,19 @@ public:
     }
 
     void operator()(candidates& c, const step&) const {
-        if(p_ < 1) {
-            const distribution d = c.softmax();
-            c.keep_mass(d, static_cast<double>(p_) * d.sum, false, [&](std::size_t i) { return -c.logit(i); });
+        if(!(p_ < 1)) {
+            return;
         }
+        distribution d = c.softmax();
+        const double mass = static_cast<double>(p_) * d.sum;
+        if(c.dense()) {
+            // Entries below (1 - p) / V of the sum make up less than 1 - p of it together: the row ends before them.
+            // Half of that leaves room for rounding.
+            const double least = 0.5 * (d.sum - mass) / static_cast<double>(c.size());
+            c.keep_at_least(d.top + static_cast<float>(std::log(least)));
+            d = c.softmax();
+        }
+        c.keep_mass(d, mass, false, [&](std::size_t i) { return -c.logit(i); });
     }
 
 private:

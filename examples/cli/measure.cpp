@@ -1,0 +1,258 @@
+// The subcommands that measure: logits, perplexity, bench.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <tokenworks/core/random.hpp>
+#include <tokenworks/io/atomic_file.hpp>
+#include <tokenworks/models/decoder.hpp>
+#include <tokenworks/runtime/machine_limits.hpp>
+#include <tokenworks/runtime/text_model.hpp>
+
+#include "load.hpp"
+#include "options.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using input = tw::models::decoder_input;
+
+namespace {
+
+/// Runs tokens through one sequence, and hands over the logits of all those from `first_wanted` on, a few rows at a time.
+template <class Take>
+void each_row_of_logits(const tw::text_model& model, tw::nn::context& c, tw::nn::kv_cache& cache,
+                        std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take) {
+    constexpr std::size_t unwanted_step = 512;
+    const std::size_t v = model.vocab_size();
+    // Steps of at most 32 MB of logits; how a sequence is cut changes no bit of them.
+    const std::size_t wanted_step = std::clamp<std::size_t>((std::size_t{8} << 20) / v, 1, 128);
+    std::vector<float> logits(wanted_step * v);
+    for(std::size_t at = 0; at < tokens.size();) {
+        const bool wanted = at >= first_wanted;
+        const std::size_t count = wanted ? std::min(wanted_step, tokens.size() - at)
+                                         : std::min({unwanted_step, first_wanted - at, tokens.size() - at});
+        const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none};
+        const tw::nn::rows rows{logits.data(), wanted ? count : std::size_t{0}, v};
+        model.network().forward(c, std::span{&next, 1}, rows);
+        for(std::size_t i = 0; wanted && i < count; ++i) {
+            take(at + i, rows.row(i).as_span());
+        }
+        at += count;
+    }
+}
+
+double log_probability(std::span<const float> logits, std::int32_t token) {
+    const float top = *std::ranges::max_element(logits);
+    double sum = 0;
+    for(const float logit: logits) {
+        sum += std::exp(static_cast<double>(logit - top));
+    }
+    return static_cast<double>(logits[static_cast<std::size_t>(token)] - top) - std::log(sum);
+}
+
+/// The header of a version 1.0 .npy file of float32 [rows, columns] (numpy.lib.format).
+std::string npy_header(std::size_t rows, std::size_t columns) {
+    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                       std::to_string(columns) + "), }";
+    text.resize((10 + text.size() + 1 + 63) / 64 * 64 - 11, ' ');
+    text += '\n';
+    std::string header{"\x93NUMPY\x01\x00", 8};
+    header += static_cast<char>(text.size() & 0xff);
+    header += static_cast<char>(text.size() >> 8);
+    return header + text;
+}
+
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    const std::size_t middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+double seconds_of(auto&& body) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+} // namespace
+
+int logits(const common_options& options, const logits_options& what) {
+    const std::vector<std::int32_t> ids = parse_ids(what.ids);
+    if(ids.empty()) {
+        throw usage_error("--ids: no token id given");
+    }
+    const tw::text_model model = load_model(options);
+    tw::nn::context c{model.how()};
+    tw::nn::kv_cache cache = model.network().make_cache(ids.size(), tw::dtype::f32);
+    tw::io::atomic_file out{what.out};
+    const std::string header = npy_header(ids.size(), model.vocab_size());
+    out.write(std::as_bytes(std::span{header}));
+    progress_bar bar{"computing"};
+    each_row_of_logits(model, c, cache, ids, 0, [&](std::size_t token, std::span<const float> row) {
+        out.write(std::as_bytes(row));
+        bar(token + 1, ids.size());
+    });
+    out.commit();
+    if(options.json) {
+        std::cout << json{{"file", what.out}, {"shape", {ids.size(), model.vocab_size()}}}.dump() << '\n';
+    }
+    return 0;
+}
+
+int perplexity(const common_options& options, const perplexity_options& what) {
+    const std::string text = read_text(what.file);
+    const tw::text_model model = load_model(options);
+    const tw::codec::tokenizer& tokenizer = model.tokenizer();
+    const bool starts_with_bos = tokenizer.vocabulary().add_bos() && tokenizer.bos();
+    std::vector<std::int32_t> tokens;
+    if(starts_with_bos) {
+        tokens.push_back(*tokenizer.bos());
+    }
+    tokenizer.encode_to(tokens, text);
+    const std::size_t windows = tokens.size() / what.context;
+    if(windows == 0) {
+        throw tw::argument_error("perplexity: the text has " + std::to_string(tokens.size()) + " tokens, a window " +
+                                 std::to_string(what.context));
+    }
+    tw::nn::context c{model.how()};
+    tw::nn::kv_cache cache = model.network().make_cache(what.context);
+    progress_bar bar{"scoring"};
+    double sum = 0;
+    double sum_of_squares = 0;
+    double count = 0;
+    for(std::size_t w = 0; w < windows; ++w) {
+        const std::span<std::int32_t> window = std::span{tokens}.subspan(w * what.context, what.context);
+        if(starts_with_bos) {
+            window[0] = *tokenizer.bos();
+        }
+        cache.truncate(0);
+        // The last token's logits predict nothing that is in the window.
+        each_row_of_logits(model, c, cache, window.first(window.size() - 1), what.context / 2,
+                           [&](std::size_t at, std::span<const float> row) {
+                               const double loss = -log_probability(row, window[at + 1]);
+                               sum += loss;
+                               sum_of_squares += loss * loss;
+                               ++count;
+                           });
+        bar(w + 1, windows);
+    }
+    const double mean = sum / count;
+    const double deviation = std::sqrt(std::max(0.0, sum_of_squares / count - mean * mean) / std::max(1.0, count - 1));
+    if(options.json) {
+        std::cout << json{{"perplexity", std::exp(mean)}, {"error", std::exp(mean) * deviation}, {"windows", windows}, {"tokens_scored", count}}.dump()
+                  << '\n';
+    } else {
+        std::printf("perplexity %.4f +/- %.4f\n", std::exp(mean), std::exp(mean) * deviation);
+    }
+    return 0;
+}
+
+int bench(const common_options& options, const bench_options& what) {
+    const tw::text_model model = load_model(options);
+    const tw::models::decoder& network = model.network();
+    const std::size_t v = model.vocab_size();
+    tw::nn::context c{model.how()};
+
+    std::vector<tw::nn::kv_cache> caches;
+    for(std::size_t i = 0; i < what.batch; ++i) {
+        caches.push_back(network.make_cache(std::max(what.prompt, what.generate) + 1));
+    }
+    std::vector<std::int32_t> tokens(std::max(what.prompt, what.batch));
+    const auto draw_tokens = [&](std::uint64_t seed) {
+        for(std::size_t i = 0; i < tokens.size(); ++i) {
+            tokens[i] = static_cast<std::int32_t>(tw::uniform<double>(seed, i) * static_cast<double>(v));
+        }
+    };
+    std::vector<float> logits(what.batch * v);
+    std::vector<input> inputs(what.batch);
+
+    const auto prefill = [&] {
+        caches[0].truncate(0);
+        constexpr std::size_t chunk = 512;
+        for(std::size_t at = 0; at < what.prompt; at += chunk) {
+            const std::size_t count = std::min(chunk, what.prompt - at);
+            const bool last = at + count == what.prompt;
+            const input next{&caches[0], std::span{tokens}.subspan(at, count), last ? input::logits::last : input::logits::none};
+            network.forward(c, std::span{&next, 1}, tw::nn::rows{logits.data(), std::size_t{last}, v});
+        }
+    };
+    const auto decode = [&] {
+        for(tw::nn::kv_cache& cache: caches) {
+            cache.truncate(0);
+        }
+        for(std::size_t n = 0; n < what.generate; ++n) {
+            for(std::size_t i = 0; i < what.batch; ++i) {
+                inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last};
+            }
+            network.forward(c, inputs, tw::nn::rows{logits.data(), what.batch, v});
+            for(std::size_t i = 0; i < what.batch; ++i) { // greedy, so that the step waits for its logits
+                const auto row = std::span{logits}.subspan(i * v, v);
+                tokens[i] = static_cast<std::int32_t>(std::ranges::max_element(row) - row.begin());
+            }
+        }
+    };
+
+    progress_bar bar{"measuring"};
+    tw::runtime::machine_limits limits = tw::runtime::measure_machine(model.how());
+    std::vector<double> prefill_rates;
+    std::vector<double> decode_rates;
+    draw_tokens(1);
+    prefill(); // warms up
+    for(std::size_t r = 0; r < what.repetitions; ++r) {
+        draw_tokens(r);
+        prefill_rates.push_back(static_cast<double>(what.prompt) / seconds_of(prefill));
+        decode_rates.push_back(static_cast<double>(what.generate * what.batch) / seconds_of(decode));
+        bar(r + 1, what.repetitions);
+    }
+    const tw::runtime::machine_limits after = tw::runtime::measure_machine(model.how());
+    limits.read_bytes_per_second = std::max(limits.read_bytes_per_second, after.read_bytes_per_second);
+    limits.int8_operations_per_second = std::max(limits.int8_operations_per_second, after.int8_operations_per_second);
+
+    const double prefill_rate = median(prefill_rates);
+    const double decode_rate = median(decode_rates);
+    const double bytes = static_cast<double>(network.bytes_per_token());
+    const double operations = network.layer_operations_per_token() +
+                              network.head_operations_per_token() / static_cast<double>(what.prompt);
+    const double share_of_peak = prefill_rate * operations / limits.int8_operations_per_second;
+    const double share_of_bandwidth = decode_rate / static_cast<double>(what.batch) * bytes / limits.read_bytes_per_second;
+    const auto [prefill_low, prefill_high] = std::ranges::minmax(prefill_rates);
+    const auto [decode_low, decode_high] = std::ranges::minmax(decode_rates);
+    if(options.json) {
+        json out{{"prefill_tokens_per_second", prefill_rate},
+                 {"decode_tokens_per_second", decode_rate},
+                 {"batch", what.batch},
+                 {"share_of_peak", share_of_peak},
+                 {"share_of_bandwidth", share_of_bandwidth},
+                 {"isa", std::string{tw::name(model.how().set)}},
+                 {"threads", model.how().workers()},
+                 {"prompt", what.prompt},
+                 {"generated", what.generate},
+                 {"repetitions", what.repetitions},
+                 {"prefill_range", {prefill_low, prefill_high}},
+                 {"decode_range", {decode_low, decode_high}},
+                 {"bytes_per_token", bytes},
+                 {"read_bytes_per_second", limits.read_bytes_per_second},
+                 {"int8_operations_per_second", limits.int8_operations_per_second}};
+        std::cout << out.dump() << '\n';
+        return 0;
+    }
+    std::printf("machine   reads %.1f GB/s, %.0f int8 GOP/s; %s, %u threads\n", limits.read_bytes_per_second / 1e9,
+                limits.int8_operations_per_second / 1e9, std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
+    std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt, prefill_rate,
+                prefill_low, prefill_high, share_of_peak * 100);
+    std::printf("decode    %zu tokens, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the read rate\n",
+                what.generate, what.batch, decode_rate, decode_low, decode_high, bytes / 1e6, share_of_bandwidth * 100);
+    return 0;
+}
+
+} // namespace cli

@@ -1,0 +1,185 @@
+// Attention of queries over keys and values, with an online softmax: no T x S matrix is ever formed.
+// Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.
+//
+// Keys and values are read where they are stored, as f32, f16, bf16 or q8_0, in views of any stride whose last axis is
+// contiguous. The result of a query and a head depends on its own row and on the keys that it sees, not on what else is
+// in the call: prompts may be cut into chunks anywhere (attention_tile.hpp says how).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/simd.hpp>
+#include <tokenworks/core/view.hpp>
+#include <tokenworks/kernels/attention_options.hpp>
+#include <tokenworks/kernels/attention_source.hpp>
+#include <tokenworks/kernels/attention_tile.hpp>
+#include <tokenworks/kernels/operands.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+
+namespace detail {
+
+inline constexpr std::size_t queries_a_tile = 16;
+
+/// Which tile of queries comes at place i, so that neighbours have about equal work: later ones see more keys.
+[[nodiscard]] constexpr std::size_t tile_at(std::size_t i, std::size_t tiles) noexcept {
+    return i % 2 == 0 ? i / 2 : tiles - 1 - i / 2;
+}
+
+/// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share loads.
+template <class Keys, class Values>
+void run_attention(const attention_numbers& task, const Keys& keys, const Values& values, std::size_t queries,
+                   std::size_t heads, const execution& how) {
+    const std::size_t tile = std::min(queries, queries_a_tile);
+    if(tile == 0 || heads == 0) {
+        return;
+    }
+    const std::size_t tiles = (queries + tile - 1) / tile;
+    const std::size_t heads_at_once = most_tile_rows / tile;
+    const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
+    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
+    parallel_for(how, tiles * heads, grain, [&](work_range range) {
+        for(std::size_t i = range.begin; i < range.end;) {
+            const std::size_t place = tile_at(i / heads, tiles);
+            const std::size_t head = i % heads;
+            const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
+            const std::size_t count = std::min({left_in_group, heads_at_once, range.end - i});
+            const std::size_t first = place * tile;
+            simd::dispatch<attention_tile<Keys, Values>::template kernel>(
+                how.set, &task, &keys, &values, attention_part{first, std::min(tile, queries - first), head, count});
+            i += count;
+        }
+    });
+}
+
+/// Elements a value of the storage type holds.
+template <class T>
+inline constexpr std::size_t values_each = 1;
+template <>
+inline constexpr std::size_t values_each<quant::q8_0> = quant::q8_0::size;
+
+template <class T>
+concept attention_storage = std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> ||
+    std::same_as<T, quant::q8_0>;
+
+/// D of a static extent counted in storage elements.
+template <class View>
+[[nodiscard]] constexpr std::size_t static_width() {
+    constexpr std::size_t extent = View::static_extent(2);
+    return extent == dyn ? dyn : extent * values_each<typename View::value_type>;
+}
+
+template <class View>
+[[nodiscard]] row_source<typename View::value_type> rows_of(const View& x) {
+    return {x.data(), x.stride(0), x.stride(1)};
+}
+
+/// Checks what does not depend on how keys are stored, and fills in the numbers.
+template <class Q, class Values, class Out>
+void set_up_attention(const Q& q, const Values& v, const attention_options& options, const Out& out, std::size_t groups,
+                      attention_numbers& task) {
+    const std::size_t heads = q.extent(1);
+    require_equal("attention", "q has T", q.extent(0), "out has T", out.extent(0));
+    require_equal("attention", "q has H", heads, "out has H", out.extent(1));
+    require_equal("attention", "v has D", task.value_width, "out has D", out.extent(2));
+    require_dense_rows("attention", "q", q);
+    require_dense_rows("attention", "v", v);
+    require_dense_rows("attention", "out", out);
+    if(groups == 0 ? heads != 0 : heads % groups != 0) {
+        raise<shape_error>("attention: q has H=" + std::to_string(heads) + ", which is no multiple of k's G=" +
+                           std::to_string(groups));
+    }
+    if(!options.sinks.empty()) {
+        require_equal("attention", "q has H", heads, "sinks have H", options.sinks.size());
+    }
+    if(!options.alibi_slopes.empty()) {
+        require_equal("attention", "q has H", heads, "alibi_slopes have H", options.alibi_slopes.size());
+    }
+    if(!(options.softcap >= 0)) {
+        raise<argument_error>("attention: softcap is " + std::to_string(options.softcap) + ", which must not be negative");
+    }
+    task.q = q.data();
+    task.q_token = q.stride(0);
+    task.q_head = q.stride(1);
+    task.out = out.data();
+    task.out_token = out.stride(0);
+    task.out_head = out.stride(1);
+    task.key_width = q.extent(2);
+    task.heads_a_group = groups == 0 ? 1 : heads / groups;
+    task.start = options.start;
+    task.window = options.window;
+    task.sinks = options.sinks.empty() ? nullptr : options.sinks.data();
+    task.slopes = options.alibi_slopes.empty() ? nullptr : options.alibi_slopes.data();
+    task.scale = options.scale != 0       ? options.scale
+                : task.key_width == 0 ? 1.0F
+                                     : 1.0F / std::sqrt(static_cast<float>(task.key_width));
+    task.softcap = options.softcap;
+    task.causal = options.causal;
+}
+
+} // namespace detail
+
+/// Attention of a block of queries over keys and values.
+///   out[t,h,:] = sum_s softmax_s(scale * dot(q[t,h,:], k[s,g,:])) * v[s,g,:],   g = h / (H/G)
+/// where s runs over the keys that query t sees: all, those up to its position, or the last `window` of these.
+/// @param q     [T,H,D] of float
+/// @param k     [S,G,D] of float, f16 or bf16, or [S,G,D/32] of quant::q8_0; G divides H
+/// @param v     [S,G,Dv], of any of these types; Dv may differ from D
+/// @param out   [T,H,Dv] of float; must not overlap the inputs
+/// @pre         the last axis of each is contiguous; query t sits at position start + t (tokens), key s at s
+/// @throws      shape_error naming the two extents that disagree
+/// @note        a query that sees no key gives zeros; a NaN or +inf among the scores it sees gives NaN
+/// @note        accumulates in float; O(T*S*H*D); allocates nothing; about 40 KB of stack a thread
+template <class Q, class K, class V, class Out>
+void attention(const Q& q, const K& k, const V& v, const attention_options& options, Out&& out,
+               const execution& how = {}) {
+    const auto queries = detail::as_view(q);
+    const auto keys = detail::as_view(k);
+    const auto values = detail::as_view(v);
+    const auto to = detail::as_view(out);
+    using q_type = std::remove_const_t<decltype(queries)>;
+    using k_type = std::remove_const_t<decltype(keys)>;
+    using v_type = std::remove_const_t<decltype(values)>;
+    using out_type = std::remove_const_t<decltype(to)>;
+    using key_type = typename k_type::value_type;
+    using value_type = typename v_type::value_type;
+    detail::require_operand<float, 3, q_type>();
+    detail::require_operand<float, 3, out_type>();
+    detail::require_writable<out_type>();
+    static_assert(k_type::rank() == 3 && v_type::rank() == 3,
+                  "tokenworks: attention: keys and values have three axes, [S,G,D]");
+    static_assert(detail::attention_storage<key_type> && detail::attention_storage<value_type>,
+                  "tokenworks: attention: keys and values are float, f16, bf16 or quant::q8_0");
+    static_assert(tokenworks::detail::static_extents_agree(q_type::static_extent(2), detail::static_width<k_type>()),
+                  "tokenworks: attention: queries and keys must have the same head width D");
+    static_assert(tokenworks::detail::static_extents_agree(detail::static_width<v_type>(), out_type::static_extent(2)),
+                  "tokenworks: attention: values and the output must have the same head width D");
+    static_assert(detail::may_agree<k_type, 0, v_type, 0> && detail::may_agree<k_type, 1, v_type, 1>,
+                  "tokenworks: attention: keys and values must have the same S and G");
+    static_assert(detail::may_agree<q_type, 0, out_type, 0> && detail::may_agree<q_type, 1, out_type, 1>,
+                  "tokenworks: attention: queries and the output must have the same T and H");
+    static_assert(q_type::static_extent(1) == dyn || k_type::static_extent(1) == dyn || k_type::static_extent(1) == 0 ||
+                      q_type::static_extent(1) % k_type::static_extent(1) == 0,
+                  "tokenworks: attention: the number of key heads G must divide the number of query heads H");
+
+    detail::require_equal("attention", "q has D", queries.extent(2), "k has D",
+                          keys.extent(2) * detail::values_each<key_type>);
+    detail::require_equal("attention", "k has S", keys.extent(0), "v has S", values.extent(0));
+    detail::require_equal("attention", "k has G", keys.extent(1), "v has G", values.extent(1));
+    detail::require_dense_rows("attention", "k", keys);
+    detail::attention_numbers task{};
+    task.key_count = keys.extent(0);
+    task.value_width = values.extent(2) * detail::values_each<value_type>;
+    detail::set_up_attention(queries, values, options, to, keys.extent(1), task);
+    detail::run_attention(task, detail::rows_of(keys), detail::rows_of(values), queries.extent(0), queries.extent(1),
+                          how);
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -1,0 +1,238 @@
+// The inner loops of attention: a few query rows against a block of keys and values that are floats already.
+//
+// Each is a function of its own for every instruction set and number of rows, shared by all storage types. Whatever the
+// number of rows, an output is one chain of fused operations in the same order.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/simd.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+inline constexpr std::size_t key_block = 64;     ///< keys a step of the online softmax
+inline constexpr std::size_t block_columns = 64; ///< values of D at a time
+
+/// One query of one head.
+struct attention_row {
+    const float* q;
+    float* out;
+    std::size_t first; ///< keys first … last - 1 are seen
+    std::size_t last;
+    std::size_t position;
+    float most; ///< largest score so far
+    float sink;
+    float slope;
+};
+
+template <class Isa>
+inline constexpr std::size_t most_rows_at_once = 6;
+template <class Architecture>
+inline constexpr std::size_t most_rows_at_once<simd::portable<Architecture>> = 2;
+template <class Isa>
+inline constexpr std::size_t vectors_at_once = 1;
+template <>
+inline constexpr std::size_t vectors_at_once<simd::avx512> = 4;
+
+/// A block of keys for score_rows.
+struct key_stretch {
+    const float* keys; ///< [vectors][block_columns][16]
+    std::size_t vectors;
+    std::size_t column; ///< which stretch of D this is
+    std::size_t columns;
+    float* scores; ///< [rows][key_block]
+};
+
+/// scores[row][key] += sum_d q[row][d] * keys[key / 16][d][key % 16], d over one stretch of D.
+template <class Isa, std::size_t Rows>
+struct score_rows {
+    using vector = simd::f32x16<Isa>;
+
+    static TOKENWORKS_INLINE void run(const attention_row* rows, std::size_t first, const key_stretch* stretch) {
+        constexpr std::size_t step = vectors_at_once<Isa>;
+        std::size_t j = 0;
+        for(; j + step <= stretch->vectors; j += step) {
+            multiply<step>(rows + first, *stretch, first, j);
+        }
+        if constexpr(step != 1) {
+            for(; j < stretch->vectors; ++j) {
+                multiply<1>(rows + first, *stretch, first, j);
+            }
+        }
+    }
+
+private:
+    template <std::size_t Vectors>
+    static TOKENWORKS_INLINE void multiply(const attention_row* rows, const key_stretch& stretch, std::size_t first,
+                                           std::size_t index) {
+        const float* q[Rows];
+        vector sum[Rows][Vectors];
+        float* to = stretch.scores + first * key_block + index * simd::lanes;
+        TOKENWORKS_UNROLL(8)
+        for(std::size_t i = 0; i < Rows; ++i) {
+            q[i] = rows[i].q + stretch.column;
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t j = 0; j < Vectors; ++j) {
+                sum[i][j] = stretch.column == 0 ? vector::zero() : vector::load(to + i * key_block + j * simd::lanes);
+            }
+        }
+        const float* from = stretch.keys + index * block_columns * simd::lanes;
+        for(std::size_t d = 0; d < stretch.columns; ++d) {
+            vector k[Vectors];
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t j = 0; j < Vectors; ++j) {
+                k[j] = vector::load(from + (j * block_columns + d) * simd::lanes);
+            }
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t i = 0; i < Rows; ++i) {
+                const float factor = q[i][d];
+                TOKENWORKS_UNROLL(8)
+                for(std::size_t j = 0; j < Vectors; ++j) {
+                    sum[i][j] = fma(k[j], factor, sum[i][j]);
+                }
+            }
+        }
+        TOKENWORKS_UNROLL(8)
+        for(std::size_t i = 0; i < Rows; ++i) {
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t j = 0; j < Vectors; ++j) {
+                sum[i][j].store(to + i * key_block + j * simd::lanes);
+            }
+        }
+    }
+};
+
+/// A block of values for value_rows.
+struct value_stretch {
+    std::size_t begin; ///< keys begin … end - 1
+    std::size_t end;
+    const float* weights; ///< [rows][key_block]
+    const float* values;  ///< of the block's first key, at `column`
+    std::size_t stride;   ///< floats from one key to the next
+    std::size_t column;   ///< which stretch of D this is
+    std::size_t columns;
+};
+
+/// out[row][column] += sum_key weights[row][key] * values[key][column], keys from … to - 1, which all rows see.
+template <class Isa, std::size_t Rows>
+struct value_rows {
+    using vector = simd::f32x16<Isa>;
+
+    static TOKENWORKS_INLINE void run(const attention_row* rows, std::size_t first, const value_stretch* stretch,
+                                      std::size_t from, std::size_t to) {
+        constexpr std::size_t step = vectors_at_once<Isa> * simd::lanes;
+        std::size_t c = 0;
+        for(; c + step <= stretch->columns; c += step) {
+            multiply<vectors_at_once<Isa>>(rows + first, *stretch, first, from, to, c, simd::lanes);
+        }
+        for(; c < stretch->columns; c += simd::lanes) {
+            multiply<1>(rows + first, *stretch, first, from, to, c, std::min(simd::lanes, stretch->columns - c));
+        }
+    }
+
+private:
+    /// width < 16 in the last, incomplete vector of a row
+    template <std::size_t Vectors>
+    static TOKENWORKS_INLINE void multiply(const attention_row* rows, const value_stretch& stretch, std::size_t first,
+                                           std::size_t from, std::size_t to, std::size_t c, std::size_t width) {
+        vector sum[Rows][Vectors];
+        TOKENWORKS_UNROLL(8)
+        for(std::size_t i = 0; i < Rows; ++i) {
+            const float* out = rows[i].out + stretch.column + c;
+            if(Vectors == 1 && width < simd::lanes) {
+                sum[i][0] = simd::load_partial<Isa>(out, width);
+            } else {
+                TOKENWORKS_UNROLL(8)
+                for(std::size_t j = 0; j < Vectors; ++j) {
+                    sum[i][j] = vector::load(out + j * simd::lanes);
+                }
+            }
+        }
+        const float* weight = stretch.weights + first * key_block + (from - stretch.begin);
+        const float* value = stretch.values + (from - stretch.begin) * stretch.stride + c;
+        const std::size_t keys = to - from;
+        for(std::size_t key = 0; key < keys; ++key) {
+            vector v[Vectors];
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t j = 0; j < Vectors; ++j) {
+                v[j] = vector::load(value + j * simd::lanes);
+            }
+            value += stretch.stride;
+            TOKENWORKS_UNROLL(8)
+            for(std::size_t i = 0; i < Rows; ++i) {
+                const float factor = weight[i * key_block + key];
+                TOKENWORKS_UNROLL(8)
+                for(std::size_t j = 0; j < Vectors; ++j) {
+                    sum[i][j] = fma(v[j], factor, sum[i][j]);
+                }
+            }
+        }
+        TOKENWORKS_UNROLL(8)
+        for(std::size_t i = 0; i < Rows; ++i) {
+            float* out = rows[i].out + stretch.column + c;
+            if(Vectors == 1 && width < simd::lanes) {
+                simd::store_partial(sum[i][0], out, width);
+            } else {
+                TOKENWORKS_UNROLL(8)
+                for(std::size_t j = 0; j < Vectors; ++j) {
+                    sum[i][j].store(out + j * simd::lanes);
+                }
+            }
+        }
+    }
+};
+
+/// A group of rows over a block: keys that all of them see are taken together, the few before and behind row by row.
+template <class Isa, std::size_t Rows>
+TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, const value_stretch& stretch) {
+    std::size_t together = stretch.begin;
+    std::size_t together_end = stretch.end;
+    for(std::size_t i = first; i < first + Rows; ++i) {
+        together = std::max(together, rows[i].first);
+        together_end = std::min(together_end, rows[i].last);
+    }
+    together_end = std::max(together, together_end);
+    const auto add_one = [&](std::size_t i, std::size_t from, std::size_t to) {
+        if(from < to) {
+            simd::call<Isa, value_rows<Isa, 1>>(rows, i, &stretch, from, to);
+        }
+    };
+    if constexpr(Rows > 1) {
+        for(std::size_t i = first; i < first + Rows; ++i) {
+            add_one(i, std::max(stretch.begin, rows[i].first), std::min({together, stretch.end, rows[i].last}));
+        }
+    }
+    if(together < together_end) {
+        simd::call<Isa, value_rows<Isa, Rows>>(rows, first, &stretch, together, together_end);
+    }
+    if constexpr(Rows > 1) {
+        for(std::size_t i = first; i < first + Rows; ++i) {
+            add_one(i, std::max(together_end, rows[i].first), std::min(stretch.end, rows[i].last));
+        }
+    }
+}
+
+/// Splits rows 0 … count - 1 into groups of 6, 3, 2 and 1 and calls body(std::integral_constant<Rows>, first) on each.
+template <class Isa, class Body>
+TOKENWORKS_INLINE void for_row_groups(std::size_t count, const Body& body) {
+    std::size_t i = 0;
+    if constexpr(most_rows_at_once<Isa> >= 6) {
+        for(; i + 6 <= count; i += 6) {
+            body(std::integral_constant<std::size_t, 6>{}, i);
+        }
+        if(i + 3 <= count) {
+            body(std::integral_constant<std::size_t, 3>{}, i);
+            i += 3;
+        }
+    }
+    for(; i + 2 <= count; i += 2) {
+        body(std::integral_constant<std::size_t, 2>{}, i);
+    }
+    if(i < count) {
+        body(std::integral_constant<std::size_t, 1>{}, i);
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -1,0 +1,121 @@
+// Where attention reads keys and values from, whatever they are stored as: 16 keys turned so that they fill the lanes
+// of a vector, and rows of values as floats. Conversions are exact, so the storage does not change the order of sums.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/simd.hpp>
+#include <tokenworks/core/simd_shuffle.hpp>
+#include <tokenworks/quant/legacy.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// A row of D values a key: the layout of a plain [S,G,D] view.
+template <class T>
+struct row_source {
+    const T* data;
+    std::size_t key_stride;
+    std::size_t group_stride;
+
+    /// to[d][lane] = value column + d of key + lane. Lanes behind the last key repeat it; nobody reads them.
+    template <class Isa>
+    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column,
+                                std::size_t columns, float* to) const {
+        const T* rows[simd::lanes];
+        for(std::size_t i = 0; i < simd::lanes; ++i) {
+            rows[i] = data + group * group_stride + std::min(key + i, key_count - 1) * key_stride + column;
+        }
+        std::size_t d = 0;
+        for(; d + simd::lanes <= columns; d += simd::lanes) {
+            simd::transpose<Isa>(rows, to + d * simd::lanes, simd::lanes);
+            for(const T*& row: rows) {
+                row += simd::lanes;
+            }
+        }
+        for(std::size_t i = 0; i < simd::lanes; ++i) {
+            for(std::size_t rest = d; rest < columns; ++rest) {
+                to[rest * simd::lanes + i] = static_cast<float>(rows[i][rest - d]);
+            }
+        }
+    }
+
+    /// Columns of keys begin … end - 1 as floats: in place where they are, otherwise in `to`, padded to whole vectors.
+    /// @param stride  set to the floats from one key to the next
+    template <class Isa>
+    TOKENWORKS_INLINE const float* widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
+                                         std::size_t columns, float* to, std::size_t& stride) const {
+        const T* from = data + group * group_stride + begin * key_stride + column;
+        if constexpr(std::is_same_v<T, float>) {
+            if(columns % simd::lanes == 0) {
+                stride = key_stride;
+                return from;
+            }
+        }
+        stride = (columns + simd::lanes - 1) / simd::lanes * simd::lanes;
+        for(std::size_t key = begin; key < end; ++key, from += key_stride) {
+            float* row = to + (key - begin) * stride;
+            std::size_t c = 0;
+            for(; c + simd::lanes <= columns; c += simd::lanes) {
+                simd::f32x16<Isa>::load(from + c).store(row + c);
+            }
+            if(c < columns) {
+                simd::load_partial<Isa>(from + c, columns - c).store(row + c);
+            }
+        }
+        return to;
+    }
+};
+
+/// The same for rows of 8-bit blocks; D is a multiple of 32.
+template <>
+struct row_source<quant::q8_0> {
+    const quant::q8_0* data;
+    std::size_t key_stride; ///< blocks
+    std::size_t group_stride;
+
+    template <class Isa>
+    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column,
+                                std::size_t columns, float* to) const {
+        float wide[simd::lanes][quant::q8_0::size];
+        const float* halves[2][simd::lanes];
+        for(std::size_t i = 0; i < simd::lanes; ++i) {
+            halves[0][i] = wide[i];
+            halves[1][i] = wide[i] + simd::lanes;
+        }
+        for(std::size_t d = 0; d < columns; d += quant::q8_0::size) {
+            for(std::size_t i = 0; i < simd::lanes; ++i) {
+                const std::size_t row = std::min(key + i, key_count - 1);
+                widen_block<Isa>(data[group * group_stride + row * key_stride + (column + d) / quant::q8_0::size],
+                                 wide[i]);
+            }
+            simd::transpose<Isa>(halves[0], to + d * simd::lanes, simd::lanes);
+            simd::transpose<Isa>(halves[1], to + (d + simd::lanes) * simd::lanes, simd::lanes);
+        }
+    }
+
+    template <class Isa>
+    TOKENWORKS_INLINE const float* widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
+                                         std::size_t columns, float* to, std::size_t& stride) const {
+        stride = columns;
+        for(std::size_t key = begin; key < end; ++key) {
+            const quant::q8_0* from = data + group * group_stride + key * key_stride + column / quant::q8_0::size;
+            for(std::size_t c = 0; c < columns; c += quant::q8_0::size) {
+                widen_block<Isa>(*from++, to + (key - begin) * stride + c);
+            }
+        }
+        return to;
+    }
+
+    /// Exact: a product of 11 and 7 bits.
+    template <class Isa>
+    static TOKENWORKS_INLINE void widen_block(const quant::q8_0& block, float* to) {
+        const float scale = quant::detail::load_half(block.d);
+        (simd::f32x16<Isa>::load(block.codes.data()) * scale).store(to);
+        (simd::f32x16<Isa>::load(block.codes.data() + simd::lanes) * scale).store(to + simd::lanes);
+    }
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -1,0 +1,204 @@
+// How a product walks over panels and tokens: what is cut over threads, what stays in which cache, where results go.
+//
+// A tile of tokens meets a panel in one call of an inner loop, with accumulators [tokens][16] on the stack. Panels come
+// in chunks that stay in the second-level cache while the tiles pass by, and a tile's activations stay in the first.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/simd.hpp>
+#include <tokenworks/kernels/code_product.hpp>
+#include <tokenworks/kernels/float_product.hpp>
+#include <tokenworks/kernels/packed_matrix.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/kernels/quantize_activations.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// Moves sums [tokens][16] to 16 columns of out, and clears them for the next panel.
+template <class Isa>
+struct result_mover {
+    static TOKENWORKS_INLINE void run(float* acc, float* out, std::size_t stride, std::size_t tokens, const float* bias,
+                                      bool add) noexcept {
+        using vector = simd::f32x16<Isa>;
+        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, out += stride) {
+            vector value = vector::load(static_cast<const float*>(acc));
+            if(bias != nullptr) {
+                value = value + vector::load(bias);
+            }
+            if(add) {
+                value = vector::load(static_cast<const float*>(out)) + value;
+            }
+            value.store(out);
+            vector::zero().store(acc);
+        }
+    }
+};
+
+/// Where results go.
+struct product_output {
+    float* out; ///< [T,N]
+    std::size_t stride;
+    std::size_t rows;  ///< N
+    const float* bias; ///< [N], or null
+    bool add;
+
+    /// Moves acc [tokens][16] to columns 16 p … 16 p + 15 of rows t, t + 1, …, and clears it.
+    void take(isa set, float* acc, std::size_t p, std::size_t t, std::size_t tokens) const noexcept {
+        const std::size_t first = p * panel_rows;
+        const float* const shift = bias == nullptr ? nullptr : bias + first;
+        float* to = out + t * stride + first;
+        if(rows - first >= panel_rows) {
+            simd::dispatch<result_mover>(set, acc, to, stride, tokens, shift, add);
+            return;
+        }
+        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, to += stride) {
+            for(std::size_t n = 0; n < rows - first; ++n) {
+                const float value = shift == nullptr ? acc[n] : acc[n] + shift[n];
+                to[n] = add ? to[n] + value : value;
+            }
+            std::fill_n(acc, panel_rows, 0.0F);
+        }
+    }
+};
+
+/// Cuts panels or, where those are fewer, tiles of tokens over the team, and calls part(first panel, end, tile) for
+/// chunks of panels and every tile.
+template <class Part>
+void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, std::size_t grain, std::size_t chunk,
+                   const Part& part) {
+    const auto walk = [&](std::size_t begin, std::size_t end, std::size_t first_tile, std::size_t end_tile) {
+        for(std::size_t from = begin; from < end; from += chunk) {
+            for(std::size_t i = first_tile; i < end_tile; ++i) {
+                part(from, std::min(end, from + chunk), i);
+            }
+        }
+    };
+    if(tiles > panels) {
+        parallel_for(how, tiles, 1, [&](work_range range) { walk(0, panels, range.begin, range.end); });
+    } else {
+        parallel_for(how, panels, grain, [&](work_range range) { walk(range.begin, range.end, 0, tiles); });
+    }
+}
+
+/// Panels that are worth a thread: about a microsecond of work.
+[[nodiscard]] constexpr std::size_t panel_grain(std::size_t columns, std::size_t tokens) noexcept {
+    return 1 + 4096 / (1 + columns * tokens);
+}
+
+/// Panels in a chunk.
+[[nodiscard]] constexpr std::size_t panel_chunk(std::size_t panel_bytes, std::size_t chunk_bytes) noexcept {
+    return 1 + chunk_bytes / (1 + panel_bytes);
+}
+
+/// Quantised rows times packed codes.
+inline void multiply_codes(const quantized_rows& x, const packed_matrix& w, const product_output& to,
+                           const execution& how) {
+    constexpr std::size_t tile = quantized_rows::tile;
+    const code_function multiply = select_code_product(w.format(), how.set);
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        alignas(64) float acc[tile * panel_rows] = {};
+        const std::size_t tokens = x.tile_rows(i);
+        for(std::size_t p = begin; p < end; ++p) {
+            multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+            to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+        }
+    };
+    for_each_part(how, w.panels(), (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
+                  panel_chunk(w.panel_bytes(), std::size_t{128} << 10), part);
+}
+
+/// Float rows, wherever they lie.
+struct float_rows {
+    const float* data;
+    std::size_t stride;
+    std::size_t rows;
+    std::size_t columns;
+};
+
+/// What multiply_floats keeps on the stack.
+template <class W>
+struct float_pieces {
+    static constexpr std::size_t tile = 48; ///< tokens; a multiple of every instruction set's group
+
+    alignas(64) float acc[tile * panel_rows] = {};
+    alignas(64) W scratch[float_block * panel_rows];
+};
+
+/// Float rows times panels of floats. get_panel(p, begin, end, scratch) yields columns [begin, end) of panel p, whose
+/// first 16 values are column `begin`; it may use scratch. Columns come in steps of `step`, a multiple of 128.
+template <class W, class GetPanel>
+void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, const GetPanel& get_panel,
+                     const product_output& to, const execution& how) {
+    constexpr std::size_t tile = float_pieces<W>::tile;
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        float_pieces<W> piece;
+        const std::size_t tokens = std::min(tile, x.rows - i * tile);
+        const float* const from = x.data + i * tile * x.stride;
+        for(std::size_t p = begin; p < end; ++p) {
+            for(std::size_t k = 0; k < x.columns; k += step) {
+                const std::size_t until = std::min(x.columns, k + step);
+                const W* const panel = get_panel(p, k, until, static_cast<W*>(piece.scratch));
+                float_product<W>::run(how.set, panel, until - k, from + k, x.stride, tokens,
+                                      static_cast<float*>(piece.acc));
+            }
+            to.take(how.set, static_cast<float*>(piece.acc), p, i * tile, tokens);
+        }
+    };
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows),
+                  panel_chunk(x.columns * panel_rows * sizeof(W), std::size_t{512} << 10), part);
+}
+
+template <class W>
+void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const product_output& to,
+                            const execution& how) {
+    const std::size_t step = (x.columns / float_block + 1) * float_block; // all at once
+    const auto get_panel = [&](std::size_t p, std::size_t, std::size_t, W*) {
+        return reinterpret_cast<const W*>(w.panel(p));
+    };
+    multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
+}
+
+/// What multiply_codes_in_pieces keeps on the stack.
+struct code_pieces {
+    static constexpr std::size_t tile = 32;     ///< tokens
+    static constexpr std::size_t together = 8;  ///< panels
+    static constexpr std::size_t columns = 256; ///< of a piece
+
+    alignas(64) float acc[together][tile * panel_rows] = {};
+    alignas(64) quantized_block y[columns / 32 * tile];
+    alignas(64) std::byte scratch[(64 * 8 + 2 * 16 * 4) * columns / 32]; ///< the largest format's
+};
+
+/// Float rows times panels of codes without scratch from the caller: activations are quantised piece by piece on the
+/// stack, for a few panels at a time. get_panel as above, in steps of 256 columns.
+template <class GetPanel>
+void multiply_codes_in_pieces(const float_rows& x, panel_format format, std::size_t panels, const GetPanel& get_panel,
+                              const product_output& to, const execution& how) {
+    constexpr std::size_t tile = code_pieces::tile;
+    const code_function multiply = select_code_product(format, how.set);
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        code_pieces piece;
+        const std::size_t tokens = std::min(tile, x.rows - i * tile);
+        const float* const rows = x.data + i * tile * x.stride;
+        auto* const y = static_cast<quantized_block*>(piece.y);
+        for(std::size_t k = 0; k < x.columns; k += code_pieces::columns) {
+            const std::size_t until = std::min(x.columns, k + code_pieces::columns);
+            simd::dispatch<tile_quantizer>(how.set, rows, x.stride, tokens, x.columns, k / 32, (until + 31) / 32, y);
+            for(std::size_t p = begin; p < end; ++p) {
+                const std::byte* const panel = get_panel(p, k, until, static_cast<std::byte*>(piece.scratch));
+                multiply(panel, (until - k + 31) / 32, y, tokens, static_cast<float*>(piece.acc[p - begin]));
+            }
+        }
+        for(std::size_t p = begin; p < end; ++p) {
+            to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
+        }
+    };
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), code_pieces::together, part);
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
