@@ -137,7 +137,7 @@ int generate(const common_options& options, const generate_options& what) {
         out["text"] = all;
         out["ids"] = std::vector<std::int32_t>(generation.ids().begin(), generation.ids().end());
         out["prompt_ids"] = prompt;
-        out["finish_reason"] = std::string{to_string(generation.reason())};
+        out["finish_reason"] = std::string{to_string(generation.finish_reason())};
         out["timings"] = to_json(generation.timings());
         std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
     } else {
@@ -209,7 +209,7 @@ int chat(const common_options& options, const generate_options& what) {
                     stop.request_stop();
                 }
             }
-            reason = generation.reason();
+            reason = generation.finish_reason();
             seen.assign(prompt.begin(), prompt.end());
             seen.insert(seen.end(), generation.ids().begin(), generation.ids().end());
             std::cout << std::endl;

@@ -41,12 +41,10 @@ tw::isa chosen_isa(const common_options& options) {
 
 std::vector<std::int32_t> parse_ids(const std::string& text) {
     std::vector<std::int32_t> ids;
-    std::string word;
-    std::istringstream words{text};
     std::string spaced = text;
     std::ranges::replace(spaced, ',', ' ');
-    words.str(spaced);
-    while(words >> word) {
+    std::istringstream words{spaced};
+    for(std::string word; words >> word;) {
         std::size_t used = 0;
         long long id = -1;
         try {
@@ -110,8 +108,8 @@ json to_json(const tw::io::gguf_value& value) {
     using tw::io::gguf_kind;
     if(value.is_array()) {
         json array = json::array();
-        if(value.is<tw::io::string_array>()) {
-            for(const std::string_view text: *value.to<tw::io::string_array>()) {
+        if(const auto texts = value.to<tw::io::string_array>()) {
+            for(const std::string_view text: *texts) {
                 array.push_back(std::string{text});
             }
         } else if(value.is<std::vector<double>>()) {

@@ -77,6 +77,18 @@ TEST_CASE("arena: after one step at the largest size, no later step changes what
     CHECK(arena.take<float>(1).data() == first); // the same block, so nothing was allocated
 }
 
+TEST_CASE("arena: what many parts took, one part may take later") {
+    tw::arena arena;
+    {
+        const tw::arena::scope scope{arena};
+        static_cast<void>(arena.take<char>(100000));
+        static_cast<void>(arena.take<char>(1000000));
+    }
+    const std::size_t reserved = arena.bytes_reserved();
+    CHECK(arena.take<char>(1100000).size() == 1100000);
+    CHECK(arena.bytes_reserved() == reserved);
+}
+
 TEST_CASE("arena: rewinding to a mark in an earlier block") {
     tw::arena arena;
     static_cast<void>(arena.take<char>(100));

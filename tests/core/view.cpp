@@ -287,6 +287,7 @@ TEST_CASE("view: zero extents keep every operation legal") {
     CHECK(none.flatten().empty());
     CHECK(none.as_span().empty());
     CHECK(none.transpose().row(2).empty());
+    CHECK(none.transpose().row(2).data() == nullptr);
     CHECK(none.slice<1>(2, 3).empty());
     CHECK(none.select<1>(4).empty());
     CHECK(none.reshape(tw::extents{7, 0}).empty());

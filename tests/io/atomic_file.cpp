@@ -22,7 +22,7 @@ class file_size_limit {
 public:
     explicit file_size_limit(rlim_t bytes) {
         ::getrlimit(RLIMIT_FSIZE, &old_);
-        const struct rlimit limit{bytes, old_.rlim_max};
+        const struct rlimit limit { bytes, old_.rlim_max };
         ::setrlimit(RLIMIT_FSIZE, &limit);
     }
     file_size_limit(const file_size_limit&) = delete;

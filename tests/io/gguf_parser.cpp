@@ -142,7 +142,8 @@ TEST_CASE("limits hold at their value and not past it", "[io][gguf_parser]") {
         tw::limits few;
         few.metadata_bytes = most;
         const std::string result = refusal<tw::limit_error>([&] { (void)parse(tail, few); });
-        CHECK(result == (most < 49 ? "f: k at offset 45: the metadata goes on past the limit of 48 bytes" : "accepted"));
+        CHECK(result ==
+              (most < 49 ? "f: k at offset 45: the metadata goes on past the limit of 48 bytes" : "accepted"));
     }
     STATIC_REQUIRE(tw::limits::heap_bound(1000) == 8000 + (16 << 20));
     CHECK(tw::limits{}.metadata_string_bytes == 16 << 20);
@@ -163,11 +164,7 @@ TEST_CASE("alignment", "[io][gguf_parser]") {
           "f: general.alignment at offset 53: is of type u64, not u32");
     CHECK(refused(builder{}.gguf(0, 1).text("general.alignment").u32(9).u32(4).u64(1).u32(32)) ==
           "f: general.alignment at offset 53: is of type array of u32, not u32");
-    CHECK_THAT(refused(builder{}
-                           .gguf(1, 1)
-                           .value_u32("general.alignment", 1U << 20)
-                           .tensor("t", {1}, 0, 0)
-                           .fill(1000)),
+    CHECK_THAT(refused(builder{}.gguf(1, 1).value_u32("general.alignment", 1U << 20).tensor("t", {1}, 0, 0).fill(1000)),
                ContainsSubstring("do not fit in the file's 0 bytes of tensor data"));
 }
 
@@ -180,8 +177,7 @@ TEST_CASE("names and dimensions of tensors", "[io][gguf_parser]") {
     CHECK(refused(one(std::string(65, 'n'), {1})) == "f: tensor name at offset 24: has 65 bytes, more than 64");
     CHECK(refused(one("", {1})) == "f: tensor name at offset 24: is empty");
     CHECK_NOTHROW(parse(one("t", {2, 2, 2, 2})));
-    CHECK(refused(one("t", {1, 1, 1, 1, 1})) ==
-          "f: tensor 't' at offset 24: has 5 dimensions; 1 to 4 are possible");
+    CHECK(refused(one("t", {1, 1, 1, 1, 1})) == "f: tensor 't' at offset 24: has 5 dimensions; 1 to 4 are possible");
     CHECK(refused(one("t", {})) == "f: tensor 't' at offset 24: has 0 dimensions; 1 to 4 are possible");
     CHECK(refused(one("t", {1, 0})) == "f: tensor 't' at offset 24: dimension 1 is 0");
     CHECK(refused(one("t", {std::uint64_t{1} << 63})) ==
@@ -194,7 +190,8 @@ TEST_CASE("names and dimensions of tensors", "[io][gguf_parser]") {
                               {std::uint64_t{1} << 62, 3, 1, 5}}) {
         CHECK_THAT(refused(one("t", extents)), ContainsSubstring("dimensions multiply to more than 2^63 elements"));
     }
-    CHECK(refused(one("t", {std::uint64_t{1} << 62})) == "f: tensor 't' at offset 24: its size in bytes exceeds 64 bits");
+    CHECK(refused(one("t", {std::uint64_t{1} << 62})) ==
+          "f: tensor 't' at offset 24: its size in bytes exceeds 64 bits");
     CHECK_THAT(refused(one("t", {std::uint64_t{1} << 61})),
                ContainsSubstring("9223372036854775808 bytes at data offset 0 do not fit"));
 }
@@ -219,8 +216,8 @@ TEST_CASE("types of tensors", "[io][gguf_parser]") {
         }
     }
     for(const std::uint32_t type: {4U, 5U, 31U, 32U, 33U, 36U, 37U, 38U}) {
-        CHECK(refused(one(type, 256)) == "f: tensor 't' at offset 24: element type " + std::to_string(type) +
-                                             " was removed from the format");
+        CHECK(refused(one(type, 256)) ==
+              "f: tensor 't' at offset 24: element type " + std::to_string(type) + " was removed from the format");
     }
     for(const std::uint32_t type: {43U, 999U, 0xFFFFFFFFU}) {
         CHECK(refused(one(type, 256)) ==
@@ -234,13 +231,12 @@ TEST_CASE("places of tensors", "[io][gguf_parser]") {
     };
     CHECK_NOTHROW(parse(two(0, 64)));
     CHECK_NOTHROW(parse(two(64, 0)));
-    CHECK(refused(two(1, 64)) ==
-          "f: tensor 'a' at offset 24: data offset 1 is no multiple of the alignment 32");
-    CHECK(refused(two(0, 32)) ==
-          "f: tensor 'b' at offset 128: its data overlap those of tensor 'a', which end at 160");
+    CHECK(refused(two(1, 64)) == "f: tensor 'a' at offset 24: data offset 1 is no multiple of the alignment 32");
+    CHECK(refused(two(0, 32)) == "f: tensor 'b' at offset 128: its data overlap those of tensor 'a', which end at 160");
     CHECK_THAT(refused(two(0, 0)), ContainsSubstring("its data overlap those of tensor 'a'"));
-    CHECK(refused(two(0, 128)) == "f: tensor 'b' at offset 57: 32 bytes at data offset 128 do not fit in the file's 128 "
-                                  "bytes of tensor data");
+    CHECK(refused(two(0, 128)) ==
+          "f: tensor 'b' at offset 57: 32 bytes at data offset 128 do not fit in the file's 128 "
+          "bytes of tensor data");
     CHECK_THAT(refused(two(96, 0)), ContainsSubstring("64 bytes at data offset 96 do not fit in the file's 128"));
     CHECK_THAT(refused(two(~std::uint64_t{31}, 0)), ContainsSubstring("data offset 18446744073709551584 do not fit"));
     const std::string cut = two(0, 64).string();
@@ -250,8 +246,8 @@ TEST_CASE("places of tensors", "[io][gguf_parser]") {
 }
 
 TEST_CASE("order, gaps and bytes after the end are accepted and reported", "[io][gguf_parser]") {
-    const auto part = parse(
-        builder{}.gguf(2, 0).tensor("a", {1}, 0, 96).tensor("b", {8}, 0, 0).pad(32).fill(128).fill(5));
+    const auto part =
+        parse(builder{}.gguf(2, 0).tensor("a", {1}, 0, 96).tensor("b", {8}, 0, 0).pad(32).fill(128).fill(5));
     CHECK(!part.layout.in_order);
     CHECK(part.layout.gap_bytes == 64);
     CHECK(part.layout.trailing_bytes == 5);

@@ -111,7 +111,8 @@ TEST_CASE("all parts of a split model are opened", "[io][gguf_reader][golden]") 
     file.release(last);
     CHECK(file.layout(2).in_order);
     CHECK_THAT(refusal<tw::format_error>([&] { file.refuse(last, "is bad"); }),
-               ContainsSubstring("split-00003-of-00003.gguf: tensor 'rank4' at offset 160: is bad"));
+               ContainsSubstring("split-00003-of-00003.gguf: tensor 'rank4' at offset " + std::to_string(last.offset) +
+                                 ": is bad"));
 }
 
 TEST_CASE("a file in memory is read in place, at any address", "[io][gguf_reader]") {
@@ -239,13 +240,15 @@ TEST_CASE("parts of a split model that do not belong together", "[io][gguf_reade
     files::write(second, part(1, 3, 2, "b"));
     CHECK_THAT(opening(first), ContainsSubstring("split.count at offset 69: is 3, expected 2"));
     files::write(second, builder{}.gguf(0, 0).string());
-    CHECK_THAT(opening(first), ContainsSubstring("m-00002-of-00002.gguf: split.no: is missing or no number, expected 1"));
+    CHECK_THAT(opening(first),
+               ContainsSubstring("m-00002-of-00002.gguf: split.no: is missing or no number, expected 1"));
     files::write(second, part(1, 2, 2, "a"));
-    CHECK_THAT(opening(first), ContainsSubstring("m-00002-of-00002.gguf: tensor 'a'") &&
-                                   ContainsSubstring("the name occurs twice"));
+    CHECK_THAT(opening(first),
+               ContainsSubstring("m-00002-of-00002.gguf: tensor 'a'") && ContainsSubstring("the name occurs twice"));
     files::write(second, part(1, 2, 2, "b"));
     files::write(first, part(0, 2, 3, "a"));
-    CHECK_THAT(opening(first), ContainsSubstring("split.tensors.count at offset 102: is 3, but the parts hold 2 tensors"));
+    CHECK_THAT(opening(first),
+               ContainsSubstring("split.tensors.count at offset 102: is 3, but the parts hold 2 tensors"));
 
     files::write(folder / "other.gguf", part(0, 2, 2, "a"));
     CHECK_THAT(opening(folder / "other.gguf"),

@@ -231,7 +231,7 @@ TEST_CASE("saving replaces the file whole or not at all", "[io][gguf_writer]") {
     CHECK_THROWS_AS(good.save(folder / "none/f"), tw::io_error);
     struct rlimit old {};
     ::getrlimit(RLIMIT_FSIZE, &old);
-    const struct rlimit few{50, old.rlim_max};
+    const struct rlimit few { 50, old.rlim_max };
     ::setrlimit(RLIMIT_FSIZE, &few);
     const std::string limited = refusal<tw::io_error>([&] { good.save(folder / "f"); });
     ::setrlimit(RLIMIT_FSIZE, &old);

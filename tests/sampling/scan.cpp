@@ -23,13 +23,13 @@ TEST_CASE("highest finds the maximum wherever it lies") {
     CHECK(ts::highest(banned) == -ts::infinity);
 }
 
-TEST_CASE("copy_logits copies, finds the highest, and NaN and +infinity at every place") {
+TEST_CASE("inspect copies, finds the highest, and NaN and +infinity at every place") {
     for(std::size_t n = 1; n < 50; ++n) {
         std::vector<float> x(n, 1.0F);
         x[n / 2] = std::numeric_limits<float>::max();
         x[0] = -ts::infinity; // no fault
         std::vector<float> to(n);
-        const ts::copied good = ts::copy_logits(x, to);
+        const ts::inspected good = ts::inspect(x, to.data());
         REQUIRE(good.valid);
         REQUIRE(good.highest == ts::highest(x));
         REQUIRE(to == x);
@@ -37,7 +37,7 @@ TEST_CASE("copy_logits copies, finds the highest, and NaN and +infinity at every
             for(const float bad: {std::nanf(""), -std::nanf(""), ts::infinity}) {
                 auto y = x;
                 y[at] = bad;
-                REQUIRE_FALSE(ts::copy_logits(y, to).valid);
+                REQUIRE_FALSE(ts::inspect(y).valid);
             }
         }
     }

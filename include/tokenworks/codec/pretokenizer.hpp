@@ -62,6 +62,10 @@ enum class pretokenizer : std::uint8_t {
 
 namespace detail {
 
+[[nodiscard]] constexpr std::size_t number_length(const scanned_char& c) noexcept {
+    return is_number(c) ? std::size_t{c.length} : 0;
+}
+
 template <class Emit>
 constexpr void cut_punctuation_gpt2(const scanner& scan, std::size_t size, bool backtick, Emit emit) {
     const auto punctuation = [backtick](const scanned_char& c) {
@@ -93,8 +97,8 @@ constexpr void cut_deepseek(const scanner& scan, std::size_t size, bool coder, E
     };
     const auto cjk = [&](std::size_t at, std::size_t end) { return scan.run(at, end, is_deepseek_cjk) - at; };
     const auto number = [&](std::size_t at, std::size_t end) {
-        const scanned_char c = scan(at, end);
-        return !is_number(c) ? 0 : coder ? c.length : scan.run(at, end, is_number) - at;
+        const std::size_t first = number_length(scan(at, end));
+        return first == 0 || coder ? first : scan.run(at, end, is_number) - at;
     };
     const auto then = [&scan](auto match, auto next) {
         return [&scan, match, next](std::size_t at, std::size_t end) { cut_out(scan, at, end, match, next); };
@@ -109,10 +113,7 @@ template <class Emit>
 constexpr void split_words(pretokenizer kind, std::string_view text, Emit emit) {
     using namespace detail;
     const scanner scan{text};
-    const auto one_number = [&](std::size_t at, std::size_t end) {
-        const scanned_char c = scan(at, end);
-        return std::size_t{is_number(c) ? c.length : std::uint8_t{0}};
-    };
+    const auto one_number = [&](std::size_t at, std::size_t end) { return number_length(scan(at, end)); };
     const auto numbers = [&](std::size_t at, std::size_t end) { return scan.run(at, end, is_number) - at; };
     const auto three_digits = [&](std::size_t at, std::size_t end) {
         const auto digit = [&](std::size_t i) { return i < end && text[i] >= '0' && text[i] <= '9'; };

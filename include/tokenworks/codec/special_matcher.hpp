@@ -18,20 +18,20 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
-/// A part of a text: a special token, or text between special tokens (token < 0).
+/// A special token in a text, with the blanks that it swallows.
 struct text_part {
     std::size_t begin; ///< bytes from the start of the text
     std::size_t end;
-    token_id token = -1;
+    token_id token;
 };
 
 class special_matcher {
 public:
-    /// Matches the vocabulary's user-defined tokens, and its control and unknown tokens too if `hidden`.
-    special_matcher(const vocabulary& vocab, bool hidden) {
+    /// Matches the vocabulary's user-defined tokens, or its hidden ones (control, unknown), or both.
+    special_matcher(const vocabulary& vocab, bool user_defined, bool hidden) {
         for(std::size_t i = 0; i < vocab.size(); ++i) {
             const auto id = static_cast<token_id>(i);
-            const bool wanted = hidden ? vocab.is_special(id) : vocab.type(id) == token_type::user_defined;
+            const bool wanted = vocab.is_hidden(id) ? hidden : user_defined && vocab.is_special(id);
             if(wanted && !vocab.text(id).empty()) {
                 tokens_.push_back(id);
             }
@@ -45,23 +45,10 @@ public:
         }
     }
 
-    /// Cuts a text into parts, in order and without gaps (but for blanks that a token swallows); none is empty.
+    /// The special tokens in a text, in order; they do not overlap.
     /// @param vocab the vocabulary that this was made from
-    [[nodiscard]] std::vector<text_part> split(const vocabulary& vocab, std::string_view text) const {
-        std::vector<text_part> parts;
-        const std::vector<text_part> found = tokens_.empty() ? parts : find(vocab, text);
-        std::size_t at = 0;
-        for(const text_part& part: found) {
-            if(part.begin > at) {
-                parts.push_back({at, part.begin});
-            }
-            parts.push_back(part);
-            at = part.end;
-        }
-        if(at < text.size()) {
-            parts.push_back({at, text.size()});
-        }
-        return parts;
+    [[nodiscard]] std::vector<text_part> find(const vocabulary& vocab, std::string_view text) const {
+        return tokens_.empty() ? std::vector<text_part>{} : find_all(vocab, text);
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }
@@ -95,7 +82,7 @@ private:
         return best;
     }
 
-    [[nodiscard]] std::vector<text_part> find(const vocabulary& vocab, std::string_view text) const {
+    [[nodiscard]] std::vector<text_part> find_all(const vocabulary& vocab, std::string_view text) const {
         struct place {
             std::size_t at;
             token_id token;

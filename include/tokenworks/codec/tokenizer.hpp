@@ -7,11 +7,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,26 +32,85 @@ struct decode_options {
     bool special = false; ///< render control and unknown tokens as they are spelt
 };
 
+/// A part of a prompt. Control tokens are matched in trusted parts only (codec/chat_template.hpp makes these).
+struct text_segment {
+    std::string text;
+    bool trusted = false;
+};
+
 class tokenizer {
 public:
+    static constexpr std::size_t longest_text = std::size_t{1} << 31; ///< bytes
+
     /// @throws format_error, unsupported_error, limit_error as vocabulary, byte_level_bpe and sentencepiece do
-    explicit tokenizer(const vocabulary_data& data);
+    explicit tokenizer(const vocabulary_data& data)
+        : vocabulary_{data},
+          model_{make_model(data, vocabulary_)},
+          user_defined_{vocabulary_, true, false},
+          hidden_{vocabulary_, false, true},
+          special_{vocabulary_, true, true} {}
 
     /// The ids of a text, which may be any bytes. O(n log n) time and O(n) memory for n bytes.
-    [[nodiscard]] std::vector<token_id> encode(std::string_view text, encode_options options = {}) const;
-    /// The same, appended to ids.
-    void encode_to(std::vector<token_id>& ids, std::string_view text, encode_options options = {}) const;
+    /// @throws limit_error for a text over longest_text
+    [[nodiscard]] std::vector<token_id> encode(std::string_view text, encode_options options = {}) const {
+        std::vector<token_id> ids;
+        encode_to(ids, text, options);
+        return ids;
+    }
 
-    /// Appends the bytes of a whole sequence to out. Where the model puts a blank before a text, it is taken away again.
+    /// The same, appended to ids.
+    void encode_to(std::vector<token_id>& ids, std::string_view text, encode_options options = {}) const {
+        check_length(text.size());
+        const special_matcher& matcher = options.parse_special ? special_ : user_defined_;
+        encode_parts(ids, text, matcher.find(vocabulary_, text), options.add_special);
+    }
+
+    /// The ids of the segments, joined to one text. Merges may cross their borders, control tokens may not.
+    [[nodiscard]] std::vector<token_id> encode(std::span<const text_segment> segments, bool add_special = false) const;
+
+    /// Appends the bytes of a whole sequence to out. Where encoding puts a blank before a text, it is taken away again.
     /// @throws argument_error for an id outside of the vocabulary
-    void decode_to(std::string& out, std::span<const token_id> ids, decode_options options = {}) const;
-    [[nodiscard]] std::string decode(std::span<const token_id> ids, decode_options options = {}) const;
+    void decode_to(std::string& out, std::span<const token_id> ids, decode_options options = {}) const {
+        bool blank = vocabulary_.add_space_prefix(); // the next text starts with a blank that encoding has put there
+        for(const token_id id: ids) {
+            std::string_view bytes = piece(id);
+            if(vocabulary_.is_special(id)) {
+                blank = vocabulary_.add_space_prefix();
+                if(vocabulary_.is_hidden(id) && !options.special) {
+                    continue;
+                }
+            } else if(blank) {
+                bytes.remove_prefix(bytes.starts_with(' ') ? 1 : 0);
+                blank = false;
+            }
+            out += bytes;
+        }
+    }
+
+    /// The same, as a new string.
+    [[nodiscard]] std::string decode(std::span<const token_id> ids, decode_options options = {}) const {
+        std::string out;
+        decode_to(out, ids, options);
+        return out;
+    }
 
     /// The bytes of one token in the middle of a text, for streaming; a control token's are its spelling.
     /// @throws argument_error for an id outside of the vocabulary
-    [[nodiscard]] std::string_view piece(token_id id) const;
+    [[nodiscard]] std::string_view piece(token_id id) const {
+        if(!vocabulary_.contains(id)) {
+            throw argument_error{"tokenizer: id " + std::to_string(id) + " is outside of the vocabulary of " +
+                                 std::to_string(vocabulary_.size())};
+        }
+        return vocabulary_.piece(id);
+    }
+
     /// Appends piece(id); nothing for a control or unknown token unless special is set.
-    void append_piece(token_id id, std::string& out, bool special = false) const;
+    void append_piece(token_id id, std::string& out, bool special = false) const {
+        const std::string_view bytes = piece(id);
+        if(special || !vocabulary_.is_hidden(id)) {
+            out += bytes;
+        }
+    }
 
     [[nodiscard]] std::size_t vocab_size() const noexcept { return vocabulary_.size(); }
     [[nodiscard]] std::optional<token_id> bos() const noexcept { return vocabulary_.bos(); }
@@ -67,7 +126,92 @@ public:
     [[nodiscard]] const codec::vocabulary& vocabulary() const noexcept { return vocabulary_; }
 
 private:
+    using model = std::variant<byte_level_bpe, sentencepiece>;
+
+    [[nodiscard]] static model make_model(const vocabulary_data& data, const codec::vocabulary& vocab) {
+        if(vocab.is_byte_level()) {
+            return byte_level_bpe{data, vocab};
+        }
+        return sentencepiece{data, vocab};
+    }
+
+    static void check_length(std::size_t bytes) {
+        if(bytes > longest_text) {
+            throw limit_error{"tokenizer: a text of " + std::to_string(bytes) + " bytes; the limit is " +
+                              std::to_string(longest_text)};
+        }
+    }
+
+    void encode_parts(std::vector<token_id>& ids, std::string_view text, const std::vector<text_part>& special,
+                      bool add_special) const;
+
     codec::vocabulary vocabulary_;
+    model model_;
+    special_matcher user_defined_;
+    special_matcher hidden_;
+    special_matcher special_;
 };
+
+inline void tokenizer::encode_parts(std::vector<token_id>& ids, std::string_view text,
+                                    const std::vector<text_part>& special, bool add_special) const {
+    if(add_special && vocabulary_.add_bos()) {
+        ids.push_back(*vocabulary_.bos());
+    }
+    // Text at the start and after a special token gets a blank where the model wants one.
+    const auto encode_text = [&](std::string_view part) {
+        if(part.empty()) {
+            return;
+        }
+        if(const auto* bpe = std::get_if<byte_level_bpe>(&model_)) {
+            bpe->encode(vocabulary_, part, ids);
+        } else {
+            std::get<sentencepiece>(model_).encode(vocabulary_, part, vocabulary_.add_space_prefix(), ids);
+        }
+    };
+    std::size_t at = 0;
+    for(const text_part& part: special) {
+        encode_text(text.substr(at, part.begin - at));
+        ids.push_back(part.token);
+        at = part.end;
+    }
+    encode_text(text.substr(at));
+    if(add_special && vocabulary_.add_eos()) {
+        ids.push_back(*vocabulary_.eos());
+    }
+}
+
+inline std::vector<token_id> tokenizer::encode(std::span<const text_segment> segments, bool add_special) const {
+    std::string text;
+    std::vector<text_part> controls;
+    for(const text_segment& segment: segments) {
+        if(segment.trusted) {
+            for(text_part part: hidden_.find(vocabulary_, segment.text)) {
+                part.begin += text.size();
+                part.end += text.size();
+                controls.push_back(part);
+            }
+        }
+        text += segment.text;
+    }
+    check_length(text.size());
+    std::vector<text_part> parts;
+    std::size_t at = 0;
+    const auto add_user_defined = [&](std::size_t end) {
+        for(text_part part: user_defined_.find(vocabulary_, std::string_view{text}.substr(at, end - at))) {
+            part.begin += at;
+            part.end += at;
+            parts.push_back(part);
+        }
+    };
+    for(const text_part& control: controls) {
+        add_user_defined(control.begin);
+        parts.push_back(control);
+        at = control.end;
+    }
+    add_user_defined(text.size());
+    std::vector<token_id> ids;
+    encode_parts(ids, text, parts, add_special);
+    return ids;
+}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

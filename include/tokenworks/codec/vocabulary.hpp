@@ -155,9 +155,7 @@ public:
         return bytes_[byte] < 0 ? std::nullopt : std::optional{bytes_[byte]};
     }
     /// Whether every byte has a token, so that every byte string survives encoding and decoding.
-    [[nodiscard]] bool has_all_bytes() const noexcept {
-        return std::find(bytes_.begin(), bytes_.end(), -1) == bytes_.end();
-    }
+    [[nodiscard]] bool has_all_bytes() const noexcept { return has_all_bytes_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
 private:
@@ -179,6 +177,7 @@ private:
     std::array<token_id, 256> bytes_{};
     std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_;
     bool byte_level_ = false;
+    bool has_all_bytes_ = false;
     bool add_bos_ = false;
     bool add_eos_ = false;
     bool add_space_prefix_ = false;
@@ -285,6 +284,7 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
         }
         pieces_.close();
     }
+    has_all_bytes_ = std::find(bytes_.begin(), bytes_.end(), -1) == bytes_.end();
 }
 
 inline void vocabulary::read_special_ids(const vocabulary_data& data) {

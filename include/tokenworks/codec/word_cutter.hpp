@@ -1,8 +1,8 @@
 // Scanners that cut text into words: the parts that the pre-tokenizers (codec/pretokenizer.hpp) are put together from.
 //
-// A scanner looks at a byte range of a text as if nothing came before or after it. Each function cuts the way one regular
-// expression would, in one pass: a character is looked at a bounded number of times. Malformed bytes count as symbols, as
-// U+FFFD would.
+// A scanner looks at a byte range of a text as if nothing came before or after it. Each function cuts the way one
+// regular expression would, in one pass: a character is looked at a bounded number of times. Malformed bytes count as
+// symbols, as U+FFFD would.
 #pragma once
 
 #include <algorithm>
@@ -82,7 +82,23 @@ struct scanner {
 
 /// The letters that DeepSeek's first expression lists, as [first, last] ranges: cased letters, as of Unicode 11.
 inline constexpr std::array<std::array<std::uint32_t, 2>, 84> deepseek_letters{{
-    {0x41, 0x5A}, {0x61, 0x7A}, {0xB5, 0xB5}, {0xC0, 0xD6}, {0xD8, 0xF6}, {0xF8, 0x1BA}, {0x1BC, 0x1BF}, {0x1C4, 0x293}, {0x295, 0x2AF}, {0x370, 0x373}, {0x376, 0x377}, {0x37B, 0x37D}, {0x37F, 0x37F}, {0x386, 0x386}, {0x388, 0x38A}, {0x38C, 0x38C}, {0x38E, 0x3A1}, {0x3A3, 0x3F5}, {0x3F7, 0x481}, {0x48A, 0x52F}, {0x531, 0x556}, {0x10A0, 0x10C5}, {0x13A0, 0x13F5}, {0x13F8, 0x13FD}, {0x1C90, 0x1CBA}, {0x1CBD, 0x1CBF}, {0x1D00, 0x1D2B}, {0x1D6B, 0x1D77}, {0x1D79, 0x1D9A}, {0x1E00, 0x1F15}, {0x1F18, 0x1F1D}, {0x1F20, 0x1F45}, {0x1F48, 0x1F4D}, {0x1F50, 0x1F57}, {0x1F59, 0x1F59}, {0x1F5B, 0x1F5B}, {0x1F5D, 0x1F5D}, {0x1F5F, 0x1F7D}, {0x1F80, 0x1FB4}, {0x1FB6, 0x1FBC}, {0x1FBE, 0x1FBE}, {0x1FC2, 0x1FC4}, {0x1FC6, 0x1FCC}, {0x1FD0, 0x1FD3}, {0x1FD6, 0x1FDB}, {0x1FE0, 0x1FEC}, {0x1FF2, 0x1FF4}, {0x1FF6, 0x1FFC}, {0x2102, 0x2102}, {0x2107, 0x2107}, {0x210A, 0x2113}, {0x2115, 0x2115}, {0x2119, 0x211D}, {0x2124, 0x2124}, {0x2126, 0x2126}, {0x2128, 0x2128}, {0x212A, 0x212D}, {0x212F, 0x2134}, {0x2139, 0x2139}, {0x213C, 0x213F}, {0x2145, 0x2149}, {0x214E, 0x214E}, {0x2183, 0x2184}, {0x2C00, 0x2C7B}, {0x2C7E, 0x2CE4}, {0x2CEB, 0x2CEE}, {0x2CF2, 0x2CF3}, {0xA640, 0xA66D}, {0xA680, 0xA69B}, {0xA722, 0xA76F}, {0xA771, 0xA787}, {0xA78B, 0xA78E}, {0xAB70, 0xABBF}, {0xFB00, 0xFB06}, {0xFB13, 0xFB17}, {0xFF21, 0xFF3A}, {0xFF41, 0xFF5A}, {0x10400, 0x1044F}, {0x104B0, 0x104D3}, {0x104D8, 0x104FB}, {0x10C80, 0x10CB2}, {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943},
+    {0x41, 0x5A},       {0x61, 0x7A},       {0xB5, 0xB5},       {0xC0, 0xD6},       {0xD8, 0xF6},
+    {0xF8, 0x1BA},      {0x1BC, 0x1BF},     {0x1C4, 0x293},     {0x295, 0x2AF},     {0x370, 0x373},
+    {0x376, 0x377},     {0x37B, 0x37D},     {0x37F, 0x37F},     {0x386, 0x386},     {0x388, 0x38A},
+    {0x38C, 0x38C},     {0x38E, 0x3A1},     {0x3A3, 0x3F5},     {0x3F7, 0x481},     {0x48A, 0x52F},
+    {0x531, 0x556},     {0x10A0, 0x10C5},   {0x13A0, 0x13F5},   {0x13F8, 0x13FD},   {0x1C90, 0x1CBA},
+    {0x1CBD, 0x1CBF},   {0x1D00, 0x1D2B},   {0x1D6B, 0x1D77},   {0x1D79, 0x1D9A},   {0x1E00, 0x1F15},
+    {0x1F18, 0x1F1D},   {0x1F20, 0x1F45},   {0x1F48, 0x1F4D},   {0x1F50, 0x1F57},   {0x1F59, 0x1F59},
+    {0x1F5B, 0x1F5B},   {0x1F5D, 0x1F5D},   {0x1F5F, 0x1F7D},   {0x1F80, 0x1FB4},   {0x1FB6, 0x1FBC},
+    {0x1FBE, 0x1FBE},   {0x1FC2, 0x1FC4},   {0x1FC6, 0x1FCC},   {0x1FD0, 0x1FD3},   {0x1FD6, 0x1FDB},
+    {0x1FE0, 0x1FEC},   {0x1FF2, 0x1FF4},   {0x1FF6, 0x1FFC},   {0x2102, 0x2102},   {0x2107, 0x2107},
+    {0x210A, 0x2113},   {0x2115, 0x2115},   {0x2119, 0x211D},   {0x2124, 0x2124},   {0x2126, 0x2126},
+    {0x2128, 0x2128},   {0x212A, 0x212D},   {0x212F, 0x2134},   {0x2139, 0x2139},   {0x213C, 0x213F},
+    {0x2145, 0x2149},   {0x214E, 0x214E},   {0x2183, 0x2184},   {0x2C00, 0x2C7B},   {0x2C7E, 0x2CE4},
+    {0x2CEB, 0x2CEE},   {0x2CF2, 0x2CF3},   {0xA640, 0xA66D},   {0xA680, 0xA69B},   {0xA722, 0xA76F},
+    {0xA771, 0xA787},   {0xA78B, 0xA78E},   {0xAB70, 0xABBF},   {0xFB00, 0xFB06},   {0xFB13, 0xFB17},
+    {0xFF21, 0xFF3A},   {0xFF41, 0xFF5A},   {0x10400, 0x1044F}, {0x104B0, 0x104D3}, {0x104D8, 0x104FB},
+    {0x10C80, 0x10CB2}, {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943},
 }};
 [[nodiscard]] constexpr bool is_deepseek_letter(const scanned_char& c) noexcept {
     const auto after = std::partition_point(deepseek_letters.begin(), deepseek_letters.end(),
@@ -128,6 +144,16 @@ inline constexpr std::array<std::array<std::uint32_t, 2>, 84> deepseek_letters{{
     return next < end && last > at ? last : next;
 }
 
+/// \s*[\r\n]+ : a run of blanks up to and with its last newline; `at` if it has none.
+[[nodiscard]] constexpr std::size_t through_newline(const scanner& scan, std::size_t at, std::size_t end) noexcept {
+    std::size_t newline = at;
+    for(scanned_char c = scan(at, end); is_space(c); c = scan(at, end)) {
+        at += c.length;
+        newline = is_newline(c) ? at : newline;
+    }
+    return newline;
+}
+
 template <class Emit>
 constexpr void cut_gpt2(const scanner& scan, std::size_t at, std::size_t end, Emit emit) {
     while(at < end) {
@@ -161,12 +187,7 @@ constexpr void cut_llama3(const scanner& scan, std::size_t at, std::size_t end, 
             } else if(const std::size_t start = c.code == ' ' ? second : at; is_rest(scan(start, end))) {
                 next = scan.run(scan.run(start, end, is_rest), end, is_newline);
             } else {
-                std::size_t newline = at; // after the last newline of the run of blanks
-                scan.run(at, end, [&, here = at](const scanned_char& d) mutable {
-                    here += d.length;
-                    newline = is_newline(d) ? here : newline;
-                    return is_space(d);
-                });
+                const std::size_t newline = through_newline(scan, at, end);
                 next = newline > at ? newline : blanks(scan, at, end);
             }
         }
@@ -199,14 +220,12 @@ constexpr void cut_out(const scanner& scan, std::size_t at, std::size_t end, Mat
 
 /// Bytes of \s?X+ at `at`, where X is a class of characters; 0 if there is no such match.
 template <class Predicate>
-[[nodiscard]] constexpr std::size_t blank_and_run(const scanner& scan, std::size_t at, std::size_t end, Predicate accept) {
+[[nodiscard]] constexpr std::size_t blank_and_run(const scanner& scan, std::size_t at, std::size_t end,
+                                                  Predicate accept) {
     const scanned_char c = scan(at, end);
     const std::size_t start = is_space(c) ? at + c.length : at;
-    std::size_t stop = scan.run(start, end, accept);
-    if(stop == start && start > at) { // the blank itself may be of the class
-        stop = scan.run(at, end, accept);
-    }
-    return stop > start || start == at ? stop - at : stop - at;
+    const std::size_t stop = scan.run(start, end, accept);
+    return (stop > start ? stop : scan.run(at, end, accept)) - at; // a blank may be of the class itself (U+3000)
 }
 
 } // namespace detail

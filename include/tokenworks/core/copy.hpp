@@ -14,8 +14,10 @@ namespace tokenworks::inline TOKENWORKS_ABI {
 
 namespace detail {
 
+// Not inlined: GCC 12 warns of accesses out of bounds on paths that static shapes rule out.
 template <class From, class To>
-constexpr void copy_run(const From* from, std::size_t from_step, To* to, std::size_t to_step, std::size_t count) {
+TOKENWORKS_NOINLINE constexpr void copy_run(const From* from, std::size_t from_step, To* to, std::size_t to_step,
+                                            std::size_t count) {
     if constexpr(std::same_as<From, To>) {
         if(from_step == 1 && to_step == 1) {
             std::copy_n(from, count, to);

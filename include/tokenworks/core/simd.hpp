@@ -24,6 +24,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/cpu.hpp>
 #include <tokenworks/core/float16.hpp>
+#include <tokenworks/core/simd_native.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::simd {
 
@@ -42,115 +43,6 @@ struct neon {
 };
 template <class Architecture = xsimd::default_arch>
 struct portable {};
-
-#if defined(__clang__) || TOKENWORKS_ARM64
-using half = __fp16;
-#endif
-
-namespace detail {
-
-template <int Width>
-struct native {
-    typedef float f32 __attribute__((vector_size(Width * 4)));
-    typedef float f32_unaligned __attribute__((vector_size(Width * 4), aligned(4)));
-    typedef std::int32_t i32 __attribute__((vector_size(Width * 4)));
-    typedef std::uint32_t u32 __attribute__((vector_size(Width * 4)));
-    typedef std::int8_t i8 __attribute__((vector_size(Width), aligned(1)));
-    typedef std::uint16_t u16 __attribute__((vector_size(Width * 2), aligned(2)));
-#if defined(__clang__) || TOKENWORKS_ARM64
-    typedef half f16 __attribute__((vector_size(Width * 2), aligned(2)));
-#endif
-    struct bytes {
-        std::byte data[static_cast<std::size_t>(Width)];
-    };
-    struct halves {
-        std::byte data[static_cast<std::size_t>(2 * Width)];
-    };
-};
-
-// Widening moves. GCC 12 takes vector conversions between element sizes apart, so there it is told the instruction.
-#if defined(__clang__) || TOKENWORKS_ARM64
-template <int Width>
-TOKENWORKS_INLINE void widen_f16(const void* from, typename native<Width>::f32& to) {
-    to = __builtin_convertvector(*static_cast<const typename native<Width>::f16*>(from), typename native<Width>::f32);
-}
-template <int Width>
-TOKENWORKS_INLINE void narrow_f16(const typename native<Width>::f32& from, void* to) {
-    *static_cast<typename native<Width>::f16*>(to) = __builtin_convertvector(from, typename native<Width>::f16);
-}
-template <int Width>
-TOKENWORKS_INLINE void widen_u16(const void* from, typename native<Width>::u32& to) {
-    to = __builtin_convertvector(*static_cast<const typename native<Width>::u16*>(from), typename native<Width>::u32);
-}
-template <int Width>
-TOKENWORKS_INLINE void widen_i8(const void* from, typename native<Width>::i32& to) {
-    to = __builtin_convertvector(*static_cast<const typename native<Width>::i8*>(from), typename native<Width>::i32);
-}
-#else
-template <int Width>
-TOKENWORKS_INLINE void widen_f16(const void* from, typename native<Width>::f32& to) {
-    __asm__("vcvtph2ps %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::halves*>(from)));
-}
-template <int Width>
-TOKENWORKS_INLINE void narrow_f16(const typename native<Width>::f32& from, void* to) {
-    __asm__("vcvtps2ph $0, %1, %0" : "=m"(*static_cast<typename native<Width>::halves*>(to)) : "v"(from));
-}
-template <int Width>
-TOKENWORKS_INLINE void widen_u16(const void* from, typename native<Width>::u32& to) {
-    __asm__("vpmovzxwd %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::halves*>(from)));
-}
-template <int Width>
-TOKENWORKS_INLINE void widen_i8(const void* from, typename native<Width>::i32& to) {
-    __asm__("vpmovsxbd %1, %0" : "=v"(to) : "m"(*static_cast<const typename native<Width>::bytes*>(from)));
-}
-#endif
-
-// c = a * b + c, rounded once. Left to itself, GCC contracts a product only where every use of it is a sum, and with
-// -mtune=znver4 not even always: the same code could then round differently in two places that must agree.
-#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
-template <int Width>
-TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
-                            typename native<Width>::f32& c) {
-    c = __builtin_elementwise_fma(a, b, c);
-}
-#elif defined(__clang__)
-template <int Width>
-TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
-                            typename native<Width>::f32& c) {
-    c = a * b + c;
-}
-#elif TOKENWORKS_X86
-// Makes the compiler declare the two builtins, which it does at the first function that may use them.
-TOKENWORKS_TARGET_AVX512 void declare_avx512_builtins();
-TOKENWORKS_TARGET_AVX2 void declare_avx2_builtins();
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpsabi"
-template <int Width>
-TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
-                            typename native<Width>::f32& c) {
-    if constexpr(Width == 16) {
-        constexpr int round_as_set = 4;
-        c = __builtin_ia32_vfmaddps512_mask(a, b, c, static_cast<short>(-1), round_as_set);
-    } else {
-        c = __builtin_ia32_vfmaddps256(a, b, c);
-    }
-}
-#pragma GCC diagnostic pop
-#elif TOKENWORKS_ARM64
-template <int Width>
-TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
-                            typename native<Width>::f32& c) {
-    __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
-}
-#else
-template <int Width>
-TOKENWORKS_INLINE void fuse(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
-                            typename native<Width>::f32& c) {
-    c = a * b + c;
-}
-#endif
-
-} // namespace detail
 
 /// Sixteen float lanes on one instruction set. Everything is inlined; pass by const reference.
 template <class Isa>
@@ -276,7 +168,7 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = b.v[i] > a.v[i] ? b.v[i] : a.v[i];
+            detail::larger<width>(a.v[i], b.v[i], r.v[i]);
         }
         return r;
     }
@@ -284,7 +176,7 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = b.v[i] < a.v[i] ? b.v[i] : a.v[i];
+            detail::smaller<width>(a.v[i], b.v[i], r.v[i]);
         }
         return r;
     }
@@ -303,7 +195,7 @@ struct f32x16 {
                                                 const f32x16& otherwise) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = a.v[i] < b.v[i] ? less.v[i] : otherwise.v[i];
+            detail::pick_less<width>(a.v[i], b.v[i], less.v[i], otherwise.v[i], r.v[i]);
         }
         return r;
     }
@@ -356,6 +248,7 @@ struct f32x16<portable<Architecture>> {
         return load(static_cast<const float*>(wide));
     }
     TOKENWORKS_INLINE void store(float* to) const {
+        TOKENWORKS_UNROLL(16)
         for(std::size_t i = 0; i < parts; ++i) {
             v[i].store_unaligned(to + i * width);
         }
@@ -414,6 +307,7 @@ private:
     template <class Part>
     static TOKENWORKS_INLINE f32x16 make(Part part) {
         f32x16 r;
+        TOKENWORKS_UNROLL(16)
         for(std::size_t i = 0; i < parts; ++i) {
             r.v[i] = part(i);
         }

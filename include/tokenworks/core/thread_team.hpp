@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -112,7 +113,7 @@ bool spin_until(Ready ready) noexcept {
     double period = 0;
     if(quota_file >> quota >> period && quota != "max" && period > 0) {
         const double cpus = std::strtod(quota.c_str(), nullptr) / period;
-        count = std::clamp(static_cast<unsigned>(cpus + 0.5), 1U, count);
+        count = std::clamp(static_cast<unsigned>(std::lround(cpus)), 1U, count);
     }
 #endif
     return count;

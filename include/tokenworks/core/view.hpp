@@ -214,9 +214,10 @@ public:
         check_range("select", index, 1, axis);
         using result = basic_view<T, dims<detail::one_less(Extents::rank())>, layout_stride>;
         const auto steps = strides();
-        return result{step(index * steps[axis]),
-                      dims<detail::one_less(Extents::rank())>{detail::unchecked, detail::drop(extents().values(), axis)},
-                      detail::drop(steps, axis)};
+        return result{
+            step(index * steps[axis]),
+            dims<detail::one_less(Extents::rank())>{detail::unchecked, detail::drop(extents().values(), axis)},
+            detail::drop(steps, axis)};
     }
 
     /// The part [begin, begin + count) of one axis. On axis 0 of a contiguous view it stays contiguous. Give Count

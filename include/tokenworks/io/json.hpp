@@ -52,7 +52,7 @@ public:
     }
 
     [[nodiscard]] const std::string& file() const noexcept { return file_; }
-    /// Bytes from the start of the file to the end of the last token.
+    /// Bytes from the start of the file to the end of the last token; one further after a number.
     [[nodiscard]] std::uint64_t offset() const noexcept { return base_ + static_cast<std::uint64_t>(at_ - begin_); }
 
 private:

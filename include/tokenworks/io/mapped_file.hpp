@@ -27,7 +27,7 @@ public:
 
     /// Maps a regular, non-empty file.
     /// @throws io_error where it is missing, unreadable, empty, a directory, a FIFO or a device, or cannot be mapped
-    explicit mapped_file(std::string path) : mapped_file{detail::open_regular(path), path} {}
+    explicit mapped_file(const std::string& path) : mapped_file{detail::open_regular(path), path} {}
 
     /// Maps a file that is already open.
     mapped_file(const detail::opened_file& opened, std::string path) : path_{std::move(path)} {

@@ -24,21 +24,11 @@ struct row_source {
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column,
                                 std::size_t columns, float* to) const {
-        const T* rows[simd::lanes];
-        for(std::size_t i = 0; i < simd::lanes; ++i) {
-            rows[i] = data + group * group_stride + std::min(key + i, key_count - 1) * key_stride + column;
-        }
-        std::size_t d = 0;
-        for(; d + simd::lanes <= columns; d += simd::lanes) {
-            simd::transpose<Isa>(rows, to + d * simd::lanes, simd::lanes);
-            for(const T*& row: rows) {
-                row += simd::lanes;
-            }
-        }
-        for(std::size_t i = 0; i < simd::lanes; ++i) {
-            for(std::size_t rest = d; rest < columns; ++rest) {
-                to[rest * simd::lanes + i] = static_cast<float>(rows[i][rest - d]);
-            }
+        const T* first = data + group * group_stride + key * key_stride + column;
+        if(key + simd::lanes <= key_count) {
+            turn_rows<Isa>(rows_in_place{first, key_stride}, columns, to);
+        } else {
+            turn_rows<Isa>(rows_up_to{first, key_stride, key_count - 1 - key}, columns, to);
         }
     }
 
@@ -67,6 +57,33 @@ struct row_source {
         }
         return to;
     }
+
+private:
+    struct rows_in_place {
+        const T* first;
+        std::size_t stride;
+        TOKENWORKS_INLINE const T* operator()(std::size_t row) const { return first + row * stride; }
+    };
+    struct rows_up_to {
+        const T* first;
+        std::size_t stride;
+        std::size_t last;
+        TOKENWORKS_INLINE const T* operator()(std::size_t row) const { return first + std::min(row, last) * stride; }
+    };
+
+    template <class Isa, class Rows>
+    static TOKENWORKS_INLINE void turn_rows(Rows rows, std::size_t columns, float* to) {
+        std::size_t d = 0;
+        for(; d + simd::lanes <= columns; d += simd::lanes) {
+            simd::transpose<Isa>(rows, to + d * simd::lanes);
+            rows.first += simd::lanes;
+        }
+        for(std::size_t row = 0; row < simd::lanes; ++row) {
+            for(std::size_t rest = d; rest < columns; ++rest) {
+                to[rest * simd::lanes + row] = static_cast<float>(rows(row)[rest - d]);
+            }
+        }
+    }
 };
 
 /// The same for rows of 8-bit blocks; D is a multiple of 32.
@@ -79,20 +96,16 @@ struct row_source<quant::q8_0> {
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column,
                                 std::size_t columns, float* to) const {
-        float wide[simd::lanes][quant::q8_0::size];
-        const float* halves[2][simd::lanes];
-        for(std::size_t i = 0; i < simd::lanes; ++i) {
-            halves[0][i] = wide[i];
-            halves[1][i] = wide[i] + simd::lanes;
-        }
+        float wide[simd::lanes * quant::q8_0::size];
         for(std::size_t d = 0; d < columns; d += quant::q8_0::size) {
-            for(std::size_t i = 0; i < simd::lanes; ++i) {
-                const std::size_t row = std::min(key + i, key_count - 1);
-                widen_block<Isa>(data[group * group_stride + row * key_stride + (column + d) / quant::q8_0::size],
-                                 wide[i]);
+            const quant::q8_0* first = data + group * group_stride + (column + d) / quant::q8_0::size;
+            for(std::size_t row = 0; row < simd::lanes; ++row) {
+                widen_block<Isa>(first[std::min(key + row, key_count - 1) * key_stride], wide + row * quant::q8_0::size);
             }
-            simd::transpose<Isa>(halves[0], to + d * simd::lanes, simd::lanes);
-            simd::transpose<Isa>(halves[1], to + (d + simd::lanes) * simd::lanes, simd::lanes);
+            for(std::size_t half = 0; half < quant::q8_0::size; half += simd::lanes) {
+                const float* const from = wide + half;
+                simd::transpose<Isa>(wide_rows{from}, to + (d + half) * simd::lanes);
+            }
         }
     }
 
@@ -108,6 +121,12 @@ struct row_source<quant::q8_0> {
         }
         return to;
     }
+
+private:
+    struct wide_rows {
+        const float* first;
+        TOKENWORKS_INLINE const float* operator()(std::size_t row) const { return first + row * quant::q8_0::size; }
+    };
 
     /// Exact: a product of 11 and 7 bits.
     template <class Isa>

@@ -13,58 +13,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/cpu.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/kernels/code_product_neon.hpp>
+#include <tokenworks/kernels/code_product_portable.hpp>
 #include <tokenworks/kernels/code_product_x86.hpp>
-#include <tokenworks/kernels/pack.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 #include <tokenworks/kernels/quantize_activations.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
-
-/// The portable form, by plain loops.
-template <class Panel, class Isa>
-void code_product_portable(const std::byte* panel, std::size_t blocks, const quantized_block* y, std::size_t tokens,
-                           float* acc) noexcept {
-    using vector = simd::f32x16<Isa>;
-    for(std::size_t b = 0; b < blocks; ++b, y += tokens) {
-        std::int8_t codes[panel_rows][32];
-        float scales[2][panel_rows];
-        float offsets[2][panel_rows];
-        for(std::size_t lane = 0; lane < panel_rows; ++lane) {
-            get_codes<Panel>(panel + Panel::offset(b), lane, codes[lane]);
-            for(std::size_t s = 0; s < Panel::per_block; ++s) {
-                const auto scale = get_scale<Panel>(panel, b, s, lane);
-                scales[s][lane] = scale[0];
-                offsets[s][lane] = scale[1];
-            }
-        }
-        for(std::size_t t = 0; t < tokens; ++t) {
-            vector sum = vector::load(static_cast<const float*>(acc + t * panel_rows));
-            for(std::size_t s = 0; s < Panel::per_block; ++s) {
-                constexpr std::size_t count = 32 / Panel::per_block;
-                float dots[panel_rows];
-                for(std::size_t lane = 0; lane < panel_rows; ++lane) {
-                    std::int32_t dot = 0;
-                    for(std::size_t k = s * count; k < (s + 1) * count; ++k) {
-                        dot += codes[lane][k] * y[t].codes[k];
-                    }
-                    dots[lane] = static_cast<float>(dot);
-                }
-                const vector scale = vector::load(static_cast<const float*>(scales[s])) * y[t].scale;
-                sum = fma(vector::load(static_cast<const float*>(dots)), scale, sum);
-                if constexpr(Panel::has_min) {
-                    const float total = Panel::per_block == 2 ? y[t].scaled_sum_half[s] : y[t].scaled_sum;
-                    sum = fma(vector::load(static_cast<const float*>(offsets[s])), total, sum);
-                }
-            }
-            sum.store(acc + t * panel_rows);
-        }
-    }
-}
 
 /// Adds `blocks` blocks of a panel times `tokens` quantised rows to acc [tokens][16].
 /// @param y  blocks [blocks][tokens]

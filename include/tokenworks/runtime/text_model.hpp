@@ -118,6 +118,12 @@ public:
         return {context, cache_type};
     }
 
+    /// Continues token ids, in a state of their own.
+    [[nodiscard]] auto continue_ids(std::span<const codec::token_id> ids, generate_options options = {}) const {
+        const state_options sizes = state_options_for(ids.size(), options.max_tokens);
+        return tokenworks::generate(*this, make_state(sizes), tokenizer(), ids, std::move(options));
+    }
+
     /// Continues a text. The special tokens that the model starts a text with are added; nothing in the text is read as
     /// one. See runtime/generate.hpp for what comes back, and for what it throws.
     [[nodiscard]] auto generate(std::string_view prompt, generate_options options = {}) const {
@@ -143,17 +149,12 @@ public:
     }
 
 private:
-    [[nodiscard]] runtime::generation<text_model, codec::tokenizer> continue_ids(const std::vector<codec::token_id>& ids,
-                                                                                 generate_options options) const {
-        state_options sizes = state_options_for(ids.size(), options.max_tokens);
-        return tokenworks::generate(*this, make_state(sizes), tokenizer(), ids, std::move(options));
-    }
-
     text_model(const io::gguf_file& file, const load_options& options) : name_{file.name()} {
         team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
         how_ = execution{options.set, team_.get()};
         if(models::has_vocabulary(file)) {
             tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
+            read_template(file);
         }
         std::uint64_t total = 0;
         for(const io::gguf_tensor& tensor: file.tensors()) {
@@ -172,7 +173,20 @@ private:
         }
     }
 
+    /// A template that is not known is an error only for those who ask for it.
+    void read_template(const io::gguf_file& file) {
+        if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
+            try {
+                template_.emplace(*source);
+            } catch(const unsupported_error& problem) {
+                no_template_ = problem.what();
+            }
+        }
+    }
+
     std::string name_;
+    std::optional<codec::chat_template> template_;
+    std::string no_template_ = "the file has no chat template";
     std::shared_ptr<team> team_;
     execution how_;
     std::unique_ptr<codec::tokenizer> tokenizer_;

@@ -56,7 +56,7 @@ public:
         }
         reserve(logits.size());
         logits_.resize(logits.size());
-        const detail::copied found = detail::copy_logits(logits, logits_);
+        const detail::inspected found = detail::inspect(logits, logits_.data());
         if(!found.valid) {
             const auto bad =
                 std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < detail::infinity); });
@@ -240,17 +240,23 @@ public:
     /// @throws argument_error without a finite logit
     [[nodiscard]] candidate best() const {
         const float top = max_logit();
-        candidate found{std::numeric_limits<token_id>::max(), top};
-        for(std::size_t i = 0; i < size(); ++i) {
-            if(logit(i) >= top && id(i) < found.id) {
-                found.id = id(i);
-                if(dense_) {
-                    break;
-                }
-            }
-        }
         if(!(top > -detail::infinity)) {
             throw argument_error("sampling: no finite logit");
+        }
+        if(dense_) {
+            std::size_t i = 0;
+            while(i + detail::block < logits_.size() &&
+                  !(detail::highest({logits_.data() + i, detail::block}) >= top)) {
+                i += detail::block;
+            }
+            while(!(logits_[i] >= top)) {
+                ++i;
+            }
+            return {static_cast<token_id>(i), top};
+        }
+        candidate found{std::numeric_limits<token_id>::max(), top};
+        for(const candidate& c: list_) {
+            found.id = c.logit >= top && c.id < found.id ? c.id : found.id;
         }
         return found;
     }
@@ -271,10 +277,19 @@ public:
     }
 
     /// True if no entry has a logit of NaN or +infinity. A chain asks after every processor.
-    [[nodiscard]] bool valid() const noexcept {
-        const auto is_valid = [](float x) { return x < detail::infinity; };
-        return dense_ ? top_ || std::all_of(logits_.begin(), logits_.end(), is_valid)
-                      : std::all_of(list_.begin(), list_.end(), [&](const candidate& c) { return is_valid(c.logit); });
+    [[nodiscard]] bool valid() noexcept {
+        if(!dense_) {
+            return std::all_of(list_.begin(), list_.end(),
+                               [](const candidate& c) { return c.logit < detail::infinity; });
+        }
+        if(!top_) {
+            const detail::inspected found = detail::inspect(logits_);
+            if(!found.valid) {
+                return false;
+            }
+            top_ = found.highest;
+        }
+        return true;
     }
 
     /// Memory for processors, which keeps its capacity from step to step.

@@ -34,30 +34,33 @@ inline float highest(std::span<const float> x) noexcept {
     return best;
 }
 
-/// What copy_logits() found.
-struct copied {
+/// What inspect() found.
+struct inspected {
     float highest; ///< -infinity for none
     bool valid;    ///< no value is NaN or +infinity
 };
 
-/// Copies logits, and checks them on the way.
-/// @pre to.size() == from.size()
-inline copied copy_logits(std::span<const float> from, std::span<float> to) noexcept {
+/// Looks through logits in one pass, and copies them where `copy` is not null.
+inline inspected inspect(std::span<const float> logits, float* copy = nullptr) noexcept {
     const vector lowest = vector::broadcast(std::numeric_limits<float>::lowest());
     vector most = vector::broadcast(-infinity);
     vector zeros = vector::zero(); // x * 0 is NaN for an infinity and for NaN; -infinity is raised first
     std::size_t i = 0;
-    for(; i + simd::lanes <= from.size(); i += simd::lanes) {
-        const vector x = vector::load(from.data() + i);
-        x.store(to.data() + i);
+    for(; i + simd::lanes <= logits.size(); i += simd::lanes) {
+        const vector x = vector::load(logits.data() + i);
+        if(copy != nullptr) {
+            x.store(copy + i);
+        }
         most = max(most, x);
         zeros = zeros + max(x, lowest) * 0.0F;
     }
-    copied found{simd::reduce_max(most), simd::reduce_add(zeros) < 1.0F};
-    for(; i < from.size(); ++i) {
-        to[i] = from[i];
-        found.highest = from[i] > found.highest ? from[i] : found.highest;
-        found.valid = found.valid && from[i] < infinity;
+    inspected found{simd::reduce_max(most), simd::reduce_add(zeros) < 1.0F};
+    for(; i < logits.size(); ++i) {
+        if(copy != nullptr) {
+            copy[i] = logits[i];
+        }
+        found.highest = logits[i] > found.highest ? logits[i] : found.highest;
+        found.valid = found.valid && logits[i] < infinity;
     }
     return found;
 }
