@@ -1,4 +1,5 @@
 // Loads a model and streams its answer to a question.
+// run: {smollm2}
 #include <iostream>
 #include <tokenworks/tokenworks.hpp>
 

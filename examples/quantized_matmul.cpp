@@ -31,7 +31,8 @@ int main() {
     tw::tensor_of<tw::quant::q4_0, tw::dyn, tw::dyn> blocks{rows, columns / 32};
     tw::quant::encode(tw::dtype::q4_0, {weights.data(), weights.size()},
                       std::as_writable_bytes(std::span{blocks.data(), blocks.size()}));
-    std::printf("%zu KB of floats became %zu KB\n", weights.size() * 4 / 1024, blocks.size() * sizeof(tw::quant::q4_0) / 1024);
+    std::printf("%zu KB of floats became %zu KB\n", weights.size() * 4 / 1024,
+                blocks.size() * sizeof(tw::quant::q4_0) / 1024);
 
     tw::tensor_of<float, tw::dyn, tw::dyn> exact{tokens, rows};
     tw::tensor_of<float, tw::dyn, tw::dyn> out{tokens, rows};

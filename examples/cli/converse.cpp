@@ -45,7 +45,8 @@ std::pair<std::int32_t, float> parse_bias(const std::string& text) {
         const char* begin = text.data() + equals + 1;
         begin += begin != end && *begin == '+' ? 1 : 0;
         const auto second = std::from_chars(begin, end, bias);
-        if(first.ec == std::errc{} && first.ptr == text.data() + equals && second.ec == std::errc{} && second.ptr == end) {
+        if(first.ec == std::errc{} && first.ptr == text.data() + equals && second.ec == std::errc{} &&
+           second.ptr == end) {
             return {id, bias};
         }
     }
@@ -54,8 +55,9 @@ std::pair<std::int32_t, float> parse_bias(const std::string& text) {
 
 tw::generate_options loop_options(const generate_options& what) {
     if(what.grammar_file || what.json_schema || what.regex) {
-        throw usage_error("--grammar-file, --json-schema and --regex are not in this version: a constraint that cannot be "
-                          "enforced is an error");
+        throw usage_error(
+            "--grammar-file, --json-schema and --regex are not in this version: a constraint that cannot be "
+            "enforced is an error");
     }
     tw::generate_options options;
     options.max_tokens = what.max_tokens;
@@ -91,7 +93,8 @@ std::vector<tw::codec::chat_message> first_messages(const generate_options& what
 } // namespace
 
 int generate(const common_options& options, const generate_options& what) {
-    const int given = int{what.input.text.has_value()} + int{what.input.file.has_value()} + int{what.input.ids.has_value()};
+    const int given =
+        int{what.input.text.has_value()} + int{what.input.file.has_value()} + int{what.input.ids.has_value()};
     if(given != 1) {
         throw usage_error("generate needs one of -p, --file and --ids");
     }
@@ -122,8 +125,9 @@ int generate(const common_options& options, const generate_options& what) {
             return true;
         };
     }
-    auto generation = tw::generate(model, model.make_state(model.state_options_for(prompt.size(), loop.max_tokens, what.context, cache)),
-                                   model.tokenizer(), prompt, std::move(loop));
+    auto generation = tw::generate(
+        model, model.make_state(model.state_options_for(prompt.size(), loop.max_tokens, what.context, cache)),
+        model.tokenizer(), prompt, std::move(loop));
     std::string all;
     for(const std::string_view piece: generation) {
         if(options.json) {
@@ -192,7 +196,8 @@ int chat(const common_options& options, const generate_options& what) {
         // The cache keeps the longest beginning that the conversation shares with what it holds; at least one token of
         // the prompt must run, for its logits.
         const auto common = std::ranges::mismatch(seen, prompt);
-        const std::size_t kept = std::min({static_cast<std::size_t>(common.in1 - seen.begin()), prompt.size() - 1, state.size()});
+        const std::size_t kept =
+            std::min({static_cast<std::size_t>(common.in1 - seen.begin()), prompt.size() - 1, state.size()});
         state.truncate(kept);
         tw::generate_options turn = loop;
         turn.history = std::span{prompt}.first(kept);
@@ -201,7 +206,8 @@ int chat(const common_options& options, const generate_options& what) {
         std::string answer;
         std::optional<tw::runtime::finish_reason> reason;
         try {
-            auto generation = tw::generate(model, state, model.tokenizer(), std::span{prompt}.subspan(kept), std::move(turn));
+            auto generation =
+                tw::generate(model, state, model.tokenizer(), std::span{prompt}.subspan(kept), std::move(turn));
             for(const std::string_view piece: generation) {
                 std::cout << piece << std::flush;
                 answer += piece;
@@ -222,7 +228,8 @@ int chat(const common_options& options, const generate_options& what) {
         seen.resize(std::min(seen.size(), state.size()));
         messages.push_back({"assistant", answer});
         if(reason == tw::runtime::finish_reason::context_full) {
-            throw tw::capacity_error("chat: the conversation fills the context of " + std::to_string(state.capacity()) + " tokens");
+            throw tw::capacity_error("chat: the conversation fills the context of " + std::to_string(state.capacity()) +
+                                     " tokens");
         }
     }
     return 0;

@@ -98,7 +98,8 @@ void progress_bar::operator()(std::uint64_t done, std::uint64_t total) {
     percent_ = percent;
     constexpr int width = 30;
     const int filled = percent * width / 100;
-    std::fprintf(stderr, "\r%s [%s%s] %3d %%", what_.c_str(), std::string(static_cast<std::size_t>(filled), '#').c_str(),
+    std::fprintf(stderr, "\r%s [%s%s] %3d %%", what_.c_str(),
+                 std::string(static_cast<std::size_t>(filled), '#').c_str(),
                  std::string(static_cast<std::size_t>(width - filled), '.').c_str(), percent);
 }
 
@@ -215,8 +216,9 @@ int info(const common_options& options) {
     line("architecture", tw::printable(file.architecture()));
     line("licence", tw::printable(file.get_or<std::string>("general.license", "(not given)")));
     const std::string prefix = std::string{file.architecture()} + ".";
-    for(const char* key: {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-                          "attention.head_count_kv", "attention.key_length", "attention.sliding_window", "rope.freq_base"}) {
+    for(const char* key:
+        {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
+         "attention.head_count_kv", "attention.key_length", "attention.sliding_window", "rope.freq_base"}) {
         if(const tw::io::gguf_value* const value = file.find(prefix + key)) {
             line(key, to_json(*value).dump());
         }
@@ -353,7 +355,8 @@ int quantize(const common_options& options, const quantize_options& what) {
     const auto wanted = tw::find_dtype(std::string_view{what.type});
     if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
        wanted->type == tw::dtype::f64) {
-        throw usage_error("TYPE: '" + tw::printable(what.type) + "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl");
+        throw usage_error("TYPE: '" + tw::printable(what.type) +
+                          "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl");
     }
     const auto file = tw::io::gguf_file::open(what.in);
     tw::thread_team team{options.threads};

@@ -16,7 +16,8 @@ namespace {
 
 void add_model(CLI::App& command, cli::common_options& options) {
     command.add_option("-m,--model", options.model, "a GGUF file")->required();
-    command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")->check(CLI::Range(0, 1024));
+    command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")
+        ->check(CLI::Range(0, 1024));
     command.add_option("--isa", options.isa, "auto, portable, avx2, avx512 or neon; also TOKENWORKS_ISA");
     command.add_flag("--json", options.json, "one JSON object on stdout");
 }
@@ -32,10 +33,12 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str();
     command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")->capture_default_str();
     command.add_option("--top-p", s.top_p, "keep the likeliest up to this mass")->capture_default_str();
-    command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")->capture_default_str();
+    command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")
+        ->capture_default_str();
     command.add_option("--typical-p", s.typical_p, "locally typical sampling; 1: off")->capture_default_str();
     command.add_option("--repeat-penalty", s.repeat_penalty, "of tokens that occurred; 1: off")->capture_default_str();
-    command.add_option("--repeat-last-n", s.repeat_last_n, "tokens that the penalties look back")->capture_default_str();
+    command.add_option("--repeat-last-n", s.repeat_last_n, "tokens that the penalties look back")
+        ->capture_default_str();
     command.add_option("--frequency-penalty", s.frequency_penalty, "0: off")->capture_default_str();
     command.add_option("--presence-penalty", s.presence_penalty, "0: off")->capture_default_str();
     command.add_option("--seed", s.seed, "of the random numbers")->capture_default_str();
@@ -67,7 +70,8 @@ int run(int argc, char** argv) {
     auto* const tokenize_command = app.add_subcommand("tokenize", "text to token ids");
     add_model(*tokenize_command, common);
     add_text(*tokenize_command, tokenize.input, "--text");
-    tokenize_command->add_option("--jsonl", tokenize.jsonl, "a file with a JSON string a line; prints a line of ids for each");
+    tokenize_command->add_option("--jsonl", tokenize.jsonl,
+                                 "a file with a JSON string a line; prints a line of ids for each");
     tokenize_command->add_flag("--add-special", tokenize.add_special, "add what the model starts and ends a text with");
     tokenize_command->add_flag("--parse-special", tokenize.parse_special, "read control tokens in the text as such");
     tokenize_command->callback([&] { code = cli::tokenize(common, tokenize); });
@@ -114,16 +118,20 @@ int run(int argc, char** argv) {
     auto* const bench_command = app.add_subcommand("bench", "tokens per second, beside what this machine can do");
     add_model(*bench_command, common);
     bench_command->add_option("-p,--prompt-tokens", bench.prompt)->capture_default_str()->check(CLI::Range(1, 1 << 20));
-    bench_command->add_option("-n,--generated-tokens", bench.generate)->capture_default_str()->check(CLI::Range(1, 1 << 20));
+    bench_command->add_option("-n,--generated-tokens", bench.generate)
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1 << 20));
     bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(CLI::Range(1, 4096));
     bench_command->add_option("-r,--repetitions", bench.repetitions)->capture_default_str()->check(CLI::Range(1, 1000));
     bench_command->callback([&] { code = cli::bench(common, bench); });
 
     cli::quantize_options quantize;
-    auto* const quantize_command = app.add_subcommand("quantize", "writes a GGUF file with its matrices in another type");
+    auto* const quantize_command =
+        app.add_subcommand("quantize", "writes a GGUF file with its matrices in another type");
     quantize_command->add_option("IN", quantize.in)->required();
     quantize_command->add_option("OUT", quantize.out)->required();
-    quantize_command->add_option("TYPE", quantize.type, "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl")->required();
+    quantize_command->add_option("TYPE", quantize.type, "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl")
+        ->required();
     quantize_command->add_option("-t,--threads", common.threads)->check(CLI::Range(0, 1024));
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
 

@@ -28,7 +28,8 @@ using input = tw::models::decoder_input;
 
 namespace {
 
-/// Runs tokens through one sequence, and hands over the logits of all those from `first_wanted` on, a few rows at a time.
+/// Runs tokens through one sequence, and hands over the logits of all those from `first_wanted` on, a few rows at a
+/// time.
 template <class Take>
 void each_row_of_logits(const tw::text_model& model, tw::nn::context& c, tw::nn::kv_cache& cache,
                         std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take) {
@@ -149,7 +150,11 @@ int perplexity(const common_options& options, const perplexity_options& what) {
     const double mean = sum / count;
     const double deviation = std::sqrt(std::max(0.0, sum_of_squares / count - mean * mean) / std::max(1.0, count - 1));
     if(options.json) {
-        std::cout << json{{"perplexity", std::exp(mean)}, {"error", std::exp(mean) * deviation}, {"windows", windows}, {"tokens_scored", count}}.dump()
+        std::cout << json{{"perplexity", std::exp(mean)},
+                          {"error", std::exp(mean) * deviation},
+                          {"windows", windows},
+                          {"tokens_scored", count}}
+                         .dump()
                   << '\n';
     } else {
         std::printf("perplexity %.4f +/- %.4f\n", std::exp(mean), std::exp(mean) * deviation);
@@ -182,7 +187,8 @@ int bench(const common_options& options, const bench_options& what) {
         for(std::size_t at = 0; at < what.prompt; at += chunk) {
             const std::size_t count = std::min(chunk, what.prompt - at);
             const bool last = at + count == what.prompt;
-            const input next{&caches[0], std::span{tokens}.subspan(at, count), last ? input::logits::last : input::logits::none};
+            const input next{&caches[0], std::span{tokens}.subspan(at, count),
+                             last ? input::logits::last : input::logits::none};
             network.forward(c, std::span{&next, 1}, tw::nn::rows{logits.data(), std::size_t{last}, v});
         }
     };
@@ -221,10 +227,11 @@ int bench(const common_options& options, const bench_options& what) {
     const double prefill_rate = median(prefill_rates);
     const double decode_rate = median(decode_rates);
     const double bytes = static_cast<double>(network.bytes_per_token());
-    const double operations = network.layer_operations_per_token() +
-                              network.head_operations_per_token() / static_cast<double>(what.prompt);
+    const double operations =
+        network.layer_operations_per_token() + network.head_operations_per_token() / static_cast<double>(what.prompt);
     const double share_of_peak = prefill_rate * operations / limits.int8_operations_per_second;
-    const double share_of_bandwidth = decode_rate / static_cast<double>(what.batch) * bytes / limits.read_bytes_per_second;
+    const double share_of_bandwidth =
+        decode_rate / static_cast<double>(what.batch) * bytes / limits.read_bytes_per_second;
     const auto [prefill_low, prefill_high] = std::ranges::minmax(prefill_rates);
     const auto [decode_low, decode_high] = std::ranges::minmax(decode_rates);
     if(options.json) {
@@ -247,10 +254,12 @@ int bench(const common_options& options, const bench_options& what) {
         return 0;
     }
     std::printf("machine   reads %.1f GB/s, %.0f int8 GOP/s; %s, %u threads\n", limits.read_bytes_per_second / 1e9,
-                limits.int8_operations_per_second / 1e9, std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
-    std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt, prefill_rate,
-                prefill_low, prefill_high, share_of_peak * 100);
-    std::printf("decode    %zu tokens, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the read rate\n",
+                limits.int8_operations_per_second / 1e9, std::string{tw::name(model.how().set)}.c_str(),
+                model.how().workers());
+    std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt,
+                prefill_rate, prefill_low, prefill_high, share_of_peak * 100);
+    std::printf("decode    %zu tokens, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
+                "read rate\n",
                 what.generate, what.batch, decode_rate, decode_low, decode_high, bytes / 1e6, share_of_bandwidth * 100);
     return 0;
 }

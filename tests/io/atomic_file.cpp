@@ -1,12 +1,16 @@
 #include <tokenworks/io/atomic_file.hpp>
 
-#include <csignal>
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
@@ -32,6 +36,51 @@ public:
 private:
     struct rlimit old_ {};
 };
+
+/// System calls of which one fails: the one numbered fail_at, counting from 0.
+struct failing_calls {
+    static inline int calls = 0;
+    static inline int fail_at = -1;
+    static inline int code = EIO;
+    static inline std::string failed{};
+
+    static bool fails(const char* name) {
+        if(calls++ != fail_at) {
+            return false;
+        }
+        failed = name;
+        errno = code;
+        return true;
+    }
+    using real = tw::io::detail::posix_calls;
+    static int open(const char* path, int flags, mode_t mode) {
+        return fails("open") ? -1 : real::open(path, flags, mode);
+    }
+    static int fchmod(int file, mode_t mode) { return fails("fchmod") ? -1 : real::fchmod(file, mode); }
+    static ssize_t write(int file, const void* data, std::size_t size) {
+        return fails("write") ? -1 : real::write(file, data, std::min<std::size_t>(size, 100'000)); // short answers
+    }
+    static int fsync(int file) { return fails("fsync") ? -1 : real::fsync(file); }
+    static int close(int file) {
+        const int result = real::close(file); // the descriptor is gone, whatever close says
+        return fails("close") ? -1 : result;
+    }
+    static int rename(const char* from, const char* to) { return fails("rename") ? -1 : real::rename(from, to); }
+};
+
+/// Writes "new" and much after it with the n-th system call failing; the message, or "accepted".
+std::string write_with_failure(const std::string& path, int n, int code) {
+    failing_calls::calls = 0;
+    failing_calls::fail_at = n;
+    failing_calls::code = code;
+    failing_calls::failed.clear();
+    return refusal<tw::io_error>([&] {
+        tw::io::basic_atomic_file<failing_calls> file{path};
+        file.write(files::bytes_of("new"));
+        file.write(files::bytes_of(std::string(300'000, 'x')));
+        file.commit();
+    });
+}
 
 } // namespace
 
@@ -113,6 +162,14 @@ TEST_CASE("what cannot be written is refused and stays", "[io][atomic_file]") {
     CHECK_THAT(opening(folder.string() + "/"), ContainsSubstring("not the name of a file"));
     CHECK_THAT(opening(std::string{"a\0b", 3}), ContainsSubstring("not the name of a file"));
     CHECK_THAT(opening(folder.string()), ContainsSubstring("it is a directory, not a regular file"));
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address {};
+    address.sun_family = AF_UNIX;
+    (folder / "s").copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+    REQUIRE(::bind(socket, reinterpret_cast<const struct sockaddr*>(&address), sizeof address) == 0);
+    ::close(socket);
+    CHECK_THAT(opening(folder / "s"), ContainsSubstring("it is a socket, not a regular file"));
+    std::filesystem::remove(folder / "s");
     CHECK_THAT(opening("/dev/full"), ContainsSubstring("it is a device, not a regular file"));
     CHECK_THAT(opening(folder / "none/f"), ContainsSubstring("cannot write in its folder: No such file"));
     CHECK(folder.names().empty());
@@ -151,4 +208,59 @@ TEST_CASE("a folder that goes away meanwhile is an error", "[io][atomic_file]") 
     std::filesystem::remove_all(folder / "sub");
     CHECK_THAT(refusal<tw::io_error>([&] { file.commit(); }),
                ContainsSubstring("cannot rename its temporary file: No such file"));
+}
+
+TEST_CASE("whichever system call fails, the file is old or new and nothing else is left", "[io][atomic_file]") {
+    const std::string fresh = "new" + std::string(300'000, 'x');
+    const int code = GENERATE(EIO, ENOSPC);
+    std::vector<std::string> seen;
+    for(int n = 0;; ++n) {
+        const files::temporary_folder folder;
+        files::write(folder / "f", "old");
+        const std::string message = write_with_failure(folder / "f", n, code);
+        const std::string content = files::read(folder / "f");
+        const bool renamed = content == fresh;
+        CHECK((renamed || content == "old"));
+        CHECK(folder.names() == std::vector<std::string>{"f"});
+        if(failing_calls::failed.empty()) {
+            CHECK(message == "accepted");
+            CHECK(renamed);
+            break;
+        }
+        seen.push_back(failing_calls::failed);
+        const std::string reason = ": " + std::generic_category().message(code);
+        const bool last_open = renamed && seen.back() == "open"; // a folder that cannot be opened is not flushed
+        if(last_open) {
+            CHECK(message == "accepted");
+        } else {
+            CHECK_THAT(message, ContainsSubstring((folder / "f") + ": cannot ") && ContainsSubstring(reason));
+        }
+    }
+    // open, fchmod, four short writes, flush, close, rename, the folder's open and flush
+    CHECK(seen == std::vector<std::string>{"open", "fchmod", "write", "write", "write", "write", "fsync", "close",
+                                           "rename", "open", "fsync"});
+}
+
+TEST_CASE("each refusal of the system says what could not be done", "[io][atomic_file]") {
+    const files::temporary_folder folder;
+    files::write(folder / "f", "old");
+    const char* const verbs[] = {"write in its folder",
+                                 "set the permissions",
+                                 "write at offset 0",
+                                 "write at offset 3",
+                                 "write at offset 100003",
+                                 "write at offset 200003",
+                                 "flush",
+                                 "close",
+                                 "rename its temporary file"};
+    int n = 0;
+    for(const char* const verb: verbs) {
+        CHECK(write_with_failure(folder / "f", n++, EIO) ==
+              (folder / "f") + ": cannot " + verb + ": Input/output error");
+    }
+    CHECK(write_with_failure(folder / "f", 10, EIO) ==
+          (folder / "f") + ": cannot flush its folder: Input/output error");
+    CHECK(write_with_failure(folder / "f", 10, EINVAL) == "accepted"); // file systems whose folders need no flush
+    CHECK(write_with_failure(folder / "f", 3, EINTR) == "accepted");   // interrupted, then repeated
+    CHECK(write_with_failure(folder / "f", 0, EEXIST) == "accepted");  // the temporary name was taken
 }

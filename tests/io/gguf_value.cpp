@@ -147,8 +147,14 @@ TEST_CASE("arrays of texts are walked and indexed", "[io][gguf_value]") {
         CHECK(value.to<std::vector<std::string>>() == texts);
         CHECK(value.to<std::string>() == std::nullopt);
     }
-    auto at = io::string_array{}.begin();
-    CHECK(at == io::string_array{}.end());
+    files::builder memory;
+    memory.text("a").text("b");
+    const io::string_array two{memory.bytes().data(), 2};
+    auto at = two.begin();
+    CHECK(*at++ == "a");
+    CHECK(*at++ == "b");
+    CHECK(at == two.end());
+    CHECK(io::string_array{}.begin() == io::string_array{}.end());
 }
 
 TEST_CASE("types have names", "[io][gguf_value]") {

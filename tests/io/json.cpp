@@ -137,3 +137,11 @@ TEST_CASE("a handler accepts nothing by itself", "[io][json]") {
     CHECK_THAT(refused_by_default("1"), ContainsSubstring("a number is not expected"));
     CHECK_THAT(refused_by_default("null"), ContainsSubstring("null is not expected"));
 }
+
+TEST_CASE("a handler may leave out what it does not care for", "[io][json]") {
+    struct only_begins final: io::json_handler {
+        void begin_object() override {}
+        void begin_array() override {}
+    } handler;
+    CHECK_NOTHROW(io::parse_json(files::bytes_of(R"({"a":[[],{}]})"), "f", 0, 64, handler));
+}

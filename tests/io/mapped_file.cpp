@@ -7,9 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"

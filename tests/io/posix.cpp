@@ -88,3 +88,17 @@ TEST_CASE("a descriptor is moved, not shared", "[io][posix]") {
     CHECK(c.release() == number);
     CHECK(::close(number) == 0);
 }
+
+TEST_CASE("a file that cannot be examined is refused", "[io][posix]") {
+    struct blind_calls: tw::io::detail::posix_calls {
+        static int fstat(int, struct stat*) noexcept {
+            errno = EIO;
+            return -1;
+        }
+    };
+    const files::temporary_folder folder;
+    files::write(folder / "f", "x");
+    CHECK(refusal<tw::io_error>([&] { (void)tw::io::detail::open_regular<blind_calls>(folder / "f"); }) ==
+          (folder / "f") + ": cannot examine: Input/output error");
+    CHECK(tw::io::detail::open_regular(folder / "f").size == 1);
+}

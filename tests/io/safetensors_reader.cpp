@@ -64,6 +64,7 @@ TEST_CASE("a model of several files is opened through its index", "[io][safetens
     REQUIRE(file.tensors().size() == 3);
     CHECK(*file.find_metadata("format") == "pt");
     CHECK(file.tensor("b").part == 1);
+    CHECK(file.part(1).name() == golden + "model-00002-of-00002.safetensors");
     check_ramp(file.tensor("a"));
     check_ramp(file.tensor("b"));
     file.release(file.tensor("b"));

@@ -88,14 +88,13 @@ TEST_CASE("embed refuses ids outside of the table and writes nothing") {
     std::vector<float> out(4, 5.0F);
     const view<const float, dyn, dyn> rows{table.data(), 4, 2};
     const view<float, dyn, dyn> to{out.data(), 2, 2};
-    CHECK_THROWS_WITH(kernels::embed(rows, std::vector<std::int32_t>{0, 4}, to),
-                      ContainsSubstring("embed: id 4 at 1 is outside of the table with V=4"));
-    CHECK_THROWS_AS(kernels::embed(rows, std::vector<std::int32_t>{0, -1}, to), argument_error);
-    CHECK_THROWS_AS(kernels::embed(rows, std::vector<std::int32_t>{std::numeric_limits<std::int32_t>::min(), 0}, to),
-                    argument_error);
+    const auto embed_ids = [&](std::vector<std::int32_t> ids) { kernels::embed(rows, ids, to); };
+    CHECK_THROWS_WITH(embed_ids({0, 4}), ContainsSubstring("embed: id 4 at 1 is outside of the table with V=4"));
+    CHECK_THROWS_AS(embed_ids({0, -1}), argument_error);
+    CHECK_THROWS_AS(embed_ids({std::numeric_limits<std::int32_t>::min(), 0}), argument_error);
     CHECK(out == std::vector<float>(4, 5.0F));
-    CHECK_THROWS_WITH(kernels::embed(rows, std::vector<std::int32_t>{0}, to),
-                      ContainsSubstring("ids have T=1, out has T=2"));
-    CHECK_THROWS_WITH(kernels::embed(view<const float, dyn, dyn>{table.data(), 2, 4}, std::vector<std::int32_t>{0, 1}, to),
+    CHECK_THROWS_WITH(embed_ids({0}), ContainsSubstring("ids have T=1, out has T=2"));
+    const std::vector<std::int32_t> ids{0, 1};
+    CHECK_THROWS_WITH(kernels::embed(view<const float, dyn, dyn>{table.data(), 2, 4}, ids, to),
                       ContainsSubstring("the table has C=4, out has C=2"));
 }

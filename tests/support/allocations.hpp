@@ -12,11 +12,16 @@ namespace support {
 
 inline std::atomic<std::size_t> allocation_count{0};
 
-inline void* counted(std::size_t bytes, std::size_t alignment = 0) {
+/// Null where there is no memory.
+inline void* counted_or_null(std::size_t bytes, std::size_t alignment = 0) noexcept {
     allocation_count.fetch_add(1, std::memory_order_relaxed);
     bytes = bytes == 0 ? 1 : bytes;
-    void* memory = alignment == 0 ? std::malloc(bytes)
-                                  : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    return alignment == 0 ? std::malloc(bytes)
+                          : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
+inline void* counted(std::size_t bytes, std::size_t alignment = 0) {
+    void* memory = counted_or_null(bytes, alignment);
     if(memory == nullptr) {
         throw std::bad_alloc();
     }
@@ -41,6 +46,12 @@ TEST_WEAK void* operator new(std::size_t bytes, std::align_val_t alignment) {
 }
 TEST_WEAK void* operator new[](std::size_t bytes, std::align_val_t alignment) {
     return support::counted(bytes, static_cast<std::size_t>(alignment));
+}
+TEST_WEAK void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return support::counted_or_null(bytes);
+}
+TEST_WEAK void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
+    return support::counted_or_null(bytes);
 }
 TEST_WEAK void operator delete(void* memory) noexcept { std::free(memory); }
 TEST_WEAK void operator delete[](void* memory) noexcept { std::free(memory); }

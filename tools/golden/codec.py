@@ -2,16 +2,20 @@
 """Makes tests/golden/codec: hard strings, two tiny vocabularies, and the ids that the reference tokenizers give.
 
     pip install tokenizers sentencepiece gguf llama-cpp-python jinja2
-    python3 tools/golden/codec.py [--models DIR] [--templates DIR]
+    python3 tools/golden/codec.py [--models DIR] [--templates DIR --chat-out FILE]
 
 Byte-level BPE: one vocabulary is trained on a text without words, so that merges cross every border that a pre-tokenizer
 may draw, and wrong borders show. The reference is Hugging Face's `tokenizers` with each model's published pre-tokenizer;
 llama.cpp reads the same vocabulary from a GGUF file, and where the two differ VERSIONS says so. Malformed UTF-8, which
-neither takes as it is, is cut with each byte as U+FFFD and merged as bytes. "default" exists in llama.cpp only.
-SentencePiece: two vocabularies, with and without a blank before each text; the reference is llama.cpp, compared with
-sentencepiece. U+2581 and malformed UTF-8 are left out: giving these back is our own rule, which the tests state.
+neither takes as it is, is cut with each byte as U+FFFD and merged as bytes. "default" exists in llama.cpp only, and for
+"falcon" its ids are stored too: the published pre-tokenizer also cuts inside of characters, where one of their bytes is
+spelt with a digit of Latin-1 (0xB2 is "²"). With Falcon's own vocabulary, which has no tokens across such cuts, both
+give the same ids.
+SentencePiece: two vocabularies, with and without a blank before each text; the reference is sentencepiece, compared with
+llama.cpp (which alone takes NUL). U+2581 and malformed UTF-8 are left out: giving these back is our own rule, which the tests state.
 --models: ids for the real models there (SmolLM2, Gemma 3), by llama.cpp, compared with `tokenizers` where possible.
---templates: *.jinja files whose rendering is stored, for the chat templates.
+Chat templates: codec_templates.json has a template of each format, reduced to what the format needs; their rendering by
+Jinja is stored. With --templates DIR --chat-out FILE, those of *.jinja files in a folder, to compare by hand.
 """
 import argparse
 import io
@@ -222,10 +226,10 @@ def byte_level(every):
         for name in [kind] + SAME.get(kind, []):
             other = llama_vocabulary(entries, merges, name)
             theirs = [other.tokenize(s, add_bos=False, special=False) if is_utf8(s) else None for s in every]
-            if kind == "default":
-                ids = theirs
-            else:
+            if reference:
                 note_differences(f"{name}: llama.cpp", every, ids, theirs)
+            if kind in ("default", "falcon"):
+                ids = theirs
         if reference:  # a malformed string whose parts are special tokens is not for the reference
             ids = [None if not is_utf8(s) and any(text.encode() in s for text, _ in special) else x
                    for s, x in zip(every, ids)]
@@ -248,7 +252,7 @@ def sentencepieces(every):
             kind = (2 if trained.is_unknown(i) else 3 if trained.is_control(i) else 6 if trained.is_byte(i) else
                     5 if trained.is_unused(i) else 1)
             spelling = trained.id_to_piece(i)
-            if spelling in ("\n", "\n\n", "\t", "<b>", "</b>", "[x]"):
+            if not prefix and spelling in ("\n", "\n\n", "\t", "<b>", "</b>", "[x]"):
                 kind = 4
             entries.append((spelling, kind, trained.get_score(i)))
         write_vocabulary(name, entries, [])
@@ -256,8 +260,8 @@ def sentencepieces(every):
         plain = [is_utf8(s) and b"\xe2\x96\x81" not in s for s in every]
         ids = [other.tokenize(s, add_bos=False, special=False) if ok else None for s, ok in zip(every, plain)]
         theirs = [trained.encode(s.decode()) if ok and b"\0" not in s else None for s, ok in zip(every, plain)]
-        note_differences(f"{name} (SentencePiece): sentencepiece", every, ids, theirs)
-        write_ids(name, ids)
+        note_differences(f"{name} (SentencePiece): llama.cpp, which merges text into control tokens", every, theirs, ids)
+        write_ids(name, [b if a is None else a for a, b in zip(theirs, ids)])
 
 
 def real_models(folder, every):
@@ -283,7 +287,7 @@ def real_models(folder, every):
             note_differences(f"{name}: tokenizers", every, ids, theirs)
 
 
-def chats(folder):
+def chats(folder, out):
     """Renders templates with the settings of transformers' apply_chat_template."""
     import jinja2
     import jinja2.sandbox
@@ -307,8 +311,10 @@ def chats(folder):
         [say("system", "only")],
         [say("system", "x"), say("user", " \n ")],
     ]
-    sources = {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja"))}
-    sources |= json.loads((pathlib.Path(__file__).parent / "codec_templates.json").read_text())
+    if folder:
+        sources = {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja"))}
+    else:
+        sources = json.loads((pathlib.Path(__file__).parent / "codec_templates.json").read_text())
     cases = []
     for name, source in sorted(sources.items()):
         rendered = []
@@ -322,21 +328,26 @@ def chats(folder):
                 rendered.append(text)
         cases.append({"name": name, "template": source, "rendered": rendered})
     # one line each: N/S/T hex, so that a test reads it without a JSON parser
-    with open(OUT / "chat.txt", "w", encoding="utf-8") as file:
+    with open(out, "w", encoding="utf-8") as file:
         for conversation in conversations:
             file.write("C " + " ".join(m["role"] + ":" + m["content"].encode().hex() for m in conversation) + "\n")
         for case in cases:
             file.write("T " + case["name"] + " " + case["template"].encode().hex() + "\n")
             for text in case["rendered"]:
                 file.write("R " + ("!" if text is None else text.encode().hex()) + "\n")
-    NOTES.append("chat templates: " + ", ".join(case["name"] for case in cases))
+    NOTES.append("")
+    NOTES.append(f"jinja2 {jinja2.__version__}, chat templates: " + ", ".join(case["name"] for case in cases))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=pathlib.Path)
     parser.add_argument("--templates", type=pathlib.Path)
+    parser.add_argument("--chat-out", type=pathlib.Path)
     options = parser.parse_args()
+    if options.templates:
+        chats(options.templates, options.chat_out)
+        return
     OUT.mkdir(parents=True, exist_ok=True)
     every = strings()
     assert len(WRITTEN) > 500 and len(every) > 600
@@ -345,8 +356,7 @@ def main():
     sentencepieces(every)
     if options.models:
         real_models(options.models, every)
-    if options.templates:
-        chats(options.templates)
+    chats(None, OUT / "chat.txt")
     versions = (f"tokenizers {tokenizers.__version__}\nsentencepiece {sentencepiece.__version__}\n"
                 f"llama-cpp-python {llama_cpp.__version__}\n")
     (OUT / "VERSIONS").write_text(f"Made by tools/golden/codec.py: {len(every)} strings.\n" + versions +

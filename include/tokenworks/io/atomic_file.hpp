@@ -31,11 +31,12 @@ using byte_sink = std::function<void(std::span<const std::byte>)>;
 /// Makes bytes piece by piece, so that a large tensor need not be in memory as a whole.
 using byte_producer = std::function<void(const byte_sink&)>;
 
-class atomic_file {
+template <class Calls = detail::posix_calls>
+class basic_atomic_file {
 public:
     /// Starts writing; the file of that name is not touched yet. A link is followed, permissions are kept.
     /// @throws io_error where the folder cannot be written, or the name belongs to something that is no regular file
-    explicit atomic_file(std::string path) : path_{std::move(path)} {
+    explicit basic_atomic_file(std::string path) : path_{std::move(path)} {
         if(path_.empty() || path_.back() == '/' || path_.find('\0') != std::string::npos) {
             throw io_error(printable(path_), "cannot write: not the name of a file");
         }
@@ -48,16 +49,16 @@ public:
         const std::size_t slash = target_.rfind('/');
         folder_ = slash == std::string::npos ? "./" : target_.substr(0, slash + 1);
         open_temporary();
-        if(replaces && ::fchmod(file_.get(), old.st_mode & 07777U) != 0) {
+        if(replaces && Calls::fchmod(file_.get(), old.st_mode & 07777U) != 0) {
             const int code = errno;
             discard();
             detail::raise_errno(path_, "set the permissions", code);
         }
     }
 
-    atomic_file(const atomic_file&) = delete;
-    atomic_file& operator=(const atomic_file&) = delete;
-    ~atomic_file() { discard(); }
+    basic_atomic_file(const basic_atomic_file&) = delete;
+    basic_atomic_file& operator=(const basic_atomic_file&) = delete;
+    ~basic_atomic_file() { discard(); }
 
     /// Bytes written so far.
     [[nodiscard]] std::uint64_t position() const noexcept { return written_ + buffer_.size(); }
@@ -78,19 +79,19 @@ public:
     /// @throws io_error; the old content stays then (except where only the last flush of the folder fails)
     void commit() {
         flush();
-        if(::fsync(file_.get()) != 0) {
+        if(Calls::fsync(file_.get()) != 0) {
             detail::raise_errno(path_, "flush", errno);
         }
-        if(::close(file_.release()) != 0) {
+        if(Calls::close(file_.release()) != 0) {
             detail::raise_errno(path_, "close", errno);
         }
-        if(::rename(temporary_.c_str(), target_.c_str()) != 0) {
+        if(Calls::rename(temporary_.c_str(), target_.c_str()) != 0) {
             detail::raise_errno(path_, "rename its temporary file", errno);
         }
         temporary_.clear();
-        const detail::descriptor folder{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        const detail::descriptor folder{Calls::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)};
         // Some file systems cannot flush a folder and say EINVAL; some folders can be written but not read.
-        if(folder.get() >= 0 && ::fsync(folder.get()) != 0 && errno != EINVAL) {
+        if(folder.get() >= 0 && Calls::fsync(folder.get()) != 0 && errno != EINVAL) {
             detail::raise_errno(path_, "flush its folder", errno);
         }
     }
@@ -107,7 +108,7 @@ private:
         const std::string stem = folder_ + ".tokenworks-" + std::to_string(::getpid()) + "-";
         for(unsigned attempt = 0;; ++attempt) {
             temporary_ = stem + std::to_string(attempt) + ".tmp";
-            file_ = detail::descriptor{::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+            file_ = detail::descriptor{Calls::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
             if(file_.get() >= 0) {
                 return;
             }
@@ -131,7 +132,7 @@ private:
             detail::raise_errno(path_, "write at offset " + std::to_string(written_), EFBIG);
         }
         while(!bytes.empty()) {
-            const auto count = ::write(file_.get(), bytes.data(), bytes.size());
+            const auto count = Calls::write(file_.get(), bytes.data(), bytes.size());
             if(count < 0) {
                 if(errno == EINTR) {
                     continue;
@@ -158,5 +159,7 @@ private:
     std::vector<std::byte> buffer_;
     std::uint64_t written_ = 0;
 };
+
+using atomic_file = basic_atomic_file<>;
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <string>
 #include <system_error>
@@ -13,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <tokenworks/config.hpp>
@@ -24,6 +26,18 @@ namespace tokenworks::inline TOKENWORKS_ABI::io::detail {
 [[noreturn]] inline void raise_errno(const std::string& file, const std::string& verb, int code) {
     throw io_error(file, "cannot " + verb + ": " + std::generic_category().message(code));
 }
+
+/// The system calls themselves. Code that can meet their failures takes them as a template argument, so that a test can
+/// let the n-th one fail.
+struct posix_calls {
+    static int open(const char* path, int flags, mode_t mode) noexcept { return ::open(path, flags, mode); }
+    static int fstat(int file, struct stat* status) noexcept { return ::fstat(file, status); }
+    static int fchmod(int file, mode_t mode) noexcept { return ::fchmod(file, mode); }
+    static ssize_t write(int file, const void* data, std::size_t size) noexcept { return ::write(file, data, size); }
+    static int fsync(int file) noexcept { return ::fsync(file); }
+    static int close(int file) noexcept { return ::close(file); }
+    static int rename(const char* from, const char* to) noexcept { return ::rename(from, to); }
+};
 
 /// Owns one file descriptor.
 class descriptor {
@@ -51,8 +65,6 @@ private:
 /// What kind of thing a path names, for error messages.
 [[nodiscard]] inline const char* kind_of(const struct stat& status) noexcept {
     switch(status.st_mode & static_cast<unsigned>(S_IFMT)) {
-    case S_IFREG:
-        return "a regular file";
     case S_IFDIR:
         return "a directory";
     case S_IFIFO:
@@ -71,16 +83,17 @@ struct opened_file {
 
 /// Opens a regular, non-empty file for reading; never waits.
 /// @throws io_error where it is missing, unreadable, empty, or no regular file
-[[nodiscard]] inline opened_file open_regular(const std::string& path) {
+template <class Calls = posix_calls>
+[[nodiscard]] opened_file open_regular(const std::string& path) {
     if(path.find('\0') != std::string::npos) {
         throw io_error(printable(path), "cannot open: the path contains a NUL byte");
     }
-    descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    descriptor file{Calls::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)};
     if(file.get() < 0) {
         raise_errno(path, "open", errno);
     }
     struct stat status {};
-    if(::fstat(file.get(), &status) != 0) {
+    if(Calls::fstat(file.get(), &status) != 0) {
         raise_errno(path, "examine", errno);
     }
     if(!S_ISREG(status.st_mode)) {

@@ -1,11 +1,13 @@
-// The inner loops of attention: a few query rows against a block of keys and values that are floats already.
+// The inner loops of attention: a few query rows against a block of keys and values.
 //
-// Each is a function of its own for every instruction set and number of rows, shared by all storage types. Whatever the
-// number of rows, an output is one chain of fused operations in the same order.
+// Each is a function of its own for every instruction set, number of rows and element type, called out of line, so that
+// the callers for all storage types share it. Whatever the number of rows, an output is one chain of fused operations
+// in the same order.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/simd.hpp>
@@ -38,7 +40,8 @@ inline constexpr std::size_t vectors_at_once<simd::avx512> = 4;
 
 /// A block of keys for score_rows.
 struct key_stretch {
-    const float* keys; ///< [vectors][block_columns][16]
+    const void* keys;          ///< [vectors][…][16] of Element
+    std::size_t vector_stride; ///< elements from one vector of keys to the next
     std::size_t vectors;
     std::size_t column; ///< which stretch of D this is
     std::size_t columns;
@@ -46,7 +49,7 @@ struct key_stretch {
 };
 
 /// scores[row][key] += sum_d q[row][d] * keys[key / 16][d][key % 16], d over one stretch of D.
-template <class Isa, std::size_t Rows>
+template <class Isa, class Element, std::size_t Rows>
 struct score_rows {
     using vector = simd::f32x16<Isa>;
 
@@ -78,12 +81,13 @@ private:
                 sum[i][j] = stretch.column == 0 ? vector::zero() : vector::load(to + i * key_block + j * simd::lanes);
             }
         }
-        const float* from = stretch.keys + index * block_columns * simd::lanes;
+        const Element* from = static_cast<const Element*>(stretch.keys) + index * stretch.vector_stride;
+        const std::size_t stride = stretch.vector_stride;
         for(std::size_t d = 0; d < stretch.columns; ++d) {
             vector k[Vectors];
             TOKENWORKS_UNROLL(8)
             for(std::size_t j = 0; j < Vectors; ++j) {
-                k[j] = vector::load(from + (j * block_columns + d) * simd::lanes);
+                k[j] = vector::load(from + j * stride + d * simd::lanes);
             }
             TOKENWORKS_UNROLL(8)
             for(std::size_t i = 0; i < Rows; ++i) {
@@ -109,14 +113,14 @@ struct value_stretch {
     std::size_t begin; ///< keys begin … end - 1
     std::size_t end;
     const float* weights; ///< [rows][key_block]
-    const float* values;  ///< of the block's first key, at `column`
-    std::size_t stride;   ///< floats from one key to the next
+    const void* values;   ///< of Element: the block's first key, at `column`
+    std::size_t stride;   ///< elements from one key to the next
     std::size_t column;   ///< which stretch of D this is
     std::size_t columns;
 };
 
 /// out[row][column] += sum_key weights[row][key] * values[key][column], keys from … to - 1, which all rows see.
-template <class Isa, std::size_t Rows>
+template <class Isa, class Element, std::size_t Rows>
 struct value_rows {
     using vector = simd::f32x16<Isa>;
 
@@ -151,7 +155,7 @@ private:
             }
         }
         const float* weight = stretch.weights + first * key_block + (from - stretch.begin);
-        const float* value = stretch.values + (from - stretch.begin) * stretch.stride + c;
+        const Element* value = static_cast<const Element*>(stretch.values) + (from - stretch.begin) * stretch.stride + c;
         const std::size_t keys = to - from;
         for(std::size_t key = 0; key < keys; ++key) {
             vector v[Vectors];
@@ -185,7 +189,7 @@ private:
 };
 
 /// A group of rows over a block: keys that all of them see are taken together, the few before and behind row by row.
-template <class Isa, std::size_t Rows>
+template <class Isa, class Element, std::size_t Rows>
 TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, const value_stretch& stretch) {
     std::size_t together = stretch.begin;
     std::size_t together_end = stretch.end;
@@ -196,7 +200,7 @@ TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, 
     together_end = std::max(together, together_end);
     const auto add_one = [&](std::size_t i, std::size_t from, std::size_t to) {
         if(from < to) {
-            simd::call<Isa, value_rows<Isa, 1>>(rows, i, &stretch, from, to);
+            simd::call<Isa, value_rows<Isa, Element, 1>>(rows, i, &stretch, from, to);
         }
     };
     if constexpr(Rows > 1) {
@@ -205,7 +209,7 @@ TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, 
         }
     }
     if(together < together_end) {
-        simd::call<Isa, value_rows<Isa, Rows>>(rows, first, &stretch, together, together_end);
+        simd::call<Isa, value_rows<Isa, Element, Rows>>(rows, first, &stretch, together, together_end);
     }
     if constexpr(Rows > 1) {
         for(std::size_t i = first; i < first + Rows; ++i) {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/simd_shuffle.hpp>
+#include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/quant/legacy.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
@@ -16,9 +18,17 @@ namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 /// A row of D values a key: the layout of a plain [S,G,D] view.
 template <class T>
 struct row_source {
+    using element = T;
+    static constexpr bool is_turned = false;
+    static constexpr bool is_plain = std::same_as<T, float> || std::same_as<T, f16>; ///< can be read in place
+
     const T* data;
     std::size_t key_stride;
     std::size_t group_stride;
+
+    [[nodiscard]] TOKENWORKS_INLINE const T* at(std::size_t group, std::size_t key, std::size_t column) const {
+        return data + group * group_stride + key * key_stride + column;
+    }
 
     /// to[d][lane] = value column + d of key + lane. Lanes behind the last key repeat it; nobody reads them.
     template <class Isa>
@@ -26,40 +36,30 @@ struct row_source {
                                 std::size_t columns, float* to) const {
         const T* first = data + group * group_stride + key * key_stride + column;
         if(key + simd::lanes <= key_count) {
-            turn_rows<Isa>(rows_in_place{first, key_stride}, columns, to);
+            turn_rows<Isa>(all_rows{first, key_stride}, columns, to);
         } else {
             turn_rows<Isa>(rows_up_to{first, key_stride, key_count - 1 - key}, columns, to);
         }
     }
 
-    /// Columns of keys begin … end - 1 as floats: in place where they are, otherwise in `to`, padded to whole vectors.
-    /// @param stride  set to the floats from one key to the next
+    /// Columns of keys begin … end - 1 as floats, rows of `stride`, padded with zeros to whole vectors.
     template <class Isa>
-    TOKENWORKS_INLINE const float* widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
-                                         std::size_t columns, float* to, std::size_t& stride) const {
-        const T* from = data + group * group_stride + begin * key_stride + column;
-        if constexpr(std::is_same_v<T, float>) {
-            if(columns % simd::lanes == 0) {
-                stride = key_stride;
-                return from;
-            }
-        }
-        stride = (columns + simd::lanes - 1) / simd::lanes * simd::lanes;
-        for(std::size_t key = begin; key < end; ++key, from += key_stride) {
-            float* row = to + (key - begin) * stride;
+    TOKENWORKS_INLINE void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
+                                 std::size_t columns, float* to, std::size_t stride) const {
+        const T* from = at(group, begin, column);
+        for(std::size_t key = begin; key < end; ++key, from += key_stride, to += stride) {
             std::size_t c = 0;
             for(; c + simd::lanes <= columns; c += simd::lanes) {
-                simd::f32x16<Isa>::load(from + c).store(row + c);
+                simd::f32x16<Isa>::load(from + c).store(to + c);
             }
             if(c < columns) {
-                simd::load_partial<Isa>(from + c, columns - c).store(row + c);
+                simd::load_partial<Isa>(from + c, columns - c).store(to + c);
             }
         }
-        return to;
     }
 
 private:
-    struct rows_in_place {
+    struct all_rows {
         const T* first;
         std::size_t stride;
         TOKENWORKS_INLINE const T* operator()(std::size_t row) const { return first + row * stride; }
@@ -89,6 +89,10 @@ private:
 /// The same for rows of 8-bit blocks; D is a multiple of 32.
 template <>
 struct row_source<quant::q8_0> {
+    using element = quant::q8_0;
+    static constexpr bool is_turned = false;
+    static constexpr bool is_plain = false;
+
     const quant::q8_0* data;
     std::size_t key_stride; ///< blocks
     std::size_t group_stride;
@@ -110,16 +114,14 @@ struct row_source<quant::q8_0> {
     }
 
     template <class Isa>
-    TOKENWORKS_INLINE const float* widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
-                                         std::size_t columns, float* to, std::size_t& stride) const {
-        stride = columns;
-        for(std::size_t key = begin; key < end; ++key) {
+    TOKENWORKS_INLINE void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
+                                 std::size_t columns, float* to, std::size_t stride) const {
+        for(std::size_t key = begin; key < end; ++key, to += stride) {
             const quant::q8_0* from = data + group * group_stride + key * key_stride + column / quant::q8_0::size;
             for(std::size_t c = 0; c < columns; c += quant::q8_0::size) {
-                widen_block<Isa>(*from++, to + (key - begin) * stride + c);
+                widen_block<Isa>(*from++, to + c);
             }
         }
-        return to;
     }
 
 private:
@@ -134,6 +136,54 @@ private:
         const float scale = quant::detail::load_half(block.d);
         (simd::f32x16<Isa>::load(block.codes.data()) * scale).store(to);
         (simd::f32x16<Isa>::load(block.codes.data() + simd::lanes) * scale).store(to + simd::lanes);
+    }
+};
+
+/// Keys that lie 16 side by side, of a type that is read in place.
+template <class T>
+struct block_source {
+    using element = T;
+    static constexpr bool is_turned = true;
+
+    const T* data;
+    std::size_t key_width;
+    std::size_t group_stride;
+
+    [[nodiscard]] std::size_t vector_stride() const { return key_width * simd::lanes; }
+    [[nodiscard]] TOKENWORKS_INLINE const T* at(std::size_t group, std::size_t key) const {
+        return data + group * group_stride + key * key_width;
+    }
+
+    template <class Isa>
+    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
+                                std::size_t columns, float* to) const {
+        const T* from = at(group, key) + column * simd::lanes;
+        for(std::size_t d = 0; d < columns; ++d) {
+            simd::f32x16<Isa>::load(from + d * simd::lanes).store(to + d * simd::lanes);
+        }
+    }
+};
+
+/// The same for 8 bits.
+template <>
+struct block_source<q8_keys> {
+    static constexpr bool is_turned = false;
+
+    const q8_keys* data;
+    std::size_t key_width;
+    std::size_t group_stride;
+
+    template <class Isa>
+    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
+                                std::size_t columns, float* to) const {
+        constexpr std::size_t width = quant::q8_0::size;
+        const q8_keys* from = data + group * group_stride + (key / simd::lanes * key_width + column) / width;
+        for(std::size_t d = 0; d < columns; d += width, ++from) {
+            const auto scales = simd::f32x16<Isa>::load(from->scales);
+            for(std::size_t i = 0; i < width; ++i) {
+                (simd::f32x16<Isa>::load(from->codes[i]) * scales).store(to + (d + i) * simd::lanes);
+            }
+        }
     }
 };
 

@@ -6,7 +6,8 @@
 // of its chain of values. So the operations that make one output are the same, in the same order, whatever tile, chunk
 // of the prompt or thread computes it; rows of a tile only share loads.
 //
-// A block is made into floats once a tile, in 16 KB on the stack, keys turned so that 16 of them are a vector.
+// Where a tile has many rows, a block is made into floats once, in 16 KB on the stack; a few rows, as in decoding, read
+// f16 in place. Keys that do not lie 16 side by side (key_blocks.hpp) are turned on the way.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +23,11 @@
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
 inline constexpr std::size_t most_tile_rows = 64; ///< queries times heads
+/// Up to so many rows read an element in place: making a block into floats first pays with more. Floats always are.
+template <class Element>
+inline constexpr std::size_t rows_in_place = 6;
+template <>
+inline constexpr std::size_t rows_in_place<float> = most_tile_rows;
 inline constexpr float no_score = -std::numeric_limits<float>::infinity();
 
 /// One call of attention, as plain numbers; strides in floats.
@@ -222,30 +228,70 @@ struct attention_tile {
             for(std::size_t begin = first / key_block * key_block; begin < last; begin += key_block) {
                 const std::size_t end = std::min(begin + key_block, last);
                 const std::size_t vectors = (end - begin + simd::lanes - 1) / simd::lanes;
-                for(std::size_t d = 0; d == 0 || d < task->key_width; d += block_columns) {
-                    const std::size_t columns = std::min(block_columns, task->key_width - d);
-                    for(std::size_t j = 0; j < vectors; ++j) {
-                        keys->template turn<Isa>(group, begin + j * simd::lanes, task->key_count, d, columns,
-                                                 scratch + j * block_columns * simd::lanes);
-                    }
-                    const key_stretch stretch{scratch, vectors, d, columns, scores};
-                    for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
-                        simd::call<Isa, score_rows<Isa, size()>>(rows, i, &stretch);
-                    });
-                }
+                score<Isa>(*task, *keys, group, begin, end, rows, count, scores, scratch);
                 simd::call<Isa, weigh_rows<Isa>>(task, rows, count, begin, end, scores, sums);
                 for(std::size_t c = 0; c < task->value_width; c += block_columns) {
                     const std::size_t columns = std::min(block_columns, task->value_width - c);
-                    value_stretch stretch{begin, end, scores, scratch, block_columns, c, columns};
-                    stretch.values =
-                        values->template widen<Isa>(group, begin, end, c, columns, scratch, stretch.stride);
-                    for_row_groups<Isa>(
-                        count, [&](auto size, std::size_t i) { add_values<Isa, size()>(rows, i, stretch); });
+                    const value_stretch stretch{begin, end, scores, nullptr, 0, c, columns};
+                    add<Isa>(*values, group, stretch, rows, count, scratch);
                 }
             }
             simd::call<Isa, finish_rows<Isa>>(task, rows, count, sums);
         }
     };
+
+private:
+    template <class Isa>
+    static TOKENWORKS_INLINE void score(const attention_numbers& task, const Keys& keys, std::size_t group,
+                                        std::size_t begin, std::size_t end, const attention_row* rows,
+                                        std::size_t count, float* scores, float* scratch) {
+        key_stretch stretch{scratch, block_columns * simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes, 0,
+                            task.key_width, scores};
+        if constexpr(Keys::is_turned) {
+            using element = typename Keys::element;
+            if(count <= rows_in_place<element>) {
+                stretch.keys = keys.at(group, begin);
+                stretch.vector_stride = keys.vector_stride();
+                for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
+                    simd::call<Isa, score_rows<Isa, element, size()>>(rows, i, &stretch);
+                });
+                return;
+            }
+        }
+        for(std::size_t d = 0; d == 0 || d < task.key_width; d += block_columns) {
+            stretch.column = d;
+            stretch.columns = std::min(block_columns, task.key_width - d);
+            for(std::size_t j = 0; j < stretch.vectors; ++j) {
+                keys.template turn<Isa>(group, begin + j * simd::lanes, task.key_count, d, stretch.columns,
+                                        scratch + j * block_columns * simd::lanes);
+            }
+            for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
+                simd::call<Isa, score_rows<Isa, float, size()>>(rows, i, &stretch);
+            });
+        }
+    }
+
+    template <class Isa>
+    static TOKENWORKS_INLINE void add(const Values& values, std::size_t group, value_stretch stretch,
+                                      const attention_row* rows, std::size_t count, float* scratch) {
+        if constexpr(Values::is_plain) {
+            using element = typename Values::element;
+            if(count <= rows_in_place<element> && stretch.columns % simd::lanes == 0) {
+                stretch.values = values.at(group, stretch.begin, stretch.column);
+                stretch.stride = values.key_stride;
+                for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
+                    add_values<Isa, element, size()>(rows, i, stretch);
+                });
+                return;
+            }
+        }
+        stretch.values = scratch;
+        stretch.stride = (stretch.columns + simd::lanes - 1) / simd::lanes * simd::lanes;
+        values.template widen<Isa>(group, stretch.begin, stretch.end, stretch.column, stretch.columns, scratch,
+                                   stretch.stride);
+        for_row_groups<Isa>(
+            count, [&](auto size, std::size_t i) { add_values<Isa, float, size()>(rows, i, stretch); });
+    }
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -139,7 +139,7 @@ TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void multiply_one(const std::byte* re
         for(int g = 0; g < 4; ++g) {
             const __m512i packed = _mm512_loadu_si512(record + 64 * g);
             dot_four(first, _mm512_and_si512(packed, _mm512_set1_epi8(15)), y.codes + 8 * g);
-            dot_four(second, _mm512_andnot_si512(_mm512_set1_epi8(15), packed), y.codes + 8 * g + 4);
+            dot_four(second, _mm512_and_si512(_mm512_set1_epi8(-16), packed), y.codes + 8 * g + 4);
         }
         second = reinterpret_cast<__m512i>(reinterpret_cast<i32x16>(second) >> 4);
     } else {

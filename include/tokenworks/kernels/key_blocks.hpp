@@ -19,6 +19,8 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/float16.hpp>
+#include <tokenworks/core/simd.hpp>
+#include <tokenworks/core/simd_shuffle.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/operands.hpp>
 #include <tokenworks/quant/encode_legacy.hpp>
@@ -32,17 +34,6 @@ struct q8_keys {
     std::int8_t codes[32][16];
 };
 static_assert(sizeof(q8_keys) == 16 * sizeof(quant::q8_0));
-
-/// What a cache of T is made of.
-template <class T>
-struct key_storage {
-    using type = T;
-    static constexpr std::size_t values_each = 1; ///< values of one key along D that an element covers, times 16 keys
-};
-template <>
-struct key_storage<quant::q8_0> {
-    using type = q8_keys;
-};
 
 /// Keys of all heads, 16 side by side, in the caller's memory. Not an owner; copies refer to the same keys.
 /// T is float, f16, bf16 or quant::q8_0, const where it only reads.
@@ -116,22 +107,112 @@ private:
 
 namespace detail {
 
-inline void store_key(const float* key, std::size_t width, float* to) noexcept {
-    for(std::size_t d = 0; d < width; ++d) {
-        to[d * 16] = key[d];
-    }
-}
-inline void store_key(const float* key, std::size_t width, f16* to) noexcept {
-    for(std::size_t d = 0; d < width; ++d) {
-        to[d * 16] = f16{key[d]};
-    }
-}
-inline void store_key(const float* key, std::size_t width, bf16* to) noexcept {
-    for(std::size_t d = 0; d < width; ++d) {
-        to[d * 16] = bf16{key[d]};
+/// Writes one key, or sixteen that fill a block of 16, as elements of T.
+template <class T>
+struct key_writer {
+    template <class Isa>
+    struct kernel {
+        /// @param keys  `count` rows of `width` values, `stride` apart
+        /// @param to    the block's [width][16]
+        /// @param lane  of the first key in the block; lane + count <= 16
+        static TOKENWORKS_INLINE void run(const float* keys, std::size_t stride, std::size_t count, std::size_t width,
+                                          T* to, std::size_t lane) {
+            std::size_t d = 0;
+            if(count == simd::lanes) {
+                float square[simd::lanes * simd::lanes];
+                for(; d + simd::lanes <= width; d += simd::lanes) {
+                    simd::transpose<Isa>(rows{keys + d, stride}, static_cast<float*>(square));
+                    for(std::size_t i = 0; i < simd::lanes; ++i) {
+                        store(simd::f32x16<Isa>::load(static_cast<const float*>(square) + i * simd::lanes),
+                              to + (d + i) * simd::lanes);
+                    }
+                }
+            }
+            for(; d < width; d += simd::lanes) {
+                const std::size_t part = std::min(simd::lanes, width - d);
+                for(std::size_t key = 0; key < count; ++key) {
+                    T narrow[simd::lanes];
+                    store(simd::load_partial<Isa>(keys + key * stride + d, part), static_cast<T*>(narrow));
+                    for(std::size_t i = 0; i < part; ++i) {
+                        to[(d + i) * simd::lanes + lane + key] = narrow[i];
+                    }
+                }
+            }
+        }
+
+    private:
+        struct rows {
+            const float* first;
+            std::size_t stride;
+            TOKENWORKS_INLINE const float* operator()(std::size_t row) const { return first + row * stride; }
+        };
+
+        static TOKENWORKS_INLINE void store(const simd::f32x16<Isa>& x, T* to) {
+            if constexpr(std::same_as<T, bf16>) {
+                simd::store_partial(x, to, simd::lanes);
+            } else {
+                x.store(to);
+            }
+        }
+    };
+};
+
+/// Writes one key as 8-bit blocks.
+inline void write_q8_key(const float* key, std::size_t width, q8_keys* to, std::size_t lane) noexcept {
+    for(std::size_t d = 0; d < width; d += quant::q8_0::size, ++to) {
+        quant::q8_0 block;
+        quant::encode(key + d, block);
+        to->scales[lane] = f16{quant::detail::load_half(block.d)};
+        for(std::size_t i = 0; i < quant::q8_0::size; ++i) {
+            to->codes[i][lane] = block.codes[i];
+        }
     }
 }
 
 } // namespace detail
+
+/// Stores keys at positions start … start + T - 1, rounded to nearest even where the storage is narrower.
+/// @param keys  [T,G,D]; last axis contiguous
+/// @param to    [G][capacity/16][D][16]
+/// @throws      shape_error naming the two extents that disagree
+/// @note        what is stored for a key depends on that key alone; allocates nothing
+template <class Keys, class T>
+void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, const execution& how = {}) {
+    static_assert(!std::is_const_v<T>, "tokenworks: store_keys: these key_blocks are read-only");
+    constexpr std::size_t lanes = key_blocks<T>::lanes;
+    const auto from = detail::as_view(keys);
+    detail::require_operand<float, 3, std::remove_const_t<decltype(from)>>();
+    detail::require_equal("store_keys", "keys have G", from.extent(1), "the cache has G", to.groups());
+    detail::require_equal("store_keys", "keys have D", from.extent(2), "the cache has D", to.width());
+    detail::require_dense_rows("store_keys", "keys", from);
+    const std::size_t count = from.extent(0);
+    if(start > to.capacity() || count > to.capacity() - start) {
+        detail::raise_extents("store_keys", "keys up to", start + count, "the cache has room for", to.capacity());
+    }
+    if(count == 0) {
+        return;
+    }
+    const std::size_t a_block = to.capacity() == 0 ? 0 : to.group_stride() / (to.capacity() / lanes);
+    const std::size_t first_block = start / lanes;
+    const std::size_t blocks = (start + count - 1) / lanes - first_block + 1;
+    parallel_for(how, blocks, detail::row_grain(lanes * to.groups() * to.width()), [&](work_range range) {
+        for(std::size_t block = first_block + range.begin; block < first_block + range.end; ++block) {
+            const std::size_t begin = std::max(start, block * lanes);
+            const std::size_t end = std::min(start + count, (block + 1) * lanes);
+            for(std::size_t g = 0; g < to.groups(); ++g) {
+                const float* source = from.data() + (begin - start) * from.stride(0) + g * from.stride(1);
+                auto* target = to.data() + g * to.group_stride() + block * a_block;
+                if constexpr(key_blocks<T>::is_q8) {
+                    for(std::size_t key = begin; key < end; ++key, source += from.stride(0)) {
+                        detail::write_q8_key(source, to.width(), target, key % lanes);
+                    }
+                } else {
+                    simd::dispatch<detail::key_writer<T>::template kernel>(how.set, source, from.stride(0), end - begin,
+                                                                           to.width(), target, begin % lanes);
+                }
+            }
+        }
+    });
+}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -183,12 +183,15 @@ template <class Panel>
 void unpack_block(const std::byte* panel, std::size_t b, std::size_t lane, float* out) noexcept {
     std::array<std::int8_t, 32> codes;
     get_codes<Panel>(panel + Panel::offset(b), lane, codes.data());
-    for(std::size_t k = 0; k < 32; ++k) {
-        const auto [scale, offset] = get_scale<Panel>(panel, b, Panel::per_block == 2 ? k / 16 : 0, lane);
-        if constexpr(Panel::has_min) {
-            out[k] = scale * static_cast<float>(codes[k]) + offset;
-        } else {
-            out[k] = scale * static_cast<float>(codes[k]);
+    constexpr std::size_t count = 32 / Panel::per_block;
+    for(std::size_t s = 0; s < Panel::per_block; ++s) {
+        const auto [scale, offset] = get_scale<Panel>(panel, b, s, lane);
+        for(std::size_t k = s * count; k < (s + 1) * count; ++k) {
+            if constexpr(Panel::has_min) {
+                out[k] = scale * static_cast<float>(codes[k]) + offset;
+            } else {
+                out[k] = scale * static_cast<float>(codes[k]);
+            }
         }
     }
 }

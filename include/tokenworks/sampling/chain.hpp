@@ -8,6 +8,7 @@
 // do) stand beside the built-in ones. The call through a pointer costs nothing beside a pass over the vocabulary.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -22,6 +23,12 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::sampling {
 
+class chain;
+
+/// What a chain is made of. A chain itself is no part: its copies are made by its copy constructor.
+template <class P>
+concept chain_part = !std::same_as<P, chain> && (logits_processor<P> || token_picker<P>);
+
 /// A chain without parts is greedy. Copies are independent. One thread at a time may call a chain, as a processor may
 /// keep state; chains of several sequences may share one working set if they take turns.
 class chain {
@@ -29,8 +36,7 @@ public:
     chain() = default;
 
     /// Processors in their order; a picker, if there is one, comes last.
-    template <class... Parts>
-        requires((logits_processor<Parts> || token_picker<Parts>)&&...)
+    template <chain_part... Parts>
     explicit chain(Parts... parts) {
         processors_.reserve(sizeof...(parts));
         (append(std::move(parts)), ...);
