@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
@@ -263,4 +265,27 @@ TEST_CASE("each refusal of the system says what could not be done", "[io][atomic
     CHECK(write_with_failure(folder / "f", 10, EINVAL) == "accepted"); // file systems whose folders need no flush
     CHECK(write_with_failure(folder / "f", 3, EINTR) == "accepted");   // interrupted, then repeated
     CHECK(write_with_failure(folder / "f", 0, EEXIST) == "accepted");  // the temporary name was taken
+}
+
+TEST_CASE("a writer that is killed leaves the old content or the new", "[io][atomic_file]") {
+    const files::temporary_folder folder;
+    const std::string path = folder / "f";
+    const std::string contents[] = {std::string(500'000, 'a'), std::string(600'000, 'b')};
+    files::write(path, contents[0]);
+    for(unsigned n = 0; n < 100; ++n) {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if(child == 0) {
+            for(unsigned i = 0;; ++i) {
+                atomic_file file{path};
+                file.write(files::bytes_of(contents[i % 2]));
+                file.commit();
+            }
+        }
+        ::usleep(n * 97 % 5000);
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+        const std::string now = files::read(path);
+        REQUIRE((now == contents[0] || now == contents[1]));
+    }
 }

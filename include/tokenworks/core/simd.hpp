@@ -199,7 +199,7 @@ struct f32x16 {
         }
         return r;
     }
-    /// To the nearest whole number, ties to even; |a| must be below 2^22
+    /// To the nearest whole number, ties to even; |a| must be below 2^22. -0 may become 0.
     friend TOKENWORKS_INLINE f32x16 round(const f32x16& a) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {

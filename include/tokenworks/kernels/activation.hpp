@@ -121,7 +121,6 @@ namespace detail {
 
 template <class Activation>
 struct activate_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& x, const simd::f32x16<Isa>&, float) {
         return Activation::template apply<Isa>(x);
@@ -130,36 +129,35 @@ struct activate_op {
 
 template <class Activation>
 struct glu_op {
-    static constexpr int operands = 2;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& gate, const simd::f32x16<Isa>& up, float) {
         return Activation::template apply<Isa>(gate) * up;
     }
 };
 
-/// Calls body with the tag of that kind.
-template <class Body>
-void with_activation(activation_kind kind, Body&& body) {
+/// The kernel of that kind.
+[[nodiscard]] inline piece_function activation_function(activation_kind kind) noexcept {
     switch(kind) {
-    case activation_kind::silu:
-        return body(silu{});
     case activation_kind::gelu:
-        return body(kernels::gelu{});
+        return run_piece<activate_op<kernels::gelu>>;
     case activation_kind::gelu_tanh:
-        return body(gelu_tanh{});
+        return run_piece<activate_op<gelu_tanh>>;
     case activation_kind::gelu_quick:
-        return body(gelu_quick{});
+        return run_piece<activate_op<gelu_quick>>;
     case activation_kind::relu:
-        return body(relu{});
+        return run_piece<activate_op<relu>>;
     case activation_kind::relu_squared:
-        return body(relu_squared{});
+        return run_piece<activate_op<relu_squared>>;
     case activation_kind::sigmoid:
-        return body(kernels::sigmoid{});
+        return run_piece<activate_op<kernels::sigmoid>>;
     case activation_kind::tanh:
-        return body(kernels::tanh{});
+        return run_piece<activate_op<kernels::tanh>>;
     case activation_kind::identity:
-        return body(identity{});
+        return run_piece<activate_op<identity>>;
+    case activation_kind::silu:
+        break;
     }
+    return run_piece<activate_op<silu>>;
 }
 
 } // namespace detail
@@ -170,12 +168,14 @@ void with_activation(activation_kind kind, Body&& body) {
 /// @throws     shape_error naming both shapes
 template <class Activation, class X, class Out>
 void activate(Activation, const X& x, Out&& out, const execution& how = {}) {
-    detail::map<detail::activate_op<Activation>>("activate", detail::as_view(x), detail::as_view(out), 0.0F, how);
+    detail::map("activate", detail::as_view(x), detail::as_view(out), 0.0F, how,
+                detail::run_piece<detail::activate_op<Activation>>);
 }
 
 template <class X, class Out>
 void activate(any_activation activation, const X& x, Out&& out, const execution& how = {}) {
-    detail::with_activation(activation.kind, [&](auto tag) { activate(tag, x, out, how); });
+    detail::map("activate", detail::as_view(x), detail::as_view(out), 0.0F, how,
+                detail::activation_function(activation.kind));
 }
 
 /// A gated linear unit: out = activation(gate) * up. With silu it is SwiGLU, with gelu GeGLU, with relu ReGLU.
@@ -185,13 +185,20 @@ void activate(any_activation activation, const X& x, Out&& out, const execution&
 /// @throws          shape_error naming both shapes
 template <class Activation, class Gate, class Up, class Out>
 void glu(Activation, const Gate& gate, const Up& up, Out&& out, const execution& how = {}) {
-    detail::zip<detail::glu_op<Activation>>("glu", "gate", detail::as_view(gate), "up", detail::as_view(up),
-                                            detail::as_view(out), 0.0F, how);
+    detail::zip("glu", "gate", detail::as_view(gate), "up", detail::as_view(up), detail::as_view(out), 0.0F, how,
+                detail::run_piece<detail::glu_op<Activation>>);
 }
 
+/// The same in two steps, so that a program does not carry every activation twice; the result is the same to the bit.
 template <class Gate, class Up, class Out>
 void glu(any_activation activation, const Gate& gate, const Up& up, Out&& out, const execution& how = {}) {
-    detail::with_activation(activation.kind, [&](auto tag) { glu(tag, gate, up, out, how); });
+    const detail::piece_function activate_piece = detail::activation_function(activation.kind);
+    detail::zip("glu", "gate", detail::as_view(gate), "up", detail::as_view(up), detail::as_view(out), 0.0F, how,
+                [&](isa set, const detail::piece& p) {
+                    float activated[detail::piece_length];
+                    activate_piece(set, {p.a, p.a, activated, p.length, 0.0F});
+                    detail::run_piece<detail::multiply_op>(set, {activated, p.b, p.out, p.length, 0.0F});
+                });
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -227,7 +227,6 @@ struct attention_tile {
             }
             for(std::size_t begin = first / key_block * key_block; begin < last; begin += key_block) {
                 const std::size_t end = std::min(begin + key_block, last);
-                const std::size_t vectors = (end - begin + simd::lanes - 1) / simd::lanes;
                 score<Isa>(*task, *keys, group, begin, end, rows, count, scores, scratch);
                 simd::call<Isa, weigh_rows<Isa>>(task, rows, count, begin, end, scores, sums);
                 for(std::size_t c = 0; c < task->value_width; c += block_columns) {

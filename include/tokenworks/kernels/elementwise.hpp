@@ -9,6 +9,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/function_ref.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/operands.hpp>
@@ -20,116 +21,116 @@ namespace detail {
 
 struct piece {
     const float* a;
-    const float* b; ///< unused by functions of one operand
+    const float* b; ///< a again for functions of one operand
     float* out;
     std::size_t length;
     float number;
 };
 
-/// The loop over a piece for a function `Op::apply<Isa>(a, b, number)`.
+/// The loop over a piece for a function `Op::apply<Isa>(a, b, number)`. The last, incomplete vector goes through memory
+/// on the stack, so that the function is compiled once and not a second time for the rest.
 template <class Op>
 struct on_piece {
     template <class Isa>
     struct kernel {
         using vector = simd::f32x16<Isa>;
         static TOKENWORKS_INLINE void run(piece p) {
-            std::size_t i = 0;
-            for(; i + simd::lanes <= p.length; i += simd::lanes) {
-                const vector a = vector::load(p.a + i);
-                vector b = a;
-                if constexpr(Op::operands == 2) {
-                    b = vector::load(p.b + i);
+            float rest[3][simd::lanes] = {};
+            for(std::size_t i = 0; i < p.length; i += simd::lanes) {
+                const float* a = p.a + i;
+                const float* b = p.b + i;
+                float* out = p.out + i;
+                const std::size_t left = p.length - i;
+                if(left < simd::lanes) {
+                    std::copy_n(a, left, rest[0]);
+                    std::copy_n(b, left, rest[1]);
+                    a = rest[0];
+                    b = rest[1];
+                    out = rest[2];
                 }
-                Op::template apply<Isa>(a, b, p.number).store(p.out + i);
-            }
-            if(const std::size_t rest = p.length - i; rest != 0) {
-                const vector a = simd::load_partial<Isa>(p.a + i, rest);
-                vector b = a;
-                if constexpr(Op::operands == 2) {
-                    b = simd::load_partial<Isa>(p.b + i, rest);
+                Op::template apply<Isa>(vector::load(a), vector::load(b), p.number).store(out);
+                if(left < simd::lanes) {
+                    std::copy_n(rest[2], left, p.out + i);
                 }
-                simd::store_partial(Op::template apply<Isa>(a, b, p.number), p.out + i, rest);
             }
         }
     };
 };
 
+/// A kernel for pieces, on an instruction set. Everything around it is compiled once for all functions.
+using piece_function = void (*)(isa set, const piece& p);
+
+template <class Op>
+void run_piece(isa set, const piece& p) {
+    simd::dispatch<on_piece<Op>::template kernel>(set, p);
+}
+
 inline constexpr std::size_t piece_length = 4096;
 
-/// Calls body(row, begin, length) for pieces of all rows, spread over the team.
-template <class Body>
-void for_each_piece(const execution& how, std::size_t rows, std::size_t length, Body&& body) {
+/// Calls f on pieces of all rows, spread over the team. a and b may be the same operand.
+inline void for_each_piece(const row_walk<const float>& a, const row_walk<const float>& b, const row_walk<float>& out,
+                           float number, const execution& how, function_ref<void(isa, const piece&)> f) {
+    const std::size_t length = a.length;
     const std::size_t pieces = (length + piece_length - 1) / piece_length;
-    parallel_for(how, rows * pieces, row_grain(std::min(length, piece_length)), [&](work_range range) {
+    parallel_for(how, a.count * pieces, row_grain(std::min(length, piece_length)), [&](work_range range) {
         for(std::size_t i = range.begin; i < range.end; ++i) {
+            const std::size_t row = i / pieces;
             const std::size_t begin = i % pieces * piece_length;
-            body(i / pieces, begin, std::min(piece_length, length - begin));
+            f(how.set,
+              piece{a[row] + begin, b[row] + begin, out[row] + begin, std::min(piece_length, length - begin), number});
         }
     });
 }
 
-template <class Op, class A, class Out>
-void map(const char* operation, const A& a, const Out& out, float number, const execution& how) {
+template <class A, class Out>
+void map(const char* operation, const A& a, const Out& out, float number, const execution& how,
+         function_ref<void(isa, const piece&)> f) {
     require_operand<float, A::rank(), A>();
     require_operand<float, A::rank(), Out>();
     require_writable<Out>();
     require_same_shape(operation, "x", a, "out", out);
-    const row_walk from{operation, "x", a};
-    const row_walk to{operation, "out", out};
-    for_each_piece(how, from.count, from.length, [&](std::size_t row, std::size_t begin, std::size_t length) {
-        const float* x = from[row] + begin;
-        simd::dispatch<on_piece<Op>::template kernel>(how.set, piece{x, x, to[row] + begin, length, number});
-    });
+    const row_walk from{operation, "x", a.as_const()};
+    for_each_piece(from, from, row_walk{operation, "out", out}, number, how, f);
 }
 
-template <class Op, class A, class B, class Out>
+template <class A, class B, class Out>
 void zip(const char* operation, const char* a_name, const A& a, const char* b_name, const B& b, const Out& out,
-         float number, const execution& how) {
+         float number, const execution& how, function_ref<void(isa, const piece&)> f) {
     require_operand<float, A::rank(), A>();
     require_operand<float, A::rank(), B>();
     require_operand<float, A::rank(), Out>();
     require_writable<Out>();
     require_same_shape(operation, a_name, a, b_name, b);
     require_same_shape(operation, a_name, a, "out", out);
-    const row_walk left{operation, a_name, a};
-    const row_walk right{operation, b_name, b};
-    const row_walk to{operation, "out", out};
-    for_each_piece(how, left.count, left.length, [&](std::size_t row, std::size_t begin, std::size_t length) {
-        simd::dispatch<on_piece<Op>::template kernel>(
-            how.set, piece{left[row] + begin, right[row] + begin, to[row] + begin, length, number});
-    });
+    for_each_piece(row_walk{operation, a_name, a.as_const()}, row_walk{operation, b_name, b.as_const()},
+                   row_walk{operation, "out", out}, number, how, f);
 }
 
 struct add_op {
-    static constexpr int operands = 2;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>& b, float) {
         return a + b;
     }
 };
 struct add_scaled_op {
-    static constexpr int operands = 2;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>& b, float number) {
         return fma(b, number, a);
     }
 };
 struct multiply_op {
-    static constexpr int operands = 2;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>& b, float) {
         return a * b;
     }
 };
 struct scale_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>&, float number) {
         return a * number;
     }
 };
 struct soft_cap_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>&, float number) {
         return tanh(a * (1.0F / number)) * number;
@@ -142,29 +143,29 @@ struct soft_cap_op {
 /// @throws shape_error naming both shapes
 template <class A, class B, class Out>
 void add(const A& a, const B& b, Out&& out, const execution& how = {}) {
-    detail::zip<detail::add_op>("add", "a", detail::as_view(a), "b", detail::as_view(b), detail::as_view(out), 0.0F,
-                                how);
+    detail::zip("add", "a", detail::as_view(a), "b", detail::as_view(b), detail::as_view(out), 0.0F, how,
+                detail::run_piece<detail::add_op>);
 }
 
 /// out = a + factor * b, rounded once on machines with a fused operation. Shapes as in add.
 template <class A, class B, class Out>
 void add_scaled(const A& a, const B& b, float factor, Out&& out, const execution& how = {}) {
-    detail::zip<detail::add_scaled_op>("add_scaled", "a", detail::as_view(a), "b", detail::as_view(b),
-                                       detail::as_view(out), factor, how);
+    detail::zip("add_scaled", "a", detail::as_view(a), "b", detail::as_view(b), detail::as_view(out), factor, how,
+                detail::run_piece<detail::add_scaled_op>);
 }
 
 /// out = a * b, value by value. Shapes as in add.
 template <class A, class B, class Out>
 void multiply(const A& a, const B& b, Out&& out, const execution& how = {}) {
-    detail::zip<detail::multiply_op>("multiply", "a", detail::as_view(a), "b", detail::as_view(b), detail::as_view(out),
-                                     0.0F, how);
+    detail::zip("multiply", "a", detail::as_view(a), "b", detail::as_view(b), detail::as_view(out), 0.0F, how,
+                detail::run_piece<detail::multiply_op>);
 }
 
 /// out = factor * x. Both of one shape [...], last axes contiguous; out may be x.
 /// @throws shape_error naming both shapes
 template <class X, class Out>
 void scale(const X& x, float factor, Out&& out, const execution& how = {}) {
-    detail::map<detail::scale_op>("scale", detail::as_view(x), detail::as_view(out), factor, how);
+    detail::map("scale", detail::as_view(x), detail::as_view(out), factor, how, detail::run_piece<detail::scale_op>);
 }
 
 /// out = cap * tanh(x / cap): keeps values within (-cap, cap). Shapes as in scale.
@@ -174,7 +175,7 @@ void soft_cap(const X& x, float cap, Out&& out, const execution& how = {}) {
     if(!(cap > 0)) {
         detail::raise<argument_error>("soft_cap: the cap is " + std::to_string(cap) + ", which must be above 0");
     }
-    detail::map<detail::soft_cap_op>("soft_cap", detail::as_view(x), detail::as_view(out), cap, how);
+    detail::map("soft_cap", detail::as_view(x), detail::as_view(out), cap, how, detail::run_piece<detail::soft_cap_op>);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -70,15 +70,15 @@ public:
 
     /// Bytes of packed weights in memory.
     [[nodiscard]] std::size_t weight_bytes() const noexcept {
-        std::size_t sum = embed_.bytes();
+        std::size_t sum = embed_.bytes() + position_bytes();
         for(const nn::decoder_layer& layer: layers_) {
             sum += layer.bytes();
         }
         return sum + (config_.tied_embeddings ? 0 : head_.bytes());
     }
-    /// Bytes of weights that one decode step reads: all but the embedding table, of which it reads a row.
+    /// Bytes of weights that one decode step reads: all but the embedding tables, of which it reads a row.
     [[nodiscard]] std::size_t bytes_per_token() const noexcept {
-        return weight_bytes() - (config_.tied_embeddings ? 0 : embed_.bytes());
+        return weight_bytes() - position_bytes() - (config_.tied_embeddings ? 0 : embed_.bytes());
     }
 
     /// Multiplications and additions a token takes in the layers' products, attention's scores not counted.
@@ -97,7 +97,8 @@ public:
     /// Runs the tokens of every input through the model and appends them to its cache.
     /// @param logits  a row [V] for each that the inputs want, input by input, token by token; exactly as many rows
     /// @throws argument_error for an id outside 0 … V-1, an input without tokens, or a cache used twice;
-    ///         capacity_error where a cache is full; shape_error for logits. On an error no cache has changed.
+    ///         capacity_error where a cache is full, or learned positions end; shape_error for logits, and for a cache
+    ///         of another model's shape. On an error no cache has changed.
     void forward(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const {
         const step plan = prepare(c, inputs, logits);
         const arena::scope scratch{c.scratch};
@@ -161,7 +162,14 @@ private:
             }
         }
         input.cache->require_room(input.tokens.size());
+        if(learned_positions_ && input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
+            throw capacity_error("forward: " + std::to_string(input.cache->size()) + " tokens and " +
+                                 std::to_string(input.tokens.size()) + " more, but positions are learned up to " +
+                                 std::to_string(config_.context_length));
+        }
     }
+
+    [[nodiscard]] std::size_t position_bytes() const noexcept { return learned_positions_ ? learned_positions_->bytes() : 0; }
 
     static std::size_t rows_wanted(const decoder_input& input) noexcept {
         switch(input.want) {

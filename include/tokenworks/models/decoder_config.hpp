@@ -126,6 +126,11 @@ struct decoder_config {
         need_finite(embedding_scale, false, "embedding_scale");
         need_finite(residual_scale, false, "residual_scale");
         need_finite(logit_scale, false, "logit_scale");
+        need_finite(alibi_max_bias, false, "alibi_max_bias");
+        for(const kernels::rope_config& rope: rope_configs) {
+            need(rope.width <= key_width, "a rope configuration of width " + std::to_string(rope.width) +
+                                              " for heads of " + std::to_string(key_width));
+        }
         for(const layer_config& layer: layers) {
             need(position != position_kind::rope || layer.rope == layer_config::no_rope || layer.rope < rope_configs.size(),
                  "a layer names a rope configuration that does not exist");

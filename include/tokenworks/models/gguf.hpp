@@ -8,6 +8,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/gemma3.hpp>
 #include <tokenworks/models/gguf_source.hpp>
@@ -15,9 +16,9 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
-/// The configuration that a file describes.
-/// @throws format_error naming the key; unsupported_error naming the architecture
-[[nodiscard]] inline decoder_config config_of(const io::gguf_file& file) {
+namespace detail {
+
+[[nodiscard]] inline decoder_config unchecked_config_of(const io::gguf_file& file) {
     const std::string_view architecture = file.architecture();
     if(architecture == "llama") {
         return llama_config(file);
@@ -26,6 +27,23 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
         return gemma3_config(file);
     }
     throw unsupported_error(file.name() + ": architecture '" + printable(architecture) + "'; known are llama, gemma3");
+}
+
+} // namespace detail
+
+/// The configuration that a file describes, its parts checked against each other.
+/// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
+[[nodiscard]] inline decoder_config config_of(const io::gguf_file& file) {
+    decoder_config config = detail::unchecked_config_of(file);
+    try {
+        config.validate();
+        for(const kernels::rope_config& rope: config.rope_configs) {
+            static_cast<void>(kernels::rope_table{rope, config.context_length});
+        }
+    } catch(const argument_error& problem) { // what a caller would have got wrong, a file has
+        throw format_error(file.name(), "", format_error::no_offset, problem.what());
+    }
+    return config;
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// @throws format_error naming the key; unsupported_error for mixtures of experts
 [[nodiscard]] inline decoder_config llama_config(const io::gguf_file& file) {
     const gguf_hyperparameters from{file};
-    if(from.count_or("expert_count", 1) > 1) {
+    if(file.get_or<std::uint64_t>(from.key("expert_count"), 0) > 1) {
         throw unsupported_error(file.name() + ": architecture llama with a mixture of experts");
     }
     decoder_config config;
@@ -32,6 +33,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.layers.resize(layers);
     config.heads = from.uniform_count("attention.head_count", layers);
     config.kv_heads = from.has("attention.head_count_kv") ? from.uniform_count("attention.head_count_kv", layers) : config.heads;
+    if(!from.has("attention.key_length") && config.width % config.heads != 0) {
+        from.refuse("attention.head_count", "is " + std::to_string(config.heads) + ", which does not divide the width " +
+                                                std::to_string(config.width));
+    }
     config.key_width = from.count_or("attention.key_length", config.width / config.heads);
     config.value_width = from.count_or("attention.value_length", config.key_width);
     config.attention_scale = 1.0F / std::sqrt(static_cast<float>(config.key_width));

@@ -21,20 +21,11 @@
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
-#include <tokenworks/quant/convert.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Called with the bytes of weights packed so far; false cancels the load.
 using load_progress = std::function<bool(std::uint64_t bytes_done)>;
-
-/// Reads a small tensor, a norm or a bias, as floats.
-[[nodiscard]] inline std::vector<float> load_vector(const weight_source& source, const std::string& name, std::size_t length) {
-    const weight found = require(source, name, std::array{length});
-    std::vector<float> values(length);
-    quant::decode(found.type, found.bytes, values);
-    return values;
-}
 
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
@@ -86,23 +77,19 @@ public:
 
 private:
     [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns) {
-        const weight found = require(source_, name, std::array{rows, columns});
+        const weight found = require_real(source_, name, std::array{rows, columns});
         const dtype_info type = info(found.type);
         if(columns % type.block_size != 0) {
             raise_weight(source_, name, found.offset,
                          "rows of " + std::to_string(columns) + " are no multiple of the " + std::string{type.name} + " block");
         }
-        try {
-            kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_);
-            source_.release(found);
-            done_ += found.bytes.size();
-            if(progress_ && !progress_(done_)) {
-                throw cancelled_error("loading " + source_.label() + ": cancelled");
-            }
-            return packed;
-        } catch(const unsupported_error& problem) {
-            throw unsupported_error(source_.label() + ": tensor " + name + ": " + problem.what());
+        kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_);
+        source_.release(found);
+        done_ += found.bytes.size();
+        if(progress_ && !progress_(done_)) {
+            throw cancelled_error("loading " + source_.label() + ": cancelled");
         }
+        return packed;
     }
 
     [[nodiscard]] std::vector<float> optional_vector(const std::string& name, std::size_t length) {

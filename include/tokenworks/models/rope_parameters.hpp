@@ -13,7 +13,7 @@
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/gguf_source.hpp>
-#include <tokenworks/quant/convert.hpp>
+#include <tokenworks/models/weights.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -40,12 +40,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
         if(!found) {
             return {};
         }
-        if(found->extents != std::vector<std::size_t>{rope.width / 2}) {
-            raise_weight(weights, name, found->offset, "extents " + extents_text(found->extents) + ", expected [" +
-                                                           std::to_string(rope.width / 2) + "]");
-        }
-        std::vector<float> values(rope.width / 2);
-        quant::decode(found->type, found->bytes, values);
+        std::vector<float> values = load_vector(weights, name, rope.width / 2);
         for(const float value: values) {
             if(!std::isfinite(value) || !(value > 0)) {
                 raise_weight(weights, name, found->offset, "has a factor that is not above 0");
@@ -62,6 +57,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     }
     scaling.original_context = from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
     scaling.attention_factor = static_cast<double>(from.real_or("rope.scaling.attn_factor", 0));
+    scaling.beta_fast = static_cast<double>(from.real_or("rope.scaling.yarn_beta_fast", 32));
+    scaling.beta_slow = static_cast<double>(from.real_or("rope.scaling.yarn_beta_slow", 1));
     const std::string kind = from.text_or("rope.scaling.type", scaling.factor == 1 ? "none" : "linear");
     std::vector<float> long_factors = factors("rope_factors_long.weight");
     if(kind == "none") {

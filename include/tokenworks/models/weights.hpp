@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,6 +16,8 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/quant/convert.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -66,15 +69,39 @@ public:
         raise_weight(source, name, format_error::no_offset, "missing; expected extents " + extents_text(extents));
     }
     // Files may leave out leading extents of 1, or write them.
-    std::span<const std::size_t> have{found->extents};
-    while(have.size() > extents.size() && have.front() == 1) {
-        have = have.subspan(1);
-    }
-    if(!std::equal(have.begin(), have.end(), extents.begin(), extents.end())) {
+    const auto without_ones = [](std::span<const std::size_t> all) {
+        while(all.size() > 1 && all.front() == 1) {
+            all = all.subspan(1);
+        }
+        return all;
+    };
+    if(!std::ranges::equal(without_ones(found->extents), without_ones(extents))) {
         raise_weight(source, name, found->offset,
                      "extents " + extents_text(found->extents) + ", expected " + extents_text(extents));
     }
     return *std::move(found);
+}
+
+/// The same, of a type that holds real numbers.
+/// @throws format_error as above; unsupported_error naming the tensor and its type
+[[nodiscard]] inline weight require_real(const weight_source& source, const std::string& name,
+                                         std::span<const std::size_t> extents) {
+    weight found = require(source, name, extents);
+    try {
+        static_cast<void>(kernels::panel_format_of(found.type));
+    } catch(const unsupported_error& problem) {
+        throw unsupported_error(source.label() + ": tensor " + name + ": " + problem.what());
+    }
+    return found;
+}
+
+/// A small tensor, a norm or a bias, as floats.
+[[nodiscard]] inline std::vector<float> load_vector(const weight_source& source, const std::string& name,
+                                                    std::size_t length) {
+    const weight found = require_real(source, name, std::array{length});
+    std::vector<float> values(length);
+    quant::decode(found.type, found.bytes, values);
+    return values;
 }
 
 /// Tensors in the caller's memory, for tests and for models built in a program.

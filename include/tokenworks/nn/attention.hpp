@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/attention.hpp>
@@ -48,9 +51,14 @@ struct attention {
 
     /// @param x   [T,C]; the context says whose rows these are, and holds their caches
     /// @param to  [T,C]
+    /// @throws shape_error where the context's step has another number of rows, or a cache is of another shape
     void operator()(context& c, const activations& x, destination to) const {
         const arena::scope scratch{c.scratch};
         const std::size_t count = x.values().extent(0);
+        if(c.positions().size() != count) {
+            throw shape_error("attention: x has T=" + std::to_string(count) + ", the step's sequences have T=" +
+                              std::to_string(c.positions().size()));
+        }
         const rows q = c.scratch_rows(count, heads * key_width);
         const rows k = c.scratch_rows(count, kv_heads * key_width);
         const rows v = c.scratch_rows(count, kv_heads * value_width);

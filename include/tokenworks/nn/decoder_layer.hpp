@@ -49,6 +49,7 @@ struct decoder_layer {
             }
             branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
             branch(c, x, after_mlp, [&](destination to) { run_mlp(c, own ? *own : input, to); });
+            c.observe("layer", x);
             return;
         }
         {

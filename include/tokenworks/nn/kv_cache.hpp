@@ -105,7 +105,9 @@ public:
 
     /// Stores the keys and values of the next tokens in one layer, behind those that are counted.
     /// @param keys  [T, G*D]   @param values  [T, G*Dv]
+    /// @throws shape_error where they are not those of the model that the cache was made for; capacity_error
     void store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {
+        require_shape(layer, keys, values);
         require_room(keys.extent(0));
         write(layers_[layer].keys, keys, key_width_, how);
         write(layers_[layer].values, values, value_width_, how);
@@ -133,16 +135,27 @@ private:
         huge_buffer values;
     };
 
+    void require_shape(std::size_t layer, const_rows keys, const_rows values) const {
+        if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
+           values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
+            throw shape_error("kv_cache: keys " + to_string(keys.extents()) + " and values " + to_string(values.extents()) +
+                              " of layer " + std::to_string(layer) + " for a cache of " + std::to_string(layers_.size()) +
+                              " layers, G=" + std::to_string(kv_heads_) + ", D=" + std::to_string(key_width_) + " and " +
+                              std::to_string(value_width_));
+        }
+    }
+
     [[nodiscard]] std::size_t row_bytes(std::size_t width) const noexcept {
         return width / info(type_).block_size * info(type_).block_bytes;
     }
 
     [[nodiscard]] std::size_t bytes_of(std::size_t width) const {
         const auto count = checked_mul(kv_heads_, capacity_);
-        const auto total = count ? checked_mul(*count, row_bytes(width)) : std::nullopt;
+        const auto blocks = count ? checked_mul(*count, width / info(type_).block_size) : std::nullopt;
+        const auto total = blocks ? checked_mul(*blocks, info(type_).block_bytes) : std::nullopt;
         const auto size = total ? checked_size(*total) : std::nullopt;
         if(!size) {
-            throw argument_error("kv_cache: a capacity of " + std::to_string(capacity_) + " tokens is too large");
+            throw argument_error("kv_cache: a capacity of " + std::to_string(capacity_) + " tokens is too large for heads of width " + std::to_string(width));
         }
         return *size;
     }

@@ -56,14 +56,14 @@ inline constexpr int chains = 12; ///< independent sums, enough to hide the late
 /// The densest byte products the instruction set has; returns the operations done by `rounds` rounds.
 template <class Isa>
 struct byte_products {
-    static TOKENWORKS_INLINE double run(std::size_t rounds, std::int32_t* sink) {
-        std::int32_t sums[chains] = {};
+    static TOKENWORKS_INLINE double run(std::size_t rounds, std::uint32_t* sink) {
+        std::uint32_t sums[chains] = {};
         for(std::size_t i = 0; i < rounds; ++i) {
-            for(int j = 0; j < chains; ++j) {
-                sums[j] += static_cast<std::int32_t>(i & 127U) * j;
+            for(std::uint32_t j = 0; j < chains; ++j) {
+                sums[j] += static_cast<std::uint32_t>(i & 127U) * j;
             }
         }
-        for(const std::int32_t sum: sums) {
+        for(const std::uint32_t sum: sums) {
             *sink += sum;
         }
         return static_cast<double>(rounds) * chains * 2;
@@ -73,11 +73,11 @@ struct byte_products {
 #if TOKENWORKS_X86
 template <>
 struct byte_products<simd::avx512> {
-    TOKENWORKS_TARGET_AVX512 static double run(std::size_t rounds, std::int32_t* sink) {
+    TOKENWORKS_TARGET_AVX512 static double run(std::size_t rounds, std::uint32_t* sink) {
         __m512i sums[chains];
         const __m512i x = _mm512_set1_epi8(3);
         for(__m512i& sum: sums) {
-            sum = _mm512_set1_epi32(*sink);
+            sum = _mm512_set1_epi32(static_cast<int>(*sink));
         }
         for(std::size_t i = 0; i < rounds; ++i) {
             TOKENWORKS_UNROLL(12)
@@ -86,7 +86,7 @@ struct byte_products<simd::avx512> {
             }
         }
         for(const __m512i& sum: sums) {
-            std::int32_t first = 0;
+            std::uint32_t first = 0;
             std::memcpy(&first, &sum, sizeof first);
             *sink += first;
         }
@@ -96,12 +96,12 @@ struct byte_products<simd::avx512> {
 
 template <>
 struct byte_products<simd::avx2> {
-    TOKENWORKS_TARGET_AVX2 static double run(std::size_t rounds, std::int32_t* sink) {
+    TOKENWORKS_TARGET_AVX2 static double run(std::size_t rounds, std::uint32_t* sink) {
         __m256i sums[chains];
         __m256i x = _mm256_set1_epi8(static_cast<char>(*sink | 3));
         const __m256i ones = _mm256_set1_epi16(1);
         for(__m256i& sum: sums) {
-            sum = _mm256_set1_epi32(*sink);
+            sum = _mm256_set1_epi32(static_cast<int>(*sink));
         }
         for(std::size_t i = 0; i < rounds; ++i) {
             TOKENWORKS_UNROLL(12)
@@ -111,7 +111,7 @@ struct byte_products<simd::avx2> {
             }
         }
         for(const __m256i& sum: sums) {
-            *sink += _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
+            *sink += static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm256_castsi256_si128(sum)));
         }
         return static_cast<double>(rounds) * chains * 64;
     }
@@ -119,11 +119,11 @@ struct byte_products<simd::avx2> {
 #elif TOKENWORKS_ARM64
 template <>
 struct byte_products<simd::neon> {
-    TOKENWORKS_TARGET_NEON static double run(std::size_t rounds, std::int32_t* sink) {
+    TOKENWORKS_TARGET_NEON static double run(std::size_t rounds, std::uint32_t* sink) {
         int32x4_t sums[chains];
         const int8x16_t x = vdupq_n_s8(3);
         for(int32x4_t& sum: sums) {
-            sum = vdupq_n_s32(*sink);
+            sum = vdupq_n_s32(static_cast<std::int32_t>(*sink));
         }
         for(std::size_t i = 0; i < rounds; ++i) {
             for(int j = 0; j < chains; ++j) {
@@ -131,7 +131,7 @@ struct byte_products<simd::neon> {
             }
         }
         for(const int32x4_t& sum: sums) {
-            *sink += vaddvq_s32(sum);
+            *sink += static_cast<std::uint32_t>(vaddvq_s32(sum));
         }
         return static_cast<double>(rounds) * chains * 32;
     }
@@ -182,9 +182,9 @@ double best_rate(const execution& how, int slices, Slice slice) {
         kept[worker] += simd::dispatch<detail::read_loop>(how.set, static_cast<const float*>(part.data()), part.size());
         return static_cast<double>(part.size_bytes());
     });
-    std::vector<std::int32_t> sink(how.workers());
+    std::vector<std::uint32_t> sink(how.workers());
     limits.int8_operations_per_second = detail::best_rate(how, 7, [&](unsigned worker) {
-        std::int32_t own = sink[worker];
+        std::uint32_t own = sink[worker];
         const double done = simd::dispatch<detail::byte_products>(how.set, std::size_t{200'000}, &own);
         sink[worker] = own;
         return done;

@@ -143,7 +143,7 @@ public:
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
     [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const {
         if(!template_) {
-            throw unsupported_error(name_ + ": " + no_template_);
+            throw unsupported_error(no_template_);
         }
         return template_->encode(tokenizer(), messages);
     }
@@ -152,10 +152,16 @@ private:
     text_model(const io::gguf_file& file, const load_options& options) : name_{file.name()} {
         team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
         how_ = execution{options.set, team_.get()};
+        models::decoder_config config = models::config_of(file);
         if(models::has_vocabulary(file)) {
             tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
-            read_template(file);
+            if(tokenizer_->vocab_size() != config.vocab_size) {
+                throw format_error(name_, "tokenizer.ggml.tokens", format_error::no_offset,
+                                   "has " + std::to_string(tokenizer_->vocab_size()) + " tokens, the model has " +
+                                       std::to_string(config.vocab_size));
+            }
         }
+        read_template(file);
         std::uint64_t total = 0;
         for(const io::gguf_tensor& tensor: file.tensors()) {
             total += tensor.bytes;
@@ -165,19 +171,19 @@ private:
         if(options.on_progress) {
             progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
         }
-        network_ = std::make_unique<models::decoder>(models::config_of(file), weights, how_, progress);
-        if(tokenizer_ && tokenizer_->vocab_size() != network_->vocab_size()) {
-            throw format_error(name_, "tokenizer.ggml.tokens", format_error::no_offset,
-                               "has " + std::to_string(tokenizer_->vocab_size()) + " tokens, the embedding has " +
-                                   std::to_string(network_->vocab_size()));
+        network_ = std::make_unique<models::decoder>(std::move(config), weights, how_, progress);
+        // Norms and biases are not counted one by one.
+        if(progress && !progress(total)) {
+            throw cancelled_error("loading " + name_ + ": cancelled");
         }
     }
 
     /// A template that is not known is an error only for those who ask for it.
     void read_template(const io::gguf_file& file) {
+        no_template_ = name_ + ": the file has no chat template";
         if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
             try {
-                template_.emplace(*source);
+                template_.emplace(*source, name_);
             } catch(const unsupported_error& problem) {
                 no_template_ = problem.what();
             }
@@ -186,7 +192,7 @@ private:
 
     std::string name_;
     std::optional<codec::chat_template> template_;
-    std::string no_template_ = "the file has no chat template";
+    std::string no_template_;
     std::shared_ptr<team> team_;
     execution how_;
     std::unique_ptr<codec::tokenizer> tokenizer_;

@@ -1,0 +1,193 @@
+#include <tokenworks/nn/kv_cache.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+#include "nn/blocks.hpp"
+#include "support/catch.hpp"
+#include "support/weights.hpp"
+
+namespace tw = tokenworks;
+namespace nn = tokenworks::nn;
+using blocks::matrix;
+
+static_assert(std::is_nothrow_move_constructible_v<nn::kv_cache> && !std::is_copy_constructible_v<nn::kv_cache>);
+
+namespace {
+
+constexpr std::size_t layers = 2;
+constexpr std::size_t groups = 3;
+
+float as_float(float x) { return x; }
+float as_float(tw::f16 x) { return float{x}; }
+
+/// What the cache holds of token s, group g, as floats.
+template <class View>
+std::vector<float> held(const View& all, std::size_t s, std::size_t g) {
+    using element = std::remove_const_t<typename View::value_type>;
+    std::vector<float> out;
+    for(std::size_t i = 0; i < all.extent(2); ++i) {
+        if constexpr(std::is_same_v<element, tw::quant::q8_0>) {
+            float values[32];
+            tw::quant::decode(all(s, g, i), values);
+            out.insert(out.end(), values, values + 32);
+        } else {
+            out.push_back(as_float(all(s, g, i)));
+        }
+    }
+    return out;
+}
+
+/// A row as its storage type gives it back.
+std::vector<float> stored(tw::dtype type, std::span<const float> row) {
+    std::vector<std::byte> bytes(row.size() / tw::info(type).block_size * tw::info(type).block_bytes);
+    tw::quant::encode(type, row, bytes);
+    return support::decoded(type, bytes);
+}
+
+} // namespace
+
+TEST_CASE("kv_cache: what is stored comes back, rounded to the storage type", "[nn]") {
+    tw::thread_team three{3};
+    for(const tw::dtype type: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
+        for(const tw::isa set: tw::all_isas) {
+            if(!tw::is_supported(set)) {
+                continue;
+            }
+            INFO(tw::info(type).name << " on " << tw::name(set));
+            constexpr std::size_t key_width = 64;
+            constexpr std::size_t value_width = 32;
+            nn::kv_cache cache{layers, groups, key_width, value_width, 50, type};
+            const matrix keys{43, groups * key_width, 1};
+            const matrix values{43, groups * value_width, 2};
+            const matrix zeros{43, groups * key_width};
+            // In two parts, the second on threads; other layers must not disturb each other.
+            cache.store(0, keys.rows().slice(0, 3), values.rows().slice(0, 3), {set, nullptr});
+            cache.store(1, zeros.rows().slice(0, 3), values.rows().slice(0, 3), {set, nullptr});
+            cache.advance(3);
+            cache.store(0, keys.rows().slice(3, 40), values.rows().slice(3, 40), {set, &three});
+            cache.store(1, zeros.rows().slice(3, 40), values.rows().slice(3, 40), {set, &three});
+            cache.advance(40);
+            CHECK(cache.size() == 43);
+            cache.read(0, 43, [&](const auto& k, const auto& v) {
+                CHECK(k.extent(0) == 43);
+                CHECK(k.extent(1) == groups);
+                bool all = true;
+                for(std::size_t s = 0; s < 43; ++s) {
+                    for(std::size_t g = 0; g < groups; ++g) {
+                        const auto key = std::span{keys.values}.subspan((s * groups + g) * key_width, key_width);
+                        const auto value = std::span{values.values}.subspan((s * groups + g) * value_width, value_width);
+                        all = all && held(k, s, g) == stored(type, key) && held(v, s, g) == stored(type, value);
+                    }
+                }
+                CHECK(all);
+            });
+            cache.read(1, 43, [&](const auto& k, const auto&) {
+                CHECK(held(k, 42, 2) == std::vector<float>(key_width, 0.0F));
+            });
+        }
+    }
+}
+
+TEST_CASE("kv_cache: widths around the vector width", "[nn]") {
+    for(const std::size_t width: {std::size_t{1}, std::size_t{15}, std::size_t{16}, std::size_t{17}, std::size_t{80}}) {
+        support::for_each_isa([&](const tw::execution& how) {
+            nn::kv_cache cache{1, 2, width, width, 3};
+            const matrix keys{1, 2 * width, 1};
+            cache.store(0, keys.rows(), keys.rows(), how);
+            cache.read(0, 1, [&](const auto& k, const auto&) {
+                CHECK(held(k, 0, 1) == stored(tw::dtype::f16, std::span{keys.values}.subspan(width)));
+            });
+        });
+    }
+}
+
+TEST_CASE("kv_cache: what a token stores does not depend on the tokens around it", "[nn]") {
+    const matrix keys{20, groups * 32, 1};
+    for(const tw::dtype type: {tw::dtype::f16, tw::dtype::q8_0}) {
+        nn::kv_cache whole{1, groups, 32, 32, 20, type};
+        whole.store(0, keys.rows(), keys.rows(), {});
+        nn::kv_cache one_by_one{1, groups, 32, 32, 30, type};
+        for(std::size_t t = 0; t < 20; ++t) {
+            one_by_one.store(0, keys.rows().slice(t, 1), keys.rows().slice(t, 1), {});
+            one_by_one.advance(1);
+        }
+        whole.read(0, 20, [&](const auto& a, const auto&) {
+            one_by_one.read(0, 20, [&](const auto& b, const auto&) {
+                CHECK(held(a, 19, 2) == held(b, 19, 2));
+                CHECK(held(a, 7, 0) == held(b, 7, 0));
+            });
+        });
+    }
+}
+
+TEST_CASE("kv_cache: capacity", "[nn]") {
+    nn::kv_cache cache{1, 1, 4, 4, 5, tw::dtype::f32};
+    CHECK(cache.capacity() == 5);
+    CHECK(cache.type() == tw::dtype::f32);
+    CHECK(cache.bytes() == 2 * 5 * 4 * sizeof(float));
+    const matrix x{6, 4, 1};
+    CHECK_THROWS_WITH(cache.store(0, x.rows(), x.rows(), {}),
+                      ContainsSubstring("0 tokens and 6 more do not fit a context of 5"));
+    cache.store(0, x.rows().slice(0, 4), x.rows().slice(0, 4), {});
+    cache.advance(4);
+    CHECK_THROWS_WITH(cache.require_room(2), ContainsSubstring("4 tokens and 2 more do not fit a context of 5"));
+    CHECK_THROWS_AS(cache.require_room(std::numeric_limits<std::size_t>::max()), tw::capacity_error);
+    CHECK_THROWS_AS(cache.advance(2), tw::capacity_error);
+    CHECK_NOTHROW(cache.require_room(1));
+    CHECK(cache.size() == 4);
+
+    CHECK_THROWS_WITH(cache.truncate(5), ContainsSubstring("cannot keep 5 of 4 tokens"));
+    CHECK_THROWS_AS(cache.truncate(5), tw::argument_error);
+    cache.truncate(4);
+    cache.truncate(1);
+    CHECK(cache.size() == 1);
+    cache.read(0, 1, [&](const auto& k, const auto&) {
+        if constexpr(std::is_same_v<std::remove_const_t<typename std::remove_cvref_t<decltype(k)>::value_type>, float>) {
+            CHECK(k(0, 0, 3) == x.values[3]);
+        }
+    });
+    cache.truncate(0);
+    CHECK(cache.size() == 0);
+
+    nn::kv_cache moved = std::move(cache);
+    CHECK(moved.capacity() == 5);
+    nn::kv_cache empty{0, 1, 4, 4, 0};
+    CHECK(empty.bytes() == 0);
+    CHECK_THROWS_AS(empty.require_room(1), tw::capacity_error);
+}
+
+TEST_CASE("kv_cache: types and sizes that it refuses", "[nn]") {
+    CHECK_THROWS_WITH((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::bf16}), ContainsSubstring("of type bf16"));
+    CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::q4_0}), tw::unsupported_error);
+    CHECK_THROWS_WITH((nn::kv_cache{1, 1, 48, 32, 4, tw::dtype::q8_0}),
+                      ContainsSubstring("heads of width 48 and 32 are no whole q8_0 blocks"));
+    CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, 16, 4, tw::dtype::q8_0}), tw::argument_error);
+
+    constexpr std::size_t huge = std::numeric_limits<std::size_t>::max();
+    for(const tw::dtype type: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
+        INFO(tw::info(type).name);
+        CHECK_THROWS_WITH((nn::kv_cache{1, 4, 64, 64, huge / 4, type}), ContainsSubstring("is too large"));
+        CHECK_THROWS_AS((nn::kv_cache{1, huge / 2, 64, 64, 4, type}), tw::argument_error);
+        // A row of 2^64 bytes must not pass for one of none.
+        CHECK_THROWS_AS((nn::kv_cache{1, 1, (huge >> 2) + 1, 32, 1, type}), tw::argument_error);
+        CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, (huge >> 1) + 1, 1, type}), tw::argument_error);
+        CHECK_THROWS_AS((nn::kv_cache{1, 1, 64, 64, huge >> 12, type}), std::bad_alloc);
+    }
+}
+
+TEST_CASE("kv_cache: keys and values of another model's shape", "[nn]") {
+    nn::kv_cache cache{2, 2, 8, 4, 10};
+    const matrix keys{3, 16, 1};
+    const matrix values{3, 8, 1};
+    CHECK_NOTHROW(cache.store(1, keys.rows(), values.rows(), {}));
+    CHECK_THROWS_WITH(cache.store(2, keys.rows(), values.rows(), {}),
+                      ContainsSubstring("layer 2 for a cache of 2 layers, G=2, D=8 and 4"));
+    CHECK_THROWS_AS(cache.store(0, values.rows(), values.rows(), {}), tw::shape_error);
+    CHECK_THROWS_AS(cache.store(0, keys.rows(), keys.rows(), {}), tw::shape_error);
+    CHECK_THROWS_AS(cache.store(0, keys.rows().slice(0, 2), values.rows(), {}), tw::shape_error);
+}

@@ -1,0 +1,110 @@
+#include <tokenworks/nn/linear.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "nn/blocks.hpp"
+#include "reference/matmul.hpp"
+#include "support/catch.hpp"
+#include "support/weights.hpp"
+
+namespace tw = tokenworks;
+namespace nn = tokenworks::nn;
+using blocks::matrix;
+
+TEST_CASE("linear: out = x * weight^T + bias, on every instruction set", "[nn]") {
+    const blocks::dense plain{37, 65, 1};
+    const blocks::dense biased{37, 65, 2, true};
+    for(const blocks::dense* each: {&plain, &biased}) {
+        CHECK(each->layer.out_width() == 37);
+        CHECK(each->layer.in_width() == 65);
+        CHECK(each->layer.bytes() == 48 * 65 * sizeof(float)); // panels of 16 rows
+        for(const std::size_t count: {std::size_t{0}, std::size_t{1}, std::size_t{5}}) {
+            support::for_each_isa([&](const tw::execution& how) {
+                nn::context c{how};
+                const matrix x{count, 65, 3};
+                matrix out{count, 37, 4};
+                each->layer(c, nn::activations{c, x.rows()}, out.rows());
+                const reference::grid expected = reference::product(x.exact(), each->weight, each->bias);
+                INFO(tw::name(how.set) << " T=" << count);
+                CHECK(blocks::worst(expected.values, out.values) < blocks::float_bound);
+            });
+        }
+    }
+}
+
+TEST_CASE("linear: add_to adds, a plain view replaces", "[nn]") {
+    const blocks::dense layer{20, 32, 1, true};
+    nn::context c;
+    const matrix x{3, 32, 2};
+    matrix out{3, 20, 5};
+    const std::vector<float> before = out.values;
+    layer.layer(c, nn::activations{c, x.rows()}, nn::add_to(out.rows()));
+    reference::grid expected = reference::product(x.exact(), layer.weight, layer.bias);
+    for(std::size_t i = 0; i < before.size(); ++i) {
+        expected.values[i] += static_cast<double>(before[i]);
+    }
+    CHECK(blocks::worst(expected.values, out.values) < blocks::float_bound);
+}
+
+TEST_CASE("linear: weights in blocks multiply the rows' 8-bit form", "[nn]") {
+    for(const tw::dtype type: {tw::dtype::q4_1, tw::dtype::q8_0, tw::dtype::q6_k}) {
+        const std::vector<std::byte> bytes = support::random_blocks(type, 24 * 256, 7);
+        const nn::linear layer{tw::kernels::pack(type, bytes, 24, 256)};
+        const std::vector<float> weight = support::decoded(type, bytes);
+        nn::context c;
+        const matrix x{4, 256, 8};
+        matrix out{4, 24};
+        layer(c, nn::activations{c, x.rows()}, out.rows());
+        const std::vector<double> rounded = reference::rounded(x.values, 4, 256);
+        const std::vector<double> expected =
+            reference::matmul(std::span<const double>{rounded}, std::span<const float>{weight}, 4, 24, 256);
+        INFO(tw::info(type).name);
+        CHECK(blocks::worst(expected, out.values) < blocks::float_bound);
+    }
+}
+
+TEST_CASE("linear: the same bits on every number of threads", "[nn]") {
+    const blocks::dense layer{300, 64, 1, true};
+    const matrix x{9, 64, 2};
+    matrix alone{9, 300};
+    nn::context c;
+    layer.layer(c, nn::activations{c, x.rows()}, alone.rows());
+    for(const unsigned count: {2U, 3U, 5U}) {
+        tw::thread_team team{count};
+        nn::context shared{{.threads = &team}};
+        matrix out{9, 300};
+        layer.layer(shared, nn::activations{shared, x.rows()}, out.rows());
+        CHECK(support::same_bits(out.values, alone.values));
+    }
+}
+
+TEST_CASE("linear: a weight can be shared; an empty layer has no width", "[nn]") {
+    const blocks::dense owner{6, 8, 1};
+    const auto table = std::make_shared<const tw::kernels::packed_matrix>(
+        tw::kernels::pack(tw::dtype::f32, std::as_bytes(std::span{owner.weight}), 6, 8));
+    const nn::linear head{table};
+    CHECK(table.use_count() == 2);
+    CHECK(head.out_width() == 6);
+    const nn::linear empty;
+    CHECK(empty.out_width() == 0);
+    CHECK(empty.in_width() == 0);
+    CHECK(empty.bytes() == 0);
+}
+
+TEST_CASE("linear: extents that disagree", "[nn]") {
+    const blocks::dense layer{6, 8, 1};
+    CHECK_THROWS_WITH((nn::linear{tw::kernels::pack(tw::dtype::f32, std::as_bytes(std::span{layer.weight}), 6, 8),
+                                  std::vector<float>(7)}),
+                      ContainsSubstring("weight has N=6, bias has N=7"));
+    nn::context c;
+    matrix narrow{2, 7, 1};
+    matrix good{2, 8, 1};
+    matrix out{2, 6};
+    matrix wide{2, 5};
+    matrix tall{3, 6};
+    CHECK_THROWS_AS(layer.layer(c, nn::activations{c, narrow.rows()}, out.rows()), tw::shape_error);
+    CHECK_THROWS_AS(layer.layer(c, nn::activations{c, good.rows()}, wide.rows()), tw::shape_error);
+    CHECK_THROWS_AS(layer.layer(c, nn::activations{c, good.rows()}, tall.rows()), tw::shape_error);
+}

@@ -1,0 +1,92 @@
+#include <tokenworks/nn/mlp.hpp>
+
+#include <cstddef>
+#include <vector>
+
+#include "nn/blocks.hpp"
+#include "support/catch.hpp"
+
+namespace tw = tokenworks;
+namespace nn = tokenworks::nn;
+using blocks::dense;
+using blocks::matrix;
+using tw::kernels::activation_kind;
+
+namespace {
+
+constexpr std::size_t width = 33;
+constexpr std::size_t hidden = 70;
+
+struct layers {
+    dense gate{hidden, width, 1, true};
+    dense up{hidden, width, 2, true};
+    dense down{width, hidden, 3, true};
+    matrix x{5, width, 4};
+
+    [[nodiscard]] reference::grid expected(activation_kind kind, bool gated) const {
+        const reference::grid g = reference::product(x.exact(), gate.weight, gate.bias);
+        reference::grid u = reference::product(x.exact(), up.weight, up.bias);
+        for(std::size_t i = 0; i < u.values.size(); ++i) {
+            u.values[i] = gated ? reference::activate(kind, g.values[i]) * u.values[i]
+                                : reference::activate(kind, u.values[i]);
+        }
+        return reference::product(u, down.weight, down.bias);
+    }
+};
+
+} // namespace
+
+TEST_CASE("mlp: gated and plain, with every activation", "[nn]") {
+    using enum activation_kind;
+    const layers l;
+    for(const activation_kind kind: {silu, gelu, gelu_tanh, gelu_quick, relu, relu_squared, sigmoid, tanh, identity}) {
+        const nn::gated_mlp<tw::kernels::any_activation> gated{l.gate.layer, l.up.layer, l.down.layer, {kind}};
+        const nn::mlp<tw::kernels::any_activation> plain{l.up.layer, l.down.layer, {kind}};
+        support::for_each_isa([&](const tw::execution& how) {
+            INFO(tw::name(how.set) << " activation " << static_cast<int>(kind));
+            nn::context c{how};
+            matrix out{5, width};
+            gated(c, nn::activations{c, l.x.rows()}, out.rows());
+            CHECK(blocks::worst(l.expected(kind, true).values, out.values) < blocks::float_bound);
+            plain(c, nn::activations{c, l.x.rows()}, out.rows());
+            CHECK(blocks::worst(l.expected(kind, false).values, out.values) < blocks::float_bound);
+        });
+    }
+    CHECK(nn::gated_mlp<tw::kernels::silu>{l.gate.layer, l.up.layer, l.down.layer}.bytes() ==
+          l.gate.layer.bytes() + l.up.layer.bytes() + l.down.layer.bytes());
+    CHECK(nn::mlp<tw::kernels::silu>{l.up.layer, l.down.layer}.bytes() == l.up.layer.bytes() + l.down.layer.bytes());
+}
+
+TEST_CASE("mlp: an activation chosen at compile time gives the same bits; add_to adds; scratch is given back", "[nn]") {
+    const layers l;
+    nn::context c;
+    const nn::activations x{c, l.x.rows()};
+    const std::size_t before = c.scratch.mark().offset;
+    matrix dynamic{5, width};
+    nn::gated_mlp<tw::kernels::any_activation>{l.gate.layer, l.up.layer, l.down.layer, {activation_kind::gelu_tanh}}(
+        c, x, dynamic.rows());
+    CHECK(c.scratch.mark().offset == before);
+    const nn::gated_mlp<tw::kernels::gelu_tanh> fixed{l.gate.layer, l.up.layer, l.down.layer};
+    matrix out{5, width};
+    fixed(c, x, out.rows());
+    CHECK(support::same_bits(out.values, dynamic.values));
+
+    matrix sum{5, width, 9};
+    reference::grid expected = sum.exact();
+    for(std::size_t i = 0; i < expected.values.size(); ++i) {
+        expected.values[i] += l.expected(activation_kind::gelu_tanh, true).values[i];
+    }
+    fixed(c, x, nn::add_to(sum.rows()));
+    CHECK(blocks::worst(expected.values, sum.values) < blocks::float_bound);
+}
+
+TEST_CASE("mlp: widths that disagree", "[nn]") {
+    const layers l;
+    nn::context c;
+    matrix out{5, width};
+    const dense other{hidden + 1, width, 5};
+    const nn::gated_mlp<tw::kernels::silu> uneven{other.layer, l.up.layer, l.down.layer};
+    CHECK_THROWS_AS(uneven(c, nn::activations{c, l.x.rows()}, out.rows()), tw::shape_error);
+    const nn::mlp<tw::kernels::silu> loose{other.layer, l.down.layer};
+    CHECK_THROWS_AS(loose(c, nn::activations{c, l.x.rows()}, out.rows()), tw::shape_error);
+}
