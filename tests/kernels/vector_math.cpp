@@ -18,21 +18,18 @@ using namespace tokenworks;
 namespace {
 
 struct tanh_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& x, const simd::f32x16<Isa>&, float) {
         return kernels::detail::tanh<Isa>(x);
     }
 };
 struct sigmoid_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& x, const simd::f32x16<Isa>&, float) {
         return kernels::detail::sigmoid<Isa>(x);
     }
 };
 struct gelu_op {
-    static constexpr int operands = 1;
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& x, const simd::f32x16<Isa>&, float) {
         return kernels::detail::gelu<Isa>(x);
@@ -42,7 +39,8 @@ struct gelu_op {
 template <class Op>
 double worst_ulps(const execution& how, const std::vector<float>& x, double (*exact)(double)) {
     std::vector<float> out(x.size());
-    kernels::detail::map<Op>("test", view<const float, dyn>{x}, view<float, dyn>{out}, 0.0F, how);
+    kernels::detail::map("test", view<const float, dyn>{x}, view<float, dyn>{out}, 0.0F, how,
+                         kernels::detail::run_piece<Op>);
     double worst = 0;
     for(std::size_t i = 0; i < x.size(); ++i) {
         worst = std::max(worst, support::ulps(exact(static_cast<double>(x[i])), out[i]));
@@ -92,7 +90,8 @@ TEST_CASE("gelu: near zero and deep in the tail") {
         CHECK(worst_ulps<gelu_op>(how, x, reference::gelu) <= (how.set == isa::portable ? 8.0 + 12.9 * 12.9 / 2 : 8.0));
         const std::vector<float> zero = around({14.0F, 100.0F, 1e10F});
         std::vector<float> out(zero.size());
-        kernels::detail::map<gelu_op>("test", view<const float, dyn>{zero}, view<float, dyn>{out}, 0.0F, how);
+        kernels::detail::map("test", view<const float, dyn>{zero}, view<float, dyn>{out}, 0.0F, how,
+                             kernels::detail::run_piece<gelu_op>);
         bool limits = true;
         for(std::size_t i = 0; i < zero.size(); ++i) {
             limits = limits && out[i] == std::max(zero[i], 0.0F);

@@ -174,8 +174,8 @@ TEST_CASE("kv_cache: types and sizes that it refuses", "[nn]") {
         CHECK_THROWS_WITH((nn::kv_cache{1, 4, 64, 64, huge / 4, type}), ContainsSubstring("is too large"));
         CHECK_THROWS_AS((nn::kv_cache{1, huge / 2, 64, 64, 4, type}), tw::argument_error);
         // A row of 2^64 bytes must not pass for one of none.
-        CHECK_THROWS_AS((nn::kv_cache{1, 1, (huge >> 2) + 1, 32, 1, type}), tw::argument_error);
-        CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, (huge >> 1) + 1, 1, type}), tw::argument_error);
+        CHECK_THROWS_AS((nn::kv_cache{1, 1, (huge >> 2) + 1, 32, 4, type}), tw::argument_error);
+        CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, (huge >> 1) + 1, 4, type}), tw::argument_error);
         CHECK_THROWS_AS((nn::kv_cache{1, 1, 64, 64, huge >> 12, type}), std::bad_alloc);
     }
 }

@@ -42,13 +42,28 @@ inline quantized quantize(std::span<const float> x) {
             most = std::max(most, std::abs(value));
         }
         const bool empty = most < 1e-30F;
-        out.scales.push_back(empty ? 0.0F : most / 127.0F);
-        const float inverse = empty ? 0.0F : 127.0F / most;
-        for(const float value: block) {
-            const volatile float scaled = value * inverse; // rounded to float, whatever the compiler fuses
-            out.codes.push_back(static_cast<int>(std::nearbyint(scaled)));
+        double least = -1;
+        std::vector<int> best(32);
+        float scale = 0;
+        for(const int level: {127, 126, 125}) {
+            const float factor = empty ? 0.0F : static_cast<float>(level) / most * 256.0F;
+            std::vector<int> codes;
+            double error = 0; // in (1/256 code)^2, whole numbers
+            for(const float value: block) {
+                const volatile float scaled = value * factor; // rounded to float, whatever the compiler fuses
+                const double fixed = std::nearbyint(static_cast<double>(scaled));
+                codes.push_back(static_cast<int>(std::floor((fixed + 128) / 256)));
+                error += std::pow(fixed - 256.0 * codes.back(), 2);
+            }
+            codes.resize(32);
+            if(least < 0 || error / (level * level) < least) {
+                least = error / (level * level);
+                best = codes;
+                scale = empty ? 0.0F : most / static_cast<float>(level);
+            }
         }
-        out.codes.resize((out.codes.size() + 31) / 32 * 32);
+        out.scales.push_back(scale);
+        out.codes.insert(out.codes.end(), best.begin(), best.end());
     }
     return out;
 }

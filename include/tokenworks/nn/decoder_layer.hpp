@@ -3,6 +3,7 @@
 // The order of norms is what families differ in; it is data here, and the code reads like their papers' figures.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -41,8 +42,8 @@ struct decoder_layer {
     void operator()(context& c, rows x) const {
         const arena::scope scratch{c.scratch};
         if(parallel) {
-            const activations input = normalized(c, before_attention, x);
-            // Feed-forward may have a norm of its own; both read x as it was.
+            // Both read x as it was; feed-forward may have a norm of its own.
+            const activations input = before_attention ? (*before_attention)(c, x) : activations{c, copied(c, x)};
             std::optional<activations> own;
             if(before_mlp) {
                 own = (*before_mlp)(c, x);
@@ -69,6 +70,12 @@ struct decoder_layer {
 private:
     static activations normalized(context& c, const std::optional<norm>& layer, rows x) {
         return layer ? (*layer)(c, x) : activations{c, x};
+    }
+
+    static rows copied(context& c, rows x) {
+        const rows copy = c.scratch_rows(x.extent(0), x.extent(1));
+        std::ranges::copy(x.as_span(), copy.data());
+        return copy;
     }
 
     void run_mlp(context& c, const activations& input, destination to) const {
