@@ -34,7 +34,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// The next tokens of one sequence in a step.
 struct decoder_input {
     nn::kv_cache* cache = nullptr;             ///< what came before; extended by the tokens
-    std::span<const std::int32_t> tokens;      ///< ids, each in 0 … V-1
+    std::span<const std::int32_t> tokens{};    ///< ids, each in 0 … V-1
     enum class logits { none, last, all } want = logits::last;
 };
 

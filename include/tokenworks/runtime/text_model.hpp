@@ -36,10 +36,10 @@ namespace tokenworks::inline TOKENWORKS_ABI {
 
 struct load_options {
     unsigned threads = 0;                ///< of a team the model makes; 0: the usable physical cores
-    std::shared_ptr<team> shared_team;   ///< used instead, where set
+    std::shared_ptr<team> shared_team{}; ///< used instead, where set
     isa set = best_isa();
     /// Bytes of weights packed and in all; false cancels. Called from the loading thread.
-    std::function<bool(std::uint64_t done, std::uint64_t total)> on_progress;
+    std::function<bool(std::uint64_t done, std::uint64_t total)> on_progress{};
 };
 
 /// Immutable once loaded: share it by const reference. Every sequence has a state of its own.
