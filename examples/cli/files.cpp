@@ -1,5 +1,6 @@
 // The subcommands that read a model file without running it: info, tokenize, detokenize, quantize.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -352,7 +353,9 @@ std::uint32_t file_type(tw::dtype type) {
 } // namespace
 
 int quantize(const common_options& options, const quantize_options& what) {
-    const auto wanted = tw::find_dtype(std::string_view{what.type});
+    std::string lower = what.type;
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto wanted = tw::find_dtype(std::string_view{lower});
     if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
        wanted->type == tw::dtype::f64) {
         throw usage_error("TYPE: '" + tw::printable(what.type) +

@@ -136,33 +136,33 @@ TEST_CASE("store_keys on threads writes the same, nothing else, and allocates no
     std::size_t untouched = 0;
     for(std::size_t i = 0; i < one.memory.size(); ++i) {
         equal = equal && one.memory[i].bits == three.memory[i].bits;
-        untouched += std::isnan(static_cast<float>(one.memory[i])) ? 1 : 0;
+        untouched += std::isnan(static_cast<float>(one.memory[i])) ? 1U : 0U;
     }
     CHECK(equal);
-    CHECK(untouched == (128 - count) * groups * 64);
+    CHECK(untouched == (std::size_t{128} - count) * groups * 64);
 }
 
 TEST_CASE("key_blocks round capacity up, and refuse what does not fit") {
-    CHECK(key_blocks<f16>::storage_size(2, 17, 10) == 640U);
-    CHECK(key_blocks<quant::q8_0>::storage_size(2, 16, 64) == 4U);
+    CHECK(key_blocks<f16>::storage_size(2, 17, 10) == 1280U);
+    CHECK(key_blocks<quant::q8_0>::storage_size(2, 64, 64) == 16U);
     CHECK_THROWS_AS(key_blocks<quant::q8_0>::storage_size(2, 16, 40), shape_error);
     CHECK_THROWS_AS(key_blocks<f16>::storage_size(std::size_t{1} << 40, std::size_t{1} << 40, 64), shape_error);
     CHECK_THROWS_AS(key_blocks<f16>::storage_size(1, std::numeric_limits<std::size_t>::max(), 64), shape_error);
 
     cache<float> small{20, 8};
-    CHECK(small.keys.capacity() == 32);
-    std::vector<float> memory(64 * 3 * 8);
+    CHECK(small.keys.capacity() == 64);
+    std::vector<float> memory(128 * 3 * 8);
     const auto of = [&](std::size_t t, std::size_t g, std::size_t d) {
         return view<float, dyn, dyn, dyn>{memory.data(), t, g, d};
     };
-    CHECK_THROWS_WITH(kernels::store_keys(of(33, 2, 8), 0, small.keys),
-                      ContainsSubstring("store_keys: keys up to=33, the cache has room for=32"));
-    CHECK_THROWS_AS(kernels::store_keys(of(1, 2, 8), 32, small.keys), shape_error);
+    CHECK_THROWS_WITH(kernels::store_keys(of(65, 2, 8), 0, small.keys),
+                      ContainsSubstring("store_keys: keys up to=65, the cache has room for=64"));
+    CHECK_THROWS_AS(kernels::store_keys(of(1, 2, 8), 64, small.keys), shape_error);
     CHECK_THROWS_AS(kernels::store_keys(of(1, 2, 8), std::numeric_limits<std::size_t>::max(), small.keys), shape_error);
     CHECK_THROWS_WITH(kernels::store_keys(of(1, 3, 8), 0, small.keys), ContainsSubstring("keys have G=3, the cache has G=2"));
     CHECK_THROWS_WITH(kernels::store_keys(of(1, 2, 7), 0, small.keys), ContainsSubstring("keys have D=7, the cache has D=8"));
-    CHECK_THROWS_WITH(kernels::attention(of(1, 4, 8), small.keys, of(33, 2, 8), {}, of(1, 4, 8)),
-                      ContainsSubstring("v has S=33, k has room for S=32"));
+    CHECK_THROWS_WITH(kernels::attention(of(1, 4, 8), small.keys, of(65, 2, 8), {}, of(1, 4, 8)),
+                      ContainsSubstring("v has S=65, k has room for S=64"));
     CHECK_THROWS_WITH(kernels::attention(of(1, 4, 9), small.keys, of(3, 2, 8), {}, of(1, 4, 8)),
                       ContainsSubstring("q has D=9, k has D=8"));
 }

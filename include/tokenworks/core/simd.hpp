@@ -64,7 +64,7 @@ struct f32x16 {
     static TOKENWORKS_INLINE f32x16 broadcast(float x) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = x - vector{};
+            detail::spread<width>(x, r.v[i]);
         }
         return r;
     }
@@ -136,7 +136,9 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 operator*(const f32x16& a, float b) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            r.v[i] = a.v[i] * b;
+            vector all;
+            detail::spread<width>(b, all);
+            r.v[i] = a.v[i] * all;
         }
         return r;
     }
@@ -159,7 +161,8 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, float b, const f32x16& c) {
         f32x16 r = c;
         for(int i = 0; i < parts; ++i) {
-            const vector all = b - vector{};
+            vector all;
+            detail::spread<width>(b, all);
             detail::fuse<width>(a.v[i], all, r.v[i]);
         }
         return r;
@@ -203,7 +206,8 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 round(const f32x16& a) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            const vector magic = vector{} + 12582912.0F; // 1.5 * 2^23
+            vector magic;
+            detail::spread<width>(12582912.0F, magic); // 1.5 * 2^23
             const vector shifted = a.v[i] + magic;
             r.v[i] = shifted - magic;
         }
@@ -275,7 +279,18 @@ struct f32x16<portable<Architecture>> {
         return make([&](std::size_t i) { return a.v[i] * batch(b); });
     }
     friend TOKENWORKS_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
-        return make([&](std::size_t i) { return a.v[i] / b.v[i]; });
+        if constexpr(std::is_base_of_v<xsimd::neon, Architecture>) { // xsimd's quotient is rounded wrongly there
+            float x[lanes];
+            float y[lanes];
+            a.store(static_cast<float*>(x));
+            b.store(static_cast<float*>(y));
+            for(std::size_t i = 0; i < lanes; ++i) {
+                x[i] /= y[i];
+            }
+            return load(static_cast<const float*>(x));
+        } else {
+            return make([&](std::size_t i) { return a.v[i] / b.v[i]; });
+        }
     }
     friend TOKENWORKS_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
         return make([&](std::size_t i) { return xsimd::fma(a.v[i], b.v[i], c.v[i]); });

@@ -90,6 +90,17 @@ inline constexpr int rounding_as_set = 4;
 inline constexpr short all_lanes = -1;
 inline constexpr int less_than = 0x11; // ordered, quiet
 
+/// The same number in every lane.
+template <int Width>
+TOKENWORKS_INLINE void spread(float x, typename native<Width>::f32& out) {
+    const typename native<4>::f32 first = {x, 0, 0, 0};
+    if constexpr(Width == 16) {
+        out = __builtin_ia32_broadcastss512(first, typename native<16>::f32{}, static_cast<unsigned short>(all_lanes));
+    } else {
+        out = __builtin_ia32_vbroadcastss_ps256(first);
+    }
+}
+
 /// c = a * b + c, rounded once. Left to itself, GCC contracts a product only where every use of it is a sum, and with
 /// -mtune=znver4 not even always: the same code could then round differently in two places that must agree.
 template <int Width>
@@ -130,7 +141,8 @@ TOKENWORKS_INLINE void pick_less(const typename native<Width>::f32& a, const typ
                                  const typename native<Width>::f32& less, const typename native<Width>::f32& otherwise,
                                  typename native<Width>::f32& out) {
     if constexpr(Width == 16) {
-        const auto mask = __builtin_ia32_cmpps512_mask(a, b, less_than, static_cast<unsigned short>(all_lanes), rounding_as_set);
+        const auto mask =
+            __builtin_ia32_cmpps512_mask(a, b, less_than, static_cast<unsigned short>(all_lanes), rounding_as_set);
         out = __builtin_ia32_blendmps_512_mask(otherwise, less, mask);
     } else {
         out = __builtin_ia32_blendvps256(otherwise, less, __builtin_ia32_cmpps256(a, b, less_than));
@@ -140,6 +152,12 @@ TOKENWORKS_INLINE void pick_less(const typename native<Width>::f32& a, const typ
 #pragma GCC diagnostic pop
 
 #else
+
+/// The same number in every lane.
+template <int Width>
+TOKENWORKS_INLINE void spread(float x, typename native<Width>::f32& out) {
+    out = x - typename native<Width>::f32{}; // not +, which is not exact for -0
+}
 
 /// c = a * b + c, rounded once where the instruction set has such an operation.
 template <int Width>

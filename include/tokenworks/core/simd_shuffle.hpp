@@ -90,8 +90,7 @@ template <int Width>
 TOKENWORKS_INLINE void split_quarters(const typename native<Width>::f32& a, const typename native<Width>::f32& b,
                                       typename native<Width>::f32& even, typename native<Width>::f32& odd) {
     if constexpr(Width == 16) {
-        shuffle_lanes(a, b, even,
-                      std::index_sequence<0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27>{});
+        shuffle_lanes(a, b, even, std::index_sequence<0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27>{});
         shuffle_lanes(a, b, odd, std::index_sequence<4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31>{});
     } else {
         shuffle_lanes(a, b, even, std::index_sequence<0, 1, 2, 3, 8, 9, 10, 11>{});
@@ -175,7 +174,9 @@ TOKENWORKS_INLINE void join(const typename native<Width>::f32& even, const typen
 
 /// Whether lanes are held in the compiler's vector types, which the patterns above work on.
 template <class Isa>
-concept shuffles = requires { typename f32x16<Isa>::native; };
+concept shuffles = requires {
+    typename f32x16<Isa>::native;
+};
 
 /// 32 values as their even and their odd ones.
 template <class Isa>
@@ -252,8 +253,8 @@ TOKENWORKS_INLINE void transpose(const RowAt& row_at, float* to) {
                 detail::transpose_square<f32x16<Isa>::width>(square);
                 TOKENWORKS_UNROLL(16)
                 for(std::size_t i = 0; i < width; ++i) {
-                    *reinterpret_cast<typename f32x16<Isa>::native::f32_unaligned*>(
-                        to + (part * width + i) * lanes + block * width) = square[i];
+                    *reinterpret_cast<typename f32x16<Isa>::native::f32_unaligned*>(to + (part * width + i) * lanes +
+                                                                                    block * width) = square[i];
                 }
             }
         }

@@ -32,7 +32,7 @@ struct attention_row {
 template <class Isa>
 inline constexpr std::size_t most_rows_at_once = 6;
 template <class Architecture>
-inline constexpr std::size_t most_rows_at_once<simd::portable<Architecture>> = 2;
+inline constexpr std::size_t most_rows_at_once<simd::portable<Architecture>> = 3;
 template <class Isa>
 inline constexpr std::size_t vectors_at_once = 1;
 template <>
@@ -40,9 +40,9 @@ inline constexpr std::size_t vectors_at_once<simd::avx512> = 4;
 
 /// A block of keys for score_rows.
 struct key_stretch {
-    const void* keys;          ///< [vectors][…][16] of Element
+    const void* keys;          ///< [4][…][16] of Element
     std::size_t vector_stride; ///< elements from one vector of keys to the next
-    std::size_t vectors;
+    std::size_t vectors;       ///< that hold keys; more may be read, and their scores written
     std::size_t column; ///< which stretch of D this is
     std::size_t columns;
     float* scores; ///< [rows][key_block]
@@ -55,14 +55,8 @@ struct score_rows {
 
     static TOKENWORKS_INLINE void run(const attention_row* rows, std::size_t first, const key_stretch* stretch) {
         constexpr std::size_t step = vectors_at_once<Isa>;
-        std::size_t j = 0;
-        for(; j + step <= stretch->vectors; j += step) {
+        for(std::size_t j = 0; j < stretch->vectors; j += step) {
             multiply<step>(rows + first, *stretch, first, j);
-        }
-        if constexpr(step != 1) {
-            for(; j < stretch->vectors; ++j) {
-                multiply<1>(rows + first, *stretch, first, j);
-            }
         }
     }
 
@@ -218,7 +212,7 @@ TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, 
     }
 }
 
-/// Splits rows 0 … count - 1 into groups of 6, 3, 2 and 1 and calls body(std::integral_constant<Rows>, first) on each.
+/// Splits rows 0 … count - 1 into groups of 6, 3 and 1 and calls body(std::integral_constant<Rows>, first) on each.
 template <class Isa, class Body>
 TOKENWORKS_INLINE void for_row_groups(std::size_t count, const Body& body) {
     std::size_t i = 0;
@@ -226,15 +220,11 @@ TOKENWORKS_INLINE void for_row_groups(std::size_t count, const Body& body) {
         for(; i + 6 <= count; i += 6) {
             body(std::integral_constant<std::size_t, 6>{}, i);
         }
-        if(i + 3 <= count) {
-            body(std::integral_constant<std::size_t, 3>{}, i);
-            i += 3;
-        }
     }
-    for(; i + 2 <= count; i += 2) {
-        body(std::integral_constant<std::size_t, 2>{}, i);
+    for(; i + 3 <= count; i += 3) {
+        body(std::integral_constant<std::size_t, 3>{}, i);
     }
-    if(i < count) {
+    for(; i < count; ++i) {
         body(std::integral_constant<std::size_t, 1>{}, i);
     }
 }

@@ -167,6 +167,7 @@ struct block_source {
 /// The same for 8 bits.
 template <>
 struct block_source<q8_keys> {
+    using element = q8_keys;
     static constexpr bool is_turned = false;
 
     const q8_keys* data;

@@ -24,10 +24,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
 inline constexpr std::size_t most_tile_rows = 64; ///< queries times heads
 /// Up to so many rows read an element in place: making a block into floats first pays with more. Floats always are.
-template <class Element>
-inline constexpr std::size_t rows_in_place = 6;
-template <>
-inline constexpr std::size_t rows_in_place<float> = most_tile_rows;
+template <class Isa, class Element>
+inline constexpr std::size_t rows_in_place = std::is_same_v<Element, float> ? most_tile_rows
+                                             : simd::shuffles<Isa>          ? 6
+                                                                            : 0;
 inline constexpr float no_score = -std::numeric_limits<float>::infinity();
 
 /// One call of attention, as plain numbers; strides in floats.
@@ -117,18 +117,16 @@ struct weigh_rows {
 private:
     static TOKENWORKS_INLINE void weigh(const attention_numbers& task, attention_row& row, std::size_t begin,
                                         float* scores, float* sums) {
-        const bool masked = row.first > begin || row.last < begin + key_block;
+        float scale = task.scale;
+        if(row.first > begin || row.last < begin + key_block || task.slopes != nullptr || task.softcap != 0) {
+            finish_scores(task, row, begin, scores);
+            scale = 1.0F;
+        }
         vector s[4];
         vector most = vector::broadcast(no_score);
         TOKENWORKS_UNROLL(4)
         for(std::size_t j = 0; j < 4; ++j) {
-            s[j] = product(vector::load(scores + j * simd::lanes), task.scale);
-            if(task.softcap != 0) {
-                s[j] = product(tanh(s[j] * (1.0F / task.softcap)), task.softcap);
-            }
-            if(task.slopes != nullptr || masked) {
-                bias_and_mask(task, row, begin + j * simd::lanes, masked, s[j]);
-            }
+            s[j] = product(vector::load(scores + j * simd::lanes), scale);
             most = max(most, s[j]);
         }
         const float before = row.most;
@@ -152,20 +150,28 @@ private:
     /// a * b that no compiler merges with the sum or difference that follows.
     static TOKENWORKS_INLINE vector product(const vector& a, float b) { return fma(a, b, vector::zero()); }
 
-    static TOKENWORKS_INLINE void bias_and_mask(const attention_numbers& task, const attention_row& row,
-                                                std::size_t begin, bool masked, vector& s) {
+    /// From one key to another, negative where that lies before it.
+    static TOKENWORKS_INLINE vector distance(std::size_t from, std::size_t to) {
+        return vector::broadcast(static_cast<float>(static_cast<std::ptrdiff_t>(to - from)));
+    }
+
+    /// Whatever the scores of a block may need before the maximum: scale, soft-cap, bias, mask.
+    static TOKENWORKS_INLINE void finish_scores(const attention_numbers& task, const attention_row& row,
+                                                std::size_t begin, float* scores) {
         static constexpr float lane_numbers[simd::lanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-        const vector lane = vector::load(lane_numbers);
-        if(task.slopes != nullptr) {
-            const auto behind = static_cast<std::ptrdiff_t>(begin - row.position);
-            s = fma(lane + vector::broadcast(static_cast<float>(behind)), row.slope, s);
-        }
-        if(masked) {
-            const vector nothing = vector::broadcast(no_score);
-            const auto seen_from = static_cast<float>(static_cast<std::ptrdiff_t>(row.first - begin));
-            const auto seen_to = static_cast<float>(static_cast<std::ptrdiff_t>(row.last - begin));
-            s = select_less(lane, vector::broadcast(seen_from), nothing, s);
-            s = select_less(lane, vector::broadcast(seen_to), s, nothing);
+        const vector nothing = vector::broadcast(no_score);
+        for(std::size_t j = 0; j < key_block; j += simd::lanes) {
+            vector s = product(vector::load(scores + j), task.scale);
+            if(task.softcap != 0) {
+                s = product(tanh(s * (1.0F / task.softcap)), task.softcap);
+            }
+            const std::size_t first = begin + j;
+            const vector lane = vector::load(lane_numbers);
+            if(task.slopes != nullptr) {
+                s = fma(lane - distance(first, row.position), row.slope, s);
+            }
+            s = select_less(lane, distance(first, row.first), nothing, s);
+            select_less(lane, distance(first, row.last), s, nothing).store(scores + j);
         }
     }
 };
@@ -246,9 +252,9 @@ private:
                                         std::size_t count, float* scores, float* scratch) {
         key_stretch stretch{scratch, block_columns * simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes, 0,
                             task.key_width, scores};
-        if constexpr(Keys::is_turned) {
-            using element = typename Keys::element;
-            if(count <= rows_in_place<element>) {
+        using element = typename Keys::element;
+        if constexpr(Keys::is_turned && rows_in_place<Isa, element> != 0) {
+            if(count <= rows_in_place<Isa, element>) {
                 stretch.keys = keys.at(group, begin);
                 stretch.vector_stride = keys.vector_stride();
                 for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
@@ -273,9 +279,9 @@ private:
     template <class Isa>
     static TOKENWORKS_INLINE void add(const Values& values, std::size_t group, value_stretch stretch,
                                       const attention_row* rows, std::size_t count, float* scratch) {
-        if constexpr(Values::is_plain) {
-            using element = typename Values::element;
-            if(count <= rows_in_place<element> && stretch.columns % simd::lanes == 0) {
+        using element = typename Values::element;
+        if constexpr(Values::is_plain && rows_in_place<Isa, element> != 0) {
+            if(count <= rows_in_place<Isa, element> && stretch.columns % simd::lanes == 0) {
                 stretch.values = values.at(group, stretch.begin, stretch.column);
                 stretch.stride = values.key_stride;
                 for_row_groups<Isa>(count, [&](auto size, std::size_t i) {

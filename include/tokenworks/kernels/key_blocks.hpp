@@ -41,6 +41,7 @@ template <class T>
 class key_blocks {
 public:
     static constexpr std::size_t lanes = 16;
+    static constexpr std::size_t step = 64; ///< keys that attention reads at a time, whether they are all there or not
     using value_type = std::remove_const_t<T>;
     static constexpr bool is_q8 = std::same_as<value_type, quant::q8_0>;
     using plain_storage = std::conditional_t<is_q8, q8_keys, value_type>;
@@ -52,13 +53,13 @@ public:
 
     key_blocks() = default;
 
-    /// Elements of storage_type that a cache takes. Capacity is rounded up to whole blocks of 16 keys.
+    /// Elements of storage_type that a cache takes. Capacity is rounded up to a multiple of 64 keys.
     /// @throws shape_error where 8-bit keys are not a multiple of 32 wide, or the product overflows
     [[nodiscard]] static std::size_t storage_size(std::size_t groups, std::size_t capacity, std::size_t width) {
         if(is_q8 && width % quant::q8_0::size != 0) {
             detail::raise<shape_error>("key_blocks: D=" + std::to_string(width) + " is no multiple of 32, as q8_0 needs");
         }
-        const std::size_t blocks = capacity / lanes + (capacity % lanes != 0 ? 1 : 0);
+        const std::size_t blocks = (capacity / step + (capacity % step != 0 ? 1 : 0)) * (step / lanes);
         const std::size_t a_block = is_q8 ? width / quant::q8_0::size : width * lanes;
         return dims<3>{groups, blocks, a_block}.size();
     }
@@ -67,7 +68,7 @@ public:
     key_blocks(storage_type* data, std::size_t groups, std::size_t capacity, std::size_t width)
         : data_{data},
           groups_{groups},
-          capacity_{(capacity + lanes - 1) / lanes * lanes},
+          capacity_{(capacity + step - 1) / step * step},
           width_{width},
           group_stride_{groups == 0 ? 0 : storage_size(groups, capacity, width) / groups} {}
 

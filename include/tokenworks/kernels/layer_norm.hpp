@@ -4,6 +4,7 @@
 // large. Sums are those of row_sums.hpp.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -38,24 +39,36 @@ struct layer_norm_row {
         const float scale = 1.0F / std::sqrt(variance + epsilon);
         std::size_t i = 0;
         for(; i + simd::lanes <= length; i += simd::lanes) {
-            finish(vector::load(x + i), mean, scale, weight == nullptr ? unit() : vector::load(weight + i),
-                   bias == nullptr ? vector::zero() : vector::load(bias + i))
-                .store(out + i);
+            finish(x + i, weight == nullptr ? nullptr : weight + i, bias == nullptr ? nullptr : bias + i, mean, scale,
+                   out + i);
         }
         if(const std::size_t rest = length - i; rest != 0) {
-            const vector y = finish(simd::load_partial<Isa>(x + i, rest), mean, scale,
-                                    weight == nullptr ? unit() : simd::load_partial<Isa>(weight + i, rest),
-                                    bias == nullptr ? vector::zero() : simd::load_partial<Isa>(bias + i, rest));
-            simd::store_partial(y, out + i, rest);
+            float padded[3][simd::lanes] = {};
+            std::copy_n(x + i, rest, padded[0]);
+            if(weight != nullptr) {
+                std::copy_n(weight + i, rest, padded[1]);
+            }
+            if(bias != nullptr) {
+                std::copy_n(bias + i, rest, padded[2]);
+            }
+            finish(padded[0], weight == nullptr ? nullptr : padded[1], bias == nullptr ? nullptr : padded[2], mean,
+                   scale, padded[0]);
+            std::copy_n(padded[0], rest, out + i);
         }
     }
 
 private:
-    static TOKENWORKS_INLINE vector unit() { return vector::broadcast(1.0F); }
-
-    static TOKENWORKS_INLINE vector finish(const vector& x, float mean, float scale, const vector& weight,
-                                           const vector& bias) {
-        return fma((x - vector::broadcast(mean)) * scale, weight, bias);
+    /// Sixteen values.
+    static TOKENWORKS_INLINE void finish(const float* x, const float* weight, const float* bias, float mean,
+                                         float scale, float* out) {
+        vector y = (vector::load(x) - vector::broadcast(mean)) * scale;
+        if(weight != nullptr) {
+            y = y * vector::load(weight);
+        }
+        if(bias != nullptr) {
+            y = y + vector::load(bias);
+        }
+        y.store(out);
     }
 };
 

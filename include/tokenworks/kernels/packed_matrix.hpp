@@ -51,7 +51,7 @@ public:
                                                    "] is too large");
         }
         memory_ = huge_buffer{static_cast<std::size_t>(*total)};
-        if(rows % detail::panel_rows != 0) {
+        if(rows % detail::panel_rows != 0 && panel_bytes_ != 0) {
             std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);
         }
     }

@@ -50,20 +50,21 @@ template <class Isa>
 TOKENWORKS_INLINE float largest(const float* x, std::size_t length) {
     using vector = simd::f32x16<Isa>;
     constexpr float nothing = -std::numeric_limits<float>::infinity();
-    vector most[2] = {vector::broadcast(nothing), vector::broadcast(nothing)};
+    vector even = vector::broadcast(nothing);
+    vector odd = even;
     std::size_t i = 0;
     for(; i + 2 * simd::lanes <= length; i += 2 * simd::lanes) {
-        most[0] = max(most[0], vector::load(x + i));
-        most[1] = max(most[1], vector::load(x + i + simd::lanes));
+        even = max(even, vector::load(x + i));
+        odd = max(odd, vector::load(x + i + simd::lanes));
     }
     if(i + simd::lanes <= length) {
-        most[0] = max(most[0], vector::load(x + i));
+        even = max(even, vector::load(x + i));
         i += simd::lanes;
     }
     if(i < length) {
-        most[1] = max(most[1], simd::load_partial<Isa>(x + i, length - i, nothing));
+        odd = max(odd, simd::load_partial<Isa>(x + i, length - i, nothing));
     }
-    return simd::reduce_max(max(most[0], most[1]));
+    return simd::reduce_max(max(even, odd));
 }
 
 template <class Isa>

@@ -3,6 +3,8 @@
 // tests/kernels/vector_math.cpp.
 #pragma once
 
+#include <cstddef>
+
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/simd.hpp>
 
@@ -13,6 +15,7 @@ template <class Isa, std::size_t N>
 TOKENWORKS_INLINE simd::f32x16<Isa> polynomial(const simd::f32x16<Isa>& x, const float (&coefficients)[N]) {
     using vector = simd::f32x16<Isa>;
     vector p = vector::broadcast(coefficients[0]);
+    TOKENWORKS_UNROLL(16)
     for(std::size_t i = 1; i < N; ++i) {
         p = fma(p, x, vector::broadcast(coefficients[i]));
     }
