@@ -137,7 +137,7 @@ void time_ours(benchmark::State& state, const tw::execution& how, tw::dtype type
 }
 
 void time_pack(benchmark::State& state, const tw::execution& how, tw::dtype type) {
-    const shape s{1536, 576};
+    const shape s{576, 1536};
     const auto bytes = weights(type, s);
     for(auto _: state) {
         benchmark::DoNotOptimize(tw::kernels::pack(type, bytes, s.outputs, s.columns, how));

@@ -110,21 +110,18 @@ struct block_range {
     }
 };
 
-/// The squared error of a level, and whether it is below that of the best so far, both measured in values.
-struct level_error {
-    std::int64_t squared = -1; ///< in (1/256 code)^2; -1: none so far
-    std::int32_t level = code_levels[0];
-
-    TOKENWORKS_INLINE bool improve(std::int64_t other, std::int32_t other_level) noexcept {
-        const auto square = [](std::int64_t n) { return n * n; };
-        if(squared >= 0 && other * square(level) >= squared * square(other_level)) {
-            return false;
-        }
-        squared = other;
-        level = other_level;
-        return true;
-    }
-};
+/// The level with the smallest squared error, measured in values; the first of equals.
+/// @param errors  one a level, in (1/256 of its code)^2, at most 2^19
+[[nodiscard]] TOKENWORKS_INLINE std::int32_t best_level(const std::int32_t* errors) noexcept {
+    // Errors divide by level^2; all are brought to one denominator instead, below 2^47.
+    constexpr auto square = [](std::int64_t n) { return n * n; };
+    const std::int64_t first = errors[0] * square(code_levels[1] * code_levels[2]);
+    const std::int64_t second = errors[1] * square(code_levels[0] * code_levels[2]);
+    const std::int64_t third = errors[2] * square(code_levels[0] * code_levels[1]);
+    const std::int64_t least = second < first ? second : first;
+    const std::int32_t level = second < first ? code_levels[1] : code_levels[0];
+    return third < least ? code_levels[2] : level;
+}
 
 TOKENWORKS_INLINE void finish_block(quantized_block& out, float scale, std::int32_t first,
                                     std::int32_t second) noexcept {
@@ -165,30 +162,31 @@ struct block_quantizer {
             return;
         }
         const block_range range{most};
-        level_error best;
-        std::int32_t sums[2] = {0, 0};
-        for(const std::int32_t level: code_levels) {
+        std::int32_t fixed[32];
+        const auto make_fixed = [&](std::int32_t level) {
             const batch factor(range.factor(level));
-            std::int32_t fixed[32];
             for(std::size_t i = 0; i < 32; i += batch::size) {
                 const whole rounded = xsimd::nearbyint_as_int(batch::load_unaligned(x + i) * factor);
                 rounded.store_unaligned(fixed + i);
             }
-            std::int64_t error = 0;
+        };
+        std::int32_t errors[3] = {0, 0, 0};
+        for(std::size_t j = 0; j < 3; ++j) {
+            make_fixed(code_levels[j]);
             for(const std::int32_t value: fixed) {
                 const std::int32_t rest = value - code_of(value) * 256;
-                error += rest * rest;
-            }
-            if(best.improve(error, level)) {
-                sums[0] = sums[1] = 0;
-                for(std::size_t i = 0; i < 32; ++i) {
-                    const std::int32_t code = code_of(fixed[i]);
-                    out.codes[i] = static_cast<std::int8_t>(code);
-                    sums[i / 16] += code;
-                }
+                errors[j] += rest * rest;
             }
         }
-        finish_block(out, range.scale(best.level), sums[0], sums[1]);
+        const std::int32_t level = best_level(errors);
+        make_fixed(level);
+        std::int32_t sums[2] = {0, 0};
+        for(std::size_t i = 0; i < 32; ++i) {
+            const std::int32_t code = code_of(fixed[i]);
+            out.codes[i] = static_cast<std::int8_t>(code);
+            sums[i / 16] += code;
+        }
+        finish_block(out, range.scale(level), sums[0], sums[1]);
     }
 };
 
@@ -197,13 +195,15 @@ struct block_quantizer {
 template <>
 struct block_quantizer<simd::avx2> {
     TOKENWORKS_TARGET_AVX2 static inline void run(const float* x, quantized_block& out) noexcept {
-        const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-        __m256i wide = _mm256_setzero_si256();
+        __m256 values[4];
+        __m256i wide[4];
+        TOKENWORKS_UNROLL(4)
         for(int i = 0; i < 4; ++i) {
-            const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 8 * i));
-            wide = _mm256_max_epu32(wide, _mm256_and_si256(bits, magnitude));
+            values[i] = _mm256_loadu_ps(x + 8 * i);
+            wide[i] = _mm256_and_si256(_mm256_castps_si256(values[i]), _mm256_set1_epi32(0x7fffffff));
         }
-        __m128i most = _mm_max_epu32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+        wide[0] = _mm256_max_epu32(_mm256_max_epu32(wide[0], wide[1]), _mm256_max_epu32(wide[2], wide[3]));
+        __m128i most = _mm_max_epu32(_mm256_castsi256_si128(wide[0]), _mm256_extracti128_si256(wide[0], 1));
         most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4e));
         most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xb1));
         const auto bits = static_cast<std::uint32_t>(_mm_cvtsi128_si32(most));
@@ -212,43 +212,56 @@ struct block_quantizer<simd::avx2> {
             return;
         }
         const block_range range{bits};
-        level_error best;
-        __m256i codes[4] = {wide, wide, wide, wide};
-        for(const std::int32_t level: code_levels) {
-            const __m256 factor = _mm256_set1_ps(range.factor(level));
-            __m256i rounded[4];
-            __m256i rests[4];
-            for(int i = 0; i < 4; ++i) {
-                const __m256i fixed = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), factor));
-                rounded[i] = _mm256_srai_epi32(_mm256_add_epi32(fixed, _mm256_set1_epi32(128)), 8);
-                rests[i] = _mm256_sub_epi32(fixed, _mm256_slli_epi32(rounded[i], 8));
-            }
-            const __m256i low = _mm256_packs_epi32(rests[0], rests[1]);
-            const __m256i high = _mm256_packs_epi32(rests[2], rests[3]);
-            const __m256i squares = _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high));
-            if(best.improve(sum_of(squares), level)) {
-                for(int i = 0; i < 4; ++i) {
-                    codes[i] = rounded[i];
-                }
-            }
+        // Which level wins is chance, so nothing branches on it.
+        __m256i squares[3];
+        TOKENWORKS_UNROLL(3)
+        for(int i = 0; i < 3; ++i) {
+            fixed_values fixed;
+            fixed.make(values, range.factor(code_levels[i]));
+            squares[i] = _mm256_add_epi32(squared_rests(fixed.low), squared_rests(fixed.high));
         }
-        std::int32_t sums[2];
-        for(int i = 0; i < 2; ++i) {
-            const __m256i a = codes[2 * i];
-            const __m256i b = codes[2 * i + 1];
-            const __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-            const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(out.codes + 16 * i), bytes);
-            sums[i] = sum_of(_mm256_add_epi32(a, b));
-        }
-        finish_block(out, range.scale(best.level), sums[0], sums[1]);
+        const __m256i pairs =
+            _mm256_hadd_epi32(_mm256_hadd_epi32(squares[0], squares[1]), _mm256_hadd_epi32(squares[2], squares[2]));
+        std::int32_t errors[4];
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(errors),
+                         _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
+        const std::int32_t level = best_level(errors);
+
+        fixed_values fixed;
+        fixed.make(values, range.factor(level));
+        const __m256i half = _mm256_set1_epi16(128);
+        const __m256i low = _mm256_srai_epi16(_mm256_add_epi16(fixed.low, half), 8);
+        const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(fixed.high, half), 8);
+        const __m256i codes =
+            _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), codes);
+        // Sums of eight unsigned bytes each, 128 too large.
+        const __m256i eights = _mm256_sad_epu8(_mm256_xor_si256(codes, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+        const __m256i halves = _mm256_add_epi64(eights, _mm256_shuffle_epi32(eights, 0x4e));
+        finish_block(out, range.scale(level), _mm256_cvtsi256_si32(halves) - 16 * 128,
+                     _mm_cvtsi128_si32(_mm256_extracti128_si256(halves, 1)) - 16 * 128);
     }
 
 private:
-    TOKENWORKS_TARGET_AVX2 static inline std::int32_t sum_of(__m256i lanes) noexcept {
-        __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
-        sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-        return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+    /// 32 values with 8 fraction bits in 16, in the order that packing leaves them in.
+    struct fixed_values {
+        __m256i low;
+        __m256i high;
+
+        TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void make(const __m256 (&values)[4], float factor) noexcept {
+            const __m256 all = _mm256_set1_ps(factor);
+            low = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(values[0], all)),
+                                     _mm256_cvtps_epi32(_mm256_mul_ps(values[1], all)));
+            high = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(values[2], all)),
+                                      _mm256_cvtps_epi32(_mm256_mul_ps(values[3], all)));
+        }
+    };
+
+    TOKENWORKS_TARGET_AVX2 static TOKENWORKS_INLINE __m256i squared_rests(const __m256i& fixed) noexcept {
+        const __m256i half = _mm256_set1_epi16(128);
+        const __m256i rest =
+            _mm256_sub_epi16(_mm256_and_si256(_mm256_add_epi16(fixed, half), _mm256_set1_epi16(255)), half);
+        return _mm256_madd_epi16(rest, rest);
     }
 };
 
@@ -272,30 +285,34 @@ struct block_quantizer<simd::neon> {
             return;
         }
         const block_range range{bits};
-        level_error best;
-        std::int32_t sums[2] = {0, 0};
-        for(const std::int32_t level: code_levels) {
-            const float factor = range.factor(level);
-            int32x4_t rounded[8];
+        std::int32_t errors[3];
+        for(int j = 0; j < 3; ++j) {
+            const float factor = range.factor(code_levels[j]);
             int32x4_t squares = vdupq_n_s32(0);
             for(int i = 0; i < 8; ++i) {
                 const int32x4_t fixed = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4 * i), factor));
-                rounded[i] = vshrq_n_s32(vaddq_s32(fixed, vdupq_n_s32(128)), 8);
-                const int32x4_t rest = vsubq_s32(fixed, vshlq_n_s32(rounded[i], 8));
+                const int32x4_t code = vshrq_n_s32(vaddq_s32(fixed, vdupq_n_s32(128)), 8);
+                const int32x4_t rest = vsubq_s32(fixed, vshlq_n_s32(code, 8));
                 squares = vmlaq_s32(squares, rest, rest);
             }
-            if(!best.improve(vaddvq_s32(squares), level)) {
-                continue;
-            }
-            for(int i = 0; i < 2; ++i) {
-                const int16x8_t low = vcombine_s16(vqmovn_s32(rounded[4 * i]), vqmovn_s32(rounded[4 * i + 1]));
-                const int16x8_t high = vcombine_s16(vqmovn_s32(rounded[4 * i + 2]), vqmovn_s32(rounded[4 * i + 3]));
-                const int8x16_t codes = vcombine_s8(vqmovn_s16(low), vqmovn_s16(high));
-                vst1q_s8(out.codes + 16 * i, codes);
-                sums[i] = vaddlvq_s8(codes);
-            }
+            errors[j] = vaddvq_s32(squares);
         }
-        finish_block(out, range.scale(best.level), sums[0], sums[1]);
+        const std::int32_t level = best_level(errors);
+        const float factor = range.factor(level);
+        std::int32_t sums[2];
+        for(int i = 0; i < 2; ++i) {
+            int32x4_t rounded[4];
+            for(int j = 0; j < 4; ++j) {
+                const int32x4_t fixed = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 16 * i + 4 * j), factor));
+                rounded[j] = vshrq_n_s32(vaddq_s32(fixed, vdupq_n_s32(128)), 8);
+            }
+            const int16x8_t low = vcombine_s16(vqmovn_s32(rounded[0]), vqmovn_s32(rounded[1]));
+            const int16x8_t high = vcombine_s16(vqmovn_s32(rounded[2]), vqmovn_s32(rounded[3]));
+            const int8x16_t codes = vcombine_s8(vqmovn_s16(low), vqmovn_s16(high));
+            vst1q_s8(out.codes + 16 * i, codes);
+            sums[i] = vaddlvq_s8(codes);
+        }
+        finish_block(out, range.scale(level), sums[0], sums[1]);
     }
 };
 
