@@ -38,7 +38,6 @@ std::vector<float> run(const decoder& model, std::span<const std::int32_t> ids, 
     }
     const std::size_t v = model.vocab_size();
     std::vector<float> logits(ids.size() * v);
-    std::vector<float> of_step;
     for(std::size_t at = 0; at < ids.size(); at += chunk) {
         const std::size_t count = std::min(chunk, ids.size() - at);
         std::vector<decoder_input> inputs;
