@@ -1,5 +1,5 @@
-// The gated unit between SmolLM2's feed-forward matrices, 64 rows of 1536: a plain loop with std::exp, Eigen, ours; then
-// every activation. Reports values a second.
+// The gated unit between SmolLM2's feed-forward matrices, 64 rows of 1536: a plain loop with std::exp, Eigen, ours;
+// then every activation. Reports values a second.
 #include <array>
 #include <cmath>
 #include <cstddef>

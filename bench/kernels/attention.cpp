@@ -1,5 +1,5 @@
-// Attention with SmolLM2's heads (9 queries, 3 keys, width 64): a prompt of 512 tokens, and one token after 512 and 4096.
-// A plain loop, Eigen (scores as a matrix, head by head), and ours for every storage of keys and values. Reports
+// Attention with SmolLM2's heads (9 queries, 3 keys, width 64): a prompt of 512 tokens, and one token after 512 and
+// 4096. A plain loop, Eigen (scores as a matrix, head by head), and ours for every storage of keys and values. Reports
 // floating-point operations a second for the prompt, and bytes of keys and values a second for the token.
 #include <algorithm>
 #include <cmath>
@@ -38,11 +38,9 @@ struct storage {
     std::vector<typename key_blocks<T>::plain_storage> blocks;
 
     storage(std::size_t count, const std::vector<float>& wide_k, const std::vector<float>& wide_v)
-        : keys{count},
-          k{narrow(wide_k)},
-          v{narrow(wide_v)},
-          blocks(key_blocks<T>::storage_size(groups, count, width)) {
-        tw::kernels::store_keys(tw::strided_view<const float, dyn, dyn, dyn>{wide_k.data(), tw::dims<3>{count, groups, width},
+        : keys{count}, k{narrow(wide_k)}, v{narrow(wide_v)}, blocks(key_blocks<T>::storage_size(groups, count, width)) {
+        tw::kernels::store_keys(tw::strided_view<const float, dyn, dyn, dyn>{wide_k.data(),
+                                                                             tw::dims<3>{count, groups, width},
                                                                              {width, count * width, 1}},
                                 0, key_blocks<T>{blocks.data(), groups, count, width});
     }
@@ -77,8 +75,8 @@ struct data {
     }
     [[nodiscard]] tw::view<float, dyn, dyn, dyn> to() { return {out.data(), tw::dims<3>{queries, heads, width}}; }
     [[nodiscard]] double operations() const {
-        const auto seen = static_cast<double>(queries) * (static_cast<double>(keys) -
-                                                          (static_cast<double>(queries) - 1) / 2);
+        const auto seen =
+            static_cast<double>(queries) * (static_cast<double>(keys) - (static_cast<double>(queries) - 1) / 2);
         return seen * heads * width * 4;
     }
 };
@@ -171,7 +169,8 @@ void add(const std::string& shape, const std::string& type, std::size_t queries,
             if(turned) {
                 tw::kernels::attention(of.from(), memory.turned(), memory.rows(memory.v), of.options(), of.to(), how);
             } else {
-                tw::kernels::attention(of.from(), memory.rows(memory.k), memory.rows(memory.v), of.options(), of.to(), how);
+                tw::kernels::attention(of.from(), memory.rows(memory.k), memory.rows(memory.v), of.options(), of.to(),
+                                       how);
             }
         });
     };

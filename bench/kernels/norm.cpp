@@ -1,4 +1,5 @@
-// RMS and layer normalisation of 512 rows of SmolLM2's width: a plain loop, Eigen, ours. Reports bytes read and written.
+// RMS and layer normalisation of 512 rows of SmolLM2's width: a plain loop, Eigen, ours. Reports bytes read and
+// written.
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -98,13 +99,13 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark("rms_norm/plain", [](benchmark::State& s) { time(s, plain_rms, plain_rms); });
     benchmark::RegisterBenchmark("rms_norm/eigen", [](benchmark::State& s) { time(s, plain_rms, eigen_rms); });
     bench::for_each_execution("rms_norm", [](benchmark::State& s, const tw::execution& how) {
-        time(s, plain_rms, [&](data& d) { tw::kernels::rms_norm(d.from(), d.weight, d.to(), {.epsilon = epsilon}, how); });
+        time(s, plain_rms,
+             [&](data& d) { tw::kernels::rms_norm(d.from(), d.weight, d.to(), {.epsilon = epsilon}, how); });
     });
     benchmark::RegisterBenchmark("layer_norm/plain", [](benchmark::State& s) { time(s, plain_layer, plain_layer); });
     bench::for_each_execution("layer_norm", [](benchmark::State& s, const tw::execution& how) {
-        time(s, plain_layer, [&](data& d) {
-            tw::kernels::layer_norm(d.from(), d.weight, d.bias, d.to(), {.epsilon = epsilon}, how);
-        });
+        time(s, plain_layer,
+             [&](data& d) { tw::kernels::layer_norm(d.from(), d.weight, d.bias, d.to(), {.epsilon = epsilon}, how); });
     });
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();

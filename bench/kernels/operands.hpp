@@ -50,14 +50,17 @@ void for_each_execution(const std::string& name, Body body) {
     for(const tokenworks::isa set: tokenworks::all_isas) {
         if(tokenworks::is_supported(set)) {
             benchmark::RegisterBenchmark((name + "/" + std::string{tokenworks::name(set)}).c_str(),
-                                         [=](benchmark::State& state) { body(state, tokenworks::execution{set, nullptr}); });
+                                         [=](benchmark::State& state) {
+                                             body(state, tokenworks::execution{set, nullptr});
+                                         });
         }
     }
-    benchmark::RegisterBenchmark((name + "/" + std::string{tokenworks::name(tokenworks::best_isa())} + "/2_threads").c_str(),
-                                 [=](benchmark::State& state) {
-                                     tokenworks::thread_team threads{2};
-                                     body(state, tokenworks::execution{tokenworks::best_isa(), &threads});
-                                 })
+    benchmark::RegisterBenchmark(
+        (name + "/" + std::string{tokenworks::name(tokenworks::best_isa())} + "/2_threads").c_str(),
+        [=](benchmark::State& state) {
+            tokenworks::thread_team threads{2};
+            body(state, tokenworks::execution{tokenworks::best_isa(), &threads});
+        })
         ->UseRealTime();
 }
 

@@ -92,13 +92,13 @@ void time_angles(benchmark::State& state) {
 int main(int argc, char** argv) {
     for(const rope_pairing pairing: {rope_pairing::halves, rope_pairing::interleaved}) {
         const std::string name = pairing == rope_pairing::halves ? "rope/halves" : "rope/interleaved";
-        benchmark::RegisterBenchmark((name + "/plain").c_str(),
-                                     [=](benchmark::State& s) { time(s, pairing, plain); });
+        benchmark::RegisterBenchmark((name + "/plain").c_str(), [=](benchmark::State& s) { time(s, pairing, plain); });
         bench::for_each_execution(name, [=](benchmark::State& s, const tw::execution& how) {
             time(s, pairing, [&](data& d) {
                 const tw::dims<3> shape{tokens, heads, width};
                 tw::kernels::rope(tw::view<const float, dyn, dyn, dyn>{d.x.data(), shape}, data::angles(d.cosines),
-                                  data::angles(d.sines), pairing, tw::view<float, dyn, dyn, dyn>{d.out.data(), shape}, how);
+                                  data::angles(d.sines), pairing, tw::view<float, dyn, dyn, dyn>{d.out.data(), shape},
+                                  how);
             });
         });
     }

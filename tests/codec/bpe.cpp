@@ -48,7 +48,8 @@ TEST_CASE("a byte without a token is left out and separates its neighbours", "[c
     d.tokens.insert(d.tokens.end(), {"\xC3\xAF", "\xC2\xBB", "\xC2\xBD"}); // the bytes EF BB and BD, as they are spelt
     CHECK(encode(d, "\xEF") == std::vector<token_id>{8});
     CHECK(encode(d, "\xFF") == std::vector<token_id>{8, 10}); // U+FFFD, as far as there are tokens
-    CHECK(encode(d, "a\xFF" "b") == std::vector<token_id>{0, 8, 10, 1});
+    CHECK(encode(d, "a\xFF"
+                    "b") == std::vector<token_id>{0, 8, 10, 1});
 }
 
 TEST_CASE("long words merge as short ones do", "[codec]") {
@@ -95,8 +96,8 @@ TEST_CASE("byte-level BPE gives the ids of the reference", "[codec]") {
     const golden::vocabulary_file file{"bpe"};
     const std::vector<std::string> strings = golden::strings();
     REQUIRE(strings.size() >= 600);
-    const std::string kind = GENERATE("gpt-2", "smollm", "llama-bpe", "qwen2", "falcon", "deepseek-llm", "deepseek-coder",
-                                      "default");
+    const std::string kind =
+        GENERATE("gpt-2", "smollm", "llama-bpe", "qwen2", "falcon", "deepseek-llm", "deepseek-coder", "default");
     const tokenizer tokens{file.data("gpt2", kind)};
     const auto expected = golden::ids(kind);
     REQUIRE(expected.size() == strings.size());
@@ -116,8 +117,9 @@ TEST_CASE("byte-level BPE gives the ids of the reference", "[codec]") {
 TEST_CASE("a hundred thousand letters take no quadratic time", "[codec]") {
     const golden::vocabulary_file file{"bpe"};
     const tokenizer tokens{file.data("gpt2", "gpt-2")};
-    const std::string text = GENERATE(std::string(100'000, 'a'), std::string(100'000, ' '), std::string(100'000, '\n'),
-                                      std::string(100'000, '7'), std::string(100'000, '!'), std::string(100'000, '\xFF'));
+    const std::string text =
+        GENERATE(std::string(100'000, 'a'), std::string(100'000, ' '), std::string(100'000, '\n'),
+                 std::string(100'000, '7'), std::string(100'000, '!'), std::string(100'000, '\xFF'));
     // A quadratic method would look at 10^10 pairs, which takes minutes; the test's time limit catches that.
     const std::vector<token_id> ids = tokens.encode(text);
     CHECK(tokens.decode(ids) == text);
@@ -140,5 +142,6 @@ TEST_CASE("what byte-level BPE refuses", "[codec]") {
     REQUIRE_THROWS_WITH(tokenizer{d}, "letters.gguf: tokenizer.ggml.pre: unknown pre-tokenizer \"no-such\\x0a\"");
     d = letters();
     d.merges.clear();
-    REQUIRE_THROWS_WITH(tokenizer{d}, "letters.gguf: tokenizer.ggml.merges: absent, although token 3 is longer than a byte");
+    REQUIRE_THROWS_WITH(tokenizer{d},
+                        "letters.gguf: tokenizer.ggml.merges: absent, although token 3 is longer than a byte");
 }

@@ -57,7 +57,7 @@ using list = std::vector<std::string>;
 
 TEST_CASE("pieces merge by score, then from the left", "[codec]") {
     const pieces p{{blank, "a", "b", "aa", "ab", "aab", std::string{blank} + "a"}};
-    CHECK(p.encode("aab", false) == list{"aab"});  // "aa" before "ab", then "aab"
+    CHECK(p.encode("aab", false) == list{"aab"}); // "aa" before "ab", then "aab"
     CHECK(p.encode("aaab", false) == list{"aa", "ab"});
     CHECK(p.encode("aaa", false) == list{"aa", "a"});
     CHECK(p.encode("a", true) == list{std::string{blank} + "a"});
@@ -91,7 +91,8 @@ TEST_CASE("without byte tokens the unknown token stands for a character", "[code
     const vocabulary_data d = p.data(false);
     const tokenizer tokens{d};
     CHECK_FALSE(tokens.vocabulary().has_all_bytes());
-    CHECK(tokens.encode("a\xC3\xA9" "a\xFF") == std::vector<token_id>{4, 0, 4, 0});
+    CHECK(tokens.encode("a\xC3\xA9"
+                        "a\xFF") == std::vector<token_id>{4, 0, 4, 0});
     CHECK(tokens.encode(blank) == std::vector<token_id>{3});
     vocabulary_data none = d;
     none.types[0] = 1;
@@ -134,6 +135,7 @@ TEST_CASE("SentencePiece BPE gives the ids of the reference", "[codec]") {
 TEST_CASE("a long text without blanks takes no quadratic time", "[codec]") {
     const golden::vocabulary_file file{"llama"};
     const tokenizer tokens{file.data("llama")};
-    const std::string text = GENERATE(std::string(100'000, 'a'), std::string(100'000, ' '), std::string(100'000, '\xFF'));
+    const std::string text =
+        GENERATE(std::string(100'000, 'a'), std::string(100'000, ' '), std::string(100'000, '\xFF'));
     CHECK(tokens.decode(tokens.encode(text)) == text);
 }

@@ -23,7 +23,8 @@ TEST_CASE("the best instruction set is supported, and portable always is") {
 
 TEST_CASE("instruction sets have distinct names, which parse_isa reads") {
     for(const isa set: all_isas) {
-        CHECK(std::count_if(all_isas.begin(), all_isas.end(), [&](isa other) { return name(other) == name(set); }) == 1);
+        CHECK(std::count_if(all_isas.begin(), all_isas.end(), [&](isa other) { return name(other) == name(set); }) ==
+              1);
         if(is_supported(set)) {
             CHECK(parse_isa(name(set)) == set);
         } else {

@@ -42,7 +42,8 @@ struct on_lanes {
 };
 
 template <class Op>
-std::vector<float> apply(isa set, const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& c) {
+std::vector<float> apply(isa set, const std::vector<float>& a, const std::vector<float>& b,
+                         const std::vector<float>& c) {
     std::vector<float> out(lanes);
     simd::dispatch<on_lanes<Op>::template kernel>(set, operands{a.data(), b.data(), c.data(), out.data()});
     return out;
@@ -108,7 +109,8 @@ TEST_CASE("lanes: arithmetic is that of float") {
             return set == isa::portable ? std::nearbyint(x) : std::nearbyint(x) + 0.0F;
         });
         check<op_select>(a, b, c, [](isa, float x, float y, float z) { return x < y ? x : z; });
-        check<op_power>(a, b, c, [](isa, float x, float y, float) { return std::ldexp(x, static_cast<int>(std::nearbyint(y))); });
+        check<op_power>(
+            a, b, c, [](isa, float x, float y, float) { return std::ldexp(x, static_cast<int>(std::nearbyint(y))); });
         check<op_zero>(a, b, c, [](isa, float, float, float) { return 0.0F; });
         check<op_broadcast>(a, b, c, [](isa, float, float, float) { return -0.0F; });
     }

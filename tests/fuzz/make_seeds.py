@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets gguf and safetensors into corpus/<target>/, next to this file.
+"""Writes the seeds of the fuzz targets gguf, gguf_model and safetensors into corpus/<target>/, next to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -51,14 +51,14 @@ def array(name, values):
 
 
 def gguf(values=(), tensors=(), version=3, alignment=32, tail=b"", pad_end=True):
-    """tensors: name, extents, type number, offset or None for the next free place, bytes of data."""
+    """tensors: name, extents, type number, offset or None for the next free place, data or how many bytes of them."""
     head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
     head += b"".join(text(key) + value for key, value in values)
     data = b""
-    for name, extents, kind, offset, size in tensors:
+    for name, extents, kind, offset, content in tensors:
         head += text(name) + struct.pack(f"<I{len(extents)}Q", len(extents), *extents)
         head += struct.pack("<IQ", kind, len(data) if offset is None else offset)
-        data += bytes(i * 7 % 251 for i in range(size))
+        data += content if isinstance(content, bytes) else bytes(i * 7 % 251 for i in range(content))
         data += b"\0" * (-len(data) % alignment)
     if tensors:
         head += b"\0" * (-len(head) % alignment)
@@ -111,6 +111,77 @@ def gguf_seeds():
     yield "wrap_offset", gguf([], [("t", [1], 0, 2**64 - 32, 4)])
 
 
+def weights(kind, count, seed):
+    """Bytes of a tensor of small values. Scales of blocks, halves mostly, are left small: no NaN among them."""
+    number, elements, size = TENSORS[kind]
+    if kind in ("f32", "f64"):
+        code = {"f32": "f", "f64": "d"}[kind]
+        return struct.pack(f"<{count}{code}", *(((i * 37 + seed * 11) % 101 - 50) / 100 for i in range(count)))
+    data = bytearray((i * 7 + seed * 13) % 251 for i in range(count // elements * size))
+    for i in range(1, len(data), 2):
+        data[i] &= 0x2F
+    return bytes(data)
+
+
+def model(architecture, kind="f32", width=4, layers=2, heads=2, kv_heads=1, head=2, hidden=6, vocab=5, tied=True, extra=(), vectors="f32"):
+    """A whole model of random weights, without a tokenizer."""
+    key = architecture + "."
+    gemma = architecture == "gemma3"
+    values = [("general.architecture", string(architecture))]
+    values += [(key + name, plain("u32", value)) for name, value in (
+        ("context_length", 16), ("embedding_length", width), ("block_count", layers), ("feed_forward_length", hidden),
+        ("attention.head_count", heads), ("attention.head_count_kv", kv_heads), ("attention.key_length", head),
+        ("attention.value_length", head))]
+    values.append((key + "attention.layer_norm_rms_epsilon", plain("f32", 1e-5)))
+    if gemma:
+        values.append((key + "attention.sliding_window", plain("u32", 1)))
+    values += [(key + name, value) for name, value in extra]
+    shapes = [("token_embd.weight", [width, vocab]), ("output_norm.weight", [width])]
+    shapes += [] if tied else [("output.weight", [width, vocab]), ("output.bias", [vocab])]
+    for i in range(layers):
+        shapes += [(f"blk.{i}.{name}.weight", shape) for name, shape in (
+            ("attn_norm", [width]), ("ffn_norm", [width]), ("attn_q", [width, heads * head]), ("attn_k", [width, kv_heads * head]),
+            ("attn_v", [width, kv_heads * head]), ("attn_output", [heads * head, width]), ("ffn_gate", [width, hidden]),
+            ("ffn_up", [width, hidden]), ("ffn_down", [hidden, width]))]
+        if gemma:
+            shapes += [(f"blk.{i}.{name}.weight", [n]) for name, n in (
+                ("post_attention_norm", width), ("post_ffw_norm", width), ("attn_q_norm", head), ("attn_k_norm", head))]
+    tensors = []
+    for i, (name, shape) in enumerate(shapes):
+        is_vector = len(shape) == 1
+        count = shape[0] * (1 if is_vector else shape[1])
+        type_name = vectors if is_vector else kind if shape[0] % TENSORS[kind][1] == 0 else "f16"
+        tensors.append((name, shape, TENSORS[type_name][0], None, weights(type_name, count, i)))
+    return gguf(values, tensors)
+
+
+def gguf_model_seeds():
+    yield "llama", model("llama")
+    yield "llama_head", model("llama", tied=False)
+    yield "gemma3", model("gemma3")
+    for kind in ("f16", "bf16", "f64"):
+        yield f"llama_{kind}", model("llama", kind)
+    for kind in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl", "mxfp4"):
+        yield f"llama_{kind}", model("llama", kind, width=32, layers=1, heads=1, head=32, hidden=32, vocab=2)
+    yield "llama_nvfp4", model("llama", "nvfp4", width=64, layers=1, heads=1, head=64, hidden=64, vocab=1)
+    for kind, (_, elements, _) in TENSORS.items():
+        if elements == 256 or kind == "q8_1":
+            yield f"llama_{kind}", model("llama", kind, width=256, layers=1, heads=1, hidden=4, vocab=2)
+    yield "llama_vectors_f16", model("llama", vectors="f16")
+    yield "llama_vectors_i8", model("llama", vectors="i8")
+    yield "llama_rope_linear", model("llama", extra=[("rope.scaling.type", string("linear")), ("rope.scaling.factor", plain("f32", 2.0))])
+    yield "llama_rope_yarn", model("llama", extra=[("rope.scaling.type", string("yarn")), ("rope.scaling.factor", plain("f32", 4.0)),
+                                                   ("rope.scaling.original_context_length", plain("u32", 4)),
+                                                   ("rope.freq_base", plain("f32", 500.0)), ("rope.dimension_count", plain("u32", 2))])
+    yield "llama_window", model("llama", extra=[("attention.sliding_window", plain("u32", 1)), ("vocab_size", plain("u32", 5))])
+    yield "llama_attn_factor", model("llama", layers=1, extra=[("rope.scaling.attn_factor", plain("f32", 0.5))])
+    yield "gemma3_caps", model("gemma3", layers=6, extra=[("attn_logit_softcapping", plain("f32", 5.0)), ("final_logit_softcapping", plain("f32", 3.0)),
+                                                          ("attention.sliding_window_pattern", plain("u32", 2)),
+                                                          ("rope.freq_base_swa", plain("f32", 100.0))])
+    yield "llama_no_layers", gguf([("general.architecture", string("llama"))])
+    yield "unknown", gguf([("general.architecture", string("mamba"))])
+
+
 def safetensors_seeds():
     def entry(kind, shape, begin, end):
         return {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
@@ -139,7 +210,7 @@ def safetensors_seeds():
 
 
 def main():
-    for target, seeds in (("gguf", gguf_seeds()), ("safetensors", safetensors_seeds())):
+    for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -34,9 +34,13 @@ struct problem {
           k{support::random_floats(of.keys * of.groups * of.key_width, 2)},
           v{support::random_floats(of.keys * of.groups * of.value_width, 3)} {}
 
-    [[nodiscard]] const_rows3 queries() const { return {q.data(), dims<3>{shape.queries, shape.heads, shape.key_width}}; }
+    [[nodiscard]] const_rows3 queries() const {
+        return {q.data(), dims<3>{shape.queries, shape.heads, shape.key_width}};
+    }
     [[nodiscard]] const_rows3 keys() const { return {k.data(), dims<3>{shape.keys, shape.groups, shape.key_width}}; }
-    [[nodiscard]] const_rows3 values() const { return {v.data(), dims<3>{shape.keys, shape.groups, shape.value_width}}; }
+    [[nodiscard]] const_rows3 values() const {
+        return {v.data(), dims<3>{shape.keys, shape.groups, shape.value_width}};
+    }
 
     [[nodiscard]] std::vector<float> run(const attention_options& options, const execution& how = {}) const {
         std::vector<float> out(shape.queries * shape.heads * shape.value_width, -7.0F);
@@ -126,7 +130,13 @@ TEST_CASE("attention options, alone and together") {
         {.causal = true, .start = 160, .sinks = sinks},
         {.causal = true, .start = 160, .alibi_slopes = slopes},
         {.alibi_slopes = slopes},
-        {.causal = true, .start = 7, .window = 30, .scale = 0.2F, .softcap = 5.0F, .sinks = sinks, .alibi_slopes = slopes},
+        {.causal = true,
+         .start = 7,
+         .window = 30,
+         .scale = 0.2F,
+         .softcap = 5.0F,
+         .sinks = sinks,
+         .alibi_slopes = slopes},
     };
     const problem p{shape};
     support::for_each_isa([&](execution how) {
@@ -140,8 +150,9 @@ TEST_CASE("attention options, alone and together") {
 TEST_CASE("a prompt cut anywhere gives the same bits as the whole") {
     constexpr std::size_t tokens = 150;
     const std::vector<float> slopes(6, 0.1F);
-    for(const attention_options& base: {attention_options{.causal = true}, attention_options{.causal = true, .window = 40},
-                                        attention_options{.causal = true, .softcap = 3.0F, .alibi_slopes = slopes}}) {
+    for(const attention_options& base:
+        {attention_options{.causal = true}, attention_options{.causal = true, .window = 40},
+         attention_options{.causal = true, .softcap = 3.0F, .alibi_slopes = slopes}}) {
         support::for_each_isa([&](execution how) {
             const problem whole{{tokens, tokens, 6, 2, 72, 40}, 2.0F};
             const auto expected = whole.run(base, how);
@@ -348,14 +359,14 @@ TEST_CASE("attention allocates nothing") {
 TEST_CASE("attention names extents that disagree") {
     std::vector<float> memory(4096);
     const auto of = [&](std::size_t a, std::size_t b, std::size_t c) { return rows3{memory.data(), dims<3>{a, b, c}}; };
-    const auto call = [](const rows3& q, const rows3& k, const rows3& v, const rows3& out, attention_options options = {}) {
-        kernels::attention(q, k, v, options, out);
-    };
+    const auto call = [](const rows3& q, const rows3& k, const rows3& v, const rows3& out,
+                         attention_options options = {}) { kernels::attention(q, k, v, options, out); };
     const auto q = of(2, 4, 8);
     CHECK_THROWS_WITH(call(q, of(7, 2, 8), of(8, 2, 8), q), ContainsSubstring("attention: k has S=7, v has S=8"));
     CHECK_THROWS_WITH(call(q, of(7, 2, 9), of(7, 2, 8), q), ContainsSubstring("q has D=8, k has D=9"));
     CHECK_THROWS_WITH(call(q, of(7, 2, 8), of(7, 1, 8), q), ContainsSubstring("k has G=2, v has G=1"));
-    CHECK_THROWS_WITH(call(q, of(7, 3, 8), of(7, 3, 8), q), ContainsSubstring("q has H=4, which is no multiple of k's G=3"));
+    CHECK_THROWS_WITH(call(q, of(7, 3, 8), of(7, 3, 8), q),
+                      ContainsSubstring("q has H=4, which is no multiple of k's G=3"));
     CHECK_THROWS_WITH(call(q, of(7, 0, 8), of(7, 0, 8), q), ContainsSubstring("G=0"));
     CHECK_THROWS_WITH(call(q, of(7, 2, 8), of(7, 2, 5), q), ContainsSubstring("v has D=5, out has D=8"));
     CHECK_THROWS_WITH(call(q, of(7, 2, 8), of(7, 2, 8), of(3, 4, 8)), ContainsSubstring("q has T=2, out has T=3"));

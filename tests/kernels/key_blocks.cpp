@@ -159,8 +159,10 @@ TEST_CASE("key_blocks round capacity up, and refuse what does not fit") {
                       ContainsSubstring("store_keys: keys up to=65, the cache has room for=64"));
     CHECK_THROWS_AS(kernels::store_keys(of(1, 2, 8), 64, small.keys), shape_error);
     CHECK_THROWS_AS(kernels::store_keys(of(1, 2, 8), std::numeric_limits<std::size_t>::max(), small.keys), shape_error);
-    CHECK_THROWS_WITH(kernels::store_keys(of(1, 3, 8), 0, small.keys), ContainsSubstring("keys have G=3, the cache has G=2"));
-    CHECK_THROWS_WITH(kernels::store_keys(of(1, 2, 7), 0, small.keys), ContainsSubstring("keys have D=7, the cache has D=8"));
+    CHECK_THROWS_WITH(kernels::store_keys(of(1, 3, 8), 0, small.keys),
+                      ContainsSubstring("keys have G=3, the cache has G=2"));
+    CHECK_THROWS_WITH(kernels::store_keys(of(1, 2, 7), 0, small.keys),
+                      ContainsSubstring("keys have D=7, the cache has D=8"));
     CHECK_THROWS_WITH(kernels::attention(of(1, 4, 8), small.keys, of(65, 2, 8), {}, of(1, 4, 8)),
                       ContainsSubstring("v has S=65, k has room for S=64"));
     CHECK_THROWS_WITH(kernels::attention(of(1, 4, 9), small.keys, of(3, 2, 8), {}, of(1, 4, 8)),

@@ -47,8 +47,8 @@ TEST_CASE("rms_norm of large, small and zero rows stays finite") {
         for(const float value: {1e4F, -1e4F, 1e-20F, 0.0F}) {
             std::vector<float> x(48, value);
             kernels::rms_norm(x, std::vector<float>{}, x, {.epsilon = 1e-6F}, how);
-            const double expected = static_cast<double>(value) /
-                                    std::sqrt(static_cast<double>(value) * static_cast<double>(value) + 1e-6);
+            const double expected =
+                static_cast<double>(value) / std::sqrt(static_cast<double>(value) * static_cast<double>(value) + 1e-6);
             CHECK(static_cast<double>(x[47]) == Approx(expected).epsilon(1e-6));
         }
     });
@@ -71,8 +71,8 @@ TEST_CASE("a row's norm does not depend on other rows, strides or threads") {
     std::vector<float> alone(width);
     kernels::rms_norm(from.row(17), weight, alone);
     CHECK(support::same_bits(alone, view<const float, dyn, dyn>{together.data(), rows, width}.row(17).as_span()));
-    const auto every_other = strided_view<const float, dyn, dyn>{x.data(), extents<dyn, dyn>{rows / 2, width},
-                                                                {2 * width, 1}};
+    const auto every_other =
+        strided_view<const float, dyn, dyn>{x.data(), extents<dyn, dyn>{rows / 2, width}, {2 * width, 1}};
     std::vector<float> half(rows / 2 * width);
     kernels::rms_norm(every_other, weight, view<float, dyn, dyn>{half.data(), rows / 2, width});
     const view<const float, dyn, dyn> halves{half.data(), rows / 2, width};

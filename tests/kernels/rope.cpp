@@ -52,10 +52,9 @@ TEST_CASE("rope turns pairs as complex numbers, at any width, whole or partial")
                     CHECK(support::same_bits(out.whole, out.cached));
                     double worst = 0;
                     for(std::size_t i = 0; i < positions.size() * heads; ++i) {
-                        const auto expected =
-                            reference::rope({x.data() + i * width, width}, positions[i / heads],
-                                            reference::plain_frequencies(rotary, 10000),
-                                            pairing == rope_pairing::interleaved);
+                        const auto expected = reference::rope({x.data() + i * width, width}, positions[i / heads],
+                                                              reference::plain_frequencies(rotary, 10000),
+                                                              pairing == rope_pairing::interleaved);
                         worst = std::max(worst, support::nmse(expected, {out.whole.data() + i * width, width}));
                     }
                     CHECK(worst < 1e-13); // also at position 100000

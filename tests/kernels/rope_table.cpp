@@ -74,8 +74,7 @@ TEST_CASE("rope frequencies: yarn") {
     config.scaling.attention_factor = 0;
     config.scaling.mscale = 0.707;
     config.scaling.mscale_all_dim = 0.5;
-    CHECK(rope_table{config}.magnitude() ==
-          Approx((0.0707 * std::log(4.0) + 1) / (0.05 * std::log(4.0) + 1)));
+    CHECK(rope_table{config}.magnitude() == Approx((0.0707 * std::log(4.0) + 1) / (0.05 * std::log(4.0) + 1)));
     config.scaling.beta_fast = 1.01 * 32768 / (2 * std::numbers::pi); // both bounds at pair 0: only that one is kept
     config.scaling.beta_slow = config.scaling.beta_fast;
     const rope_table table{config};
@@ -88,8 +87,8 @@ TEST_CASE("rope frequencies: llama3") {
     const auto expected = reference::llama3_frequencies(64, 500000, 8, 8192, 1, 4);
     check_frequencies(rope_table{config}, expected);
     const auto plain = reference::plain_frequencies(64, 500000);
-    CHECK(expected.front() == plain.front());    // fast pairs are left alone
-    CHECK(expected.back() == plain.back() / 8);  // slow ones are not
+    CHECK(expected.front() == plain.front());   // fast pairs are left alone
+    CHECK(expected.back() == plain.back() / 8); // slow ones are not
     CHECK(rope_table{config}.magnitude() == 1);
 }
 

@@ -34,8 +34,9 @@ TEST_CASE("softmax follows the definition, and its rows sum to one") {
                 kernels::softmax(row, to, how);
                 CHECK(support::nmse(reference::softmax(row.as_span()), to.as_span()) < 1e-13);
                 if(n > 0) {
-                    CHECK(std::abs(std::accumulate(out.begin() + static_cast<std::ptrdiff_t>(offset), out.end() - 1, 0.0) -
-                                   1.0) < 1e-6);
+                    CHECK(std::abs(
+                              std::accumulate(out.begin() + static_cast<std::ptrdiff_t>(offset), out.end() - 1, 0.0) -
+                              1.0) < 1e-6);
                 }
                 kernels::log_softmax(row, to, how);
                 CHECK(support::nmse(reference::log_softmax(row.as_span()), to.as_span()) < 1e-13);

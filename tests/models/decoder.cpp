@@ -167,7 +167,8 @@ TEST_CASE("decoder: logits are bitwise equal whatever else is in the batch", "[m
                 for(std::size_t i = from; i < to; ++i) {
                     const std::size_t n = 1 + (i + step) % 2;
                     if(caches[i].size() + n <= caches[i].capacity()) {
-                        inputs.push_back({&caches[i], std::span{g.ids}.subspan((i + step) % 30, n), decoder_input::logits::last});
+                        inputs.push_back(
+                            {&caches[i], std::span{g.ids}.subspan((i + step) % 30, n), decoder_input::logits::last});
                     }
                 }
             };
@@ -178,7 +179,8 @@ TEST_CASE("decoder: logits are bitwise equal whatever else is in the batch", "[m
             std::vector<float> logits((inputs.size() - 1 + count) * v);
             model.forward(c, inputs, tw::nn::rows{logits.data(), inputs.size() - 1 + count, v});
             INFO(name << " token " << at);
-            CHECK(same_bits(std::span{logits}.subspan(before * v, count * v), std::span{alone}.subspan(at * v, count * v)));
+            CHECK(same_bits(std::span{logits}.subspan(before * v, count * v),
+                            std::span{alone}.subspan(at * v, count * v)));
             at += count;
         }
     }

@@ -83,27 +83,31 @@ TEST_CASE("decoder_config: every refusal names the field", "[models]") {
         float decoder_config::*member;
         const char* name;
     };
-    for(const number each: {number{&decoder_config::attention_scale, "attention_scale"},
-                            number{&decoder_config::norm_epsilon, "norm_epsilon"},
-                            number{&decoder_config::attention_softcap, "attention_softcap"},
-                            number{&decoder_config::logit_softcap, "logit_softcap"},
-                            number{&decoder_config::embedding_scale, "embedding_scale"},
-                            number{&decoder_config::residual_scale, "residual_scale"},
-                            number{&decoder_config::logit_scale, "logit_scale"},
-                            number{&decoder_config::alibi_max_bias, "alibi_max_bias"}}) {
+    for(const number each:
+        {number{&decoder_config::attention_scale, "attention_scale"},
+         number{&decoder_config::norm_epsilon, "norm_epsilon"},
+         number{&decoder_config::attention_softcap, "attention_softcap"},
+         number{&decoder_config::logit_softcap, "logit_softcap"},
+         number{&decoder_config::embedding_scale, "embedding_scale"},
+         number{&decoder_config::residual_scale, "residual_scale"}, number{&decoder_config::logit_scale, "logit_scale"},
+         number{&decoder_config::alibi_max_bias, "alibi_max_bias"}}) {
         for(const float value: {nan, infinite, -infinite}) {
             CHECK_THAT(refusal([&](decoder_config& c) { c.*each.member = value; }),
                        ContainsSubstring(std::string{"mine configuration: "} + each.name + " is "));
         }
     }
     CHECK_THAT(refusal([](decoder_config& c) { c.attention_scale = 0; }), ContainsSubstring("attention_scale is 0"));
-    CHECK_THAT(refusal([](decoder_config& c) { c.norm_epsilon = -1e-6F; }), ContainsSubstring("norm_epsilon is negative"));
-    CHECK_THAT(refusal([](decoder_config& c) { c.attention_softcap = -1; }), ContainsSubstring("a soft-cap is negative"));
+    CHECK_THAT(refusal([](decoder_config& c) { c.norm_epsilon = -1e-6F; }),
+               ContainsSubstring("norm_epsilon is negative"));
+    CHECK_THAT(refusal([](decoder_config& c) { c.attention_softcap = -1; }),
+               ContainsSubstring("a soft-cap is negative"));
     CHECK_THAT(refusal([](decoder_config& c) { c.logit_softcap = -1; }), ContainsSubstring("a soft-cap is negative"));
     CHECK_THAT(refusal([](decoder_config& c) { c.layers.clear(); }), ContainsSubstring("layers are 0, not in 1..4096"));
     CHECK_THAT(refusal([](decoder_config& c) { c.layers.resize(4097); }), ContainsSubstring("layers are 4097"));
-    CHECK_THAT(refusal([](decoder_config& c) { c.kv_heads = 3; }), ContainsSubstring("kv_heads 3 does not divide heads 4"));
-    CHECK_THAT(refusal([](decoder_config& c) { c.kv_heads = 8; }), ContainsSubstring("kv_heads 8 does not divide heads 4"));
+    CHECK_THAT(refusal([](decoder_config& c) { c.kv_heads = 3; }),
+               ContainsSubstring("kv_heads 3 does not divide heads 4"));
+    CHECK_THAT(refusal([](decoder_config& c) { c.kv_heads = 8; }),
+               ContainsSubstring("kv_heads 8 does not divide heads 4"));
     CHECK_THAT(refusal([](decoder_config& c) { c.context_length = 0; }), ContainsSubstring("context_length is 0"));
     CHECK_THAT(refusal([](decoder_config& c) { c.rope_configs.clear(); }),
                ContainsSubstring("a rope configuration that does not exist"));

@@ -44,8 +44,7 @@ struct model {
         config.attention_scale = 0.4F;
         config.norm_epsilon = 0.01F;
         config.rope_configs.push_back({.width = 8, .base = 300});
-        config.rope_configs.push_back(
-            {.width = 4, .base = 50, .pairing = tw::kernels::rope_pairing::interleaved});
+        config.rope_configs.push_back({.width = 4, .base = 50, .pairing = tw::kernels::rope_pairing::interleaved});
     }
 
     void add(const std::string& name, std::size_t rows, std::size_t columns) {
@@ -115,9 +114,10 @@ struct model {
     [[nodiscard]] decoder load() const {
         memory_weights source;
         for(const auto& [name, values]: tensors) {
-            const bool is_vector = name.ends_with(".bias") || name.find("norm") != name.npos || name.find("sinks") != name.npos;
+            const bool is_vector =
+                name.ends_with(".bias") || name.find("norm") != name.npos || name.find("sinks") != name.npos;
             const std::size_t rows = name == "token_embd.weight" || name == "output.weight" ? config.vocab_size
-                                     : name == "position_embd.weight"                      ? config.context_length
+                                     : name == "position_embd.weight"                       ? config.context_length
                                      : name.find("attn_q.") != name.npos ? config.heads * config.key_width
                                      : name.find("attn_k.") != name.npos ? config.kv_heads * config.key_width
                                      : name.find("attn_v.") != name.npos ? config.kv_heads * config.value_width
@@ -349,8 +349,11 @@ TEST_CASE("decoder: observers see embeddings, layers and the final norm; sizes a
     CHECK(names == std::vector<std::string>{"embedding0", "attention0", "layer0", "attention1", "layer1", "final1"});
 
     // Panels of 16 rows of floats.
-    const auto panels = [](std::size_t rows, std::size_t columns) { return (rows + 15) / 16 * 16 * columns * sizeof(float); };
-    const std::size_t layers = 2 * (panels(48, 24) + panels(16, 24) + panels(10, 24) + panels(24, 30) + 3 * panels(40, 24));
+    const auto panels = [](std::size_t rows, std::size_t columns) {
+        return (rows + 15) / 16 * 16 * columns * sizeof(float);
+    };
+    const std::size_t layers =
+        2 * (panels(48, 24) + panels(16, 24) + panels(10, 24) + panels(24, 30) + 3 * panels(40, 24));
     const std::size_t positions = panels(16, 24);
     const std::size_t embedding = panels(19, 24);
     CHECK(panels(24, 40) == 32 * 40 * 4);

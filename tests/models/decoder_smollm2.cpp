@@ -23,10 +23,11 @@ using tw::models::decoder_input;
 
 namespace {
 
-constexpr std::string_view text =
-    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, it was "
-    "the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness, it "
-    "was the spring of hope.";
+constexpr std::string_view text = "It was the best of times, it was the worst of times, it was the age of wisdom, it "
+                                  "was the age of foolishness, it was "
+                                  "the epoch of belief, it was the epoch of incredulity, it was the season of Light, "
+                                  "it was the season of Darkness, it "
+                                  "was the spring of hope.";
 
 /// Logits of every token, the tokens cut into steps of `chunk`, in the company of sequences that come and go.
 std::vector<float> run(const decoder& model, std::span<const std::int32_t> ids, std::size_t chunk, std::size_t company,
@@ -45,7 +46,8 @@ std::vector<float> run(const decoder& model, std::span<const std::int32_t> ids, 
             for(std::size_t i = from; i < to; ++i) {
                 const std::size_t n = 1 + i % 2;
                 if((at / chunk + i) % 3 != 0 && caches[i].size() + n <= caches[i].capacity()) {
-                    inputs.push_back({&caches[i], ids.subspan((i + at) % (ids.size() - n), n), decoder_input::logits::none});
+                    inputs.push_back(
+                        {&caches[i], ids.subspan((i + at) % (ids.size() - n), n), decoder_input::logits::none});
                 }
             }
         };
@@ -78,7 +80,8 @@ TEST_CASE("decoder: SmolLM2's logits are the same bits in every cut, team and co
         const std::span<const std::int32_t> some = std::span{ids}.first(is_slow ? 20 : ids.size());
         const std::vector<float> expected = run(model, some, some.size(), 0, alone);
         for(const std::size_t chunk: {std::size_t{1}, std::size_t{7}, std::size_t{64}, some.size()}) {
-            for(tw::team* threads: {static_cast<tw::team*>(nullptr), static_cast<tw::team*>(&two), static_cast<tw::team*>(&three)}) {
+            for(tw::team* threads:
+                {static_cast<tw::team*>(nullptr), static_cast<tw::team*>(&two), static_cast<tw::team*>(&three)}) {
                 if(is_slow && (chunk != 7 || threads != &two)) {
                     continue;
                 }

@@ -87,7 +87,8 @@ TEST_CASE("gemma3: a pattern and bases of its own, values of another width", "[m
 }
 
 TEST_CASE("gemma3: the 27B model scales its scores by the width a head would have", "[models]") {
-    const decoder_config config = config_with([](writer& out) { out.set("gemma3.embedding_length", std::uint32_t{64}); }, 62);
+    const decoder_config config =
+        config_with([](writer& out) { out.set("gemma3.embedding_length", std::uint32_t{64}); }, 62);
     CHECK(config.attention_scale == 1 / std::sqrt(16.0F));
 }
 
@@ -96,7 +97,8 @@ TEST_CASE("gemma3: keys that are missing or zero", "[models]") {
                                  "attention.head_count", "attention.head_count_kv", "attention.key_length",
                                  "attention.layer_norm_rms_epsilon", "attention.sliding_window"}) {
         const std::string key = "gemma3." + name;
-        CHECK_THAT(refusal([&](writer& out) { out.erase(key); }), ContainsSubstring(key) && ContainsSubstring("missing"));
+        CHECK_THAT(refusal([&](writer& out) { out.erase(key); }),
+                   ContainsSubstring(key) && ContainsSubstring("missing"));
         if(name != "attention.layer_norm_rms_epsilon") {
             CHECK_THAT(refusal([&](writer& out) { out.set(key, std::uint32_t{0}); }),
                        ContainsSubstring(key) && ContainsSubstring("is 0, not in 1.."));

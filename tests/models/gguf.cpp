@@ -55,9 +55,10 @@ TEST_CASE("gguf: what does not fit together is the file's fault, and names it", 
                ContainsSubstring("test.gguf: rope: attention_factor is negative"));
     CHECK_THAT(refusal("llama", [](writer& out) { out.set("llama.rope.scaling.type", "longrope"); }),
                ContainsSubstring("test.gguf: rope: short_factors has 0 values for 4 pairs"));
-    CHECK_THAT(refusal("llama", [](writer& out) {
-                   out.set("llama.rope.scaling.type", "yarn");
-                   out.set("llama.rope.scaling.yarn_beta_fast", 0.0F);
-               }),
+    CHECK_THAT(refusal("llama",
+                       [](writer& out) {
+                           out.set("llama.rope.scaling.type", "yarn");
+                           out.set("llama.rope.scaling.yarn_beta_fast", 0.0F);
+                       }),
                ContainsSubstring("beta_fast and beta_slow must be above 0"));
 }

@@ -121,17 +121,28 @@ TEST_CASE("gguf_source: counts given once or once a layer", "[models]") {
     CHECK(of([](writer& out) { out.set_array("x.n", numbers{4, 4, 4}); }) == "accepted");
     CHECK(of([](writer& out) { out.set_array("x.n", std::vector<std::int64_t>{4, 4, 4}); }) == "accepted");
     CHECK_THAT(of([](writer&) {}), ContainsSubstring("the key is missing"));
-    CHECK_THAT(of([](writer& out) { out.set_array("x.n", numbers{4, 4}); }), ContainsSubstring("has 2 entries for 3 layers"));
-    CHECK_THAT(of([](writer& out) { out.set_array("x.n", numbers{}); }), ContainsSubstring("has 0 entries for 3 layers"));
+    CHECK_THAT(of([](writer& out) {
+                   out.set_array("x.n", numbers{4, 4});
+               }),
+               ContainsSubstring("has 2 entries for 3 layers"));
+    CHECK_THAT(of([](writer& out) { out.set_array("x.n", numbers{}); }),
+               ContainsSubstring("has 0 entries for 3 layers"));
     CHECK_THAT(of([](writer& out) { out.set_array("x.n", numbers{4, 4, 4, 4}); }), ContainsSubstring("has 4 entries"));
-    CHECK(of([](writer& out) { out.set_array("x.n", numbers{4, 8, 4}); }) ==
-          "another error: test.gguf: x.n: layers of different width");
+    CHECK(of([](writer& out) {
+              out.set_array("x.n", numbers{4, 8, 4});
+          }) == "another error: test.gguf: x.n: layers of different width");
     CHECK_THAT(of([](writer& out) { out.set_array("x.n", numbers{0, 0, 0}); }), ContainsSubstring("is 0, not in 1.."));
-    CHECK_THAT(of([](writer& out) { out.set_array("x.n", std::vector<std::int32_t>{-4, -4, -4}); }),
+    CHECK_THAT(of([](writer& out) {
+                   out.set_array("x.n", std::vector<std::int32_t>{-4, -4, -4});
+               }),
                ContainsSubstring("does not fit"));
-    CHECK_THAT(of([](writer& out) { out.set_array("x.n", std::vector<float>{4, 4, 4}); }),
+    CHECK_THAT(of([](writer& out) {
+                   out.set_array("x.n", std::vector<float>{4, 4, 4});
+               }),
                ContainsSubstring("is of type array of f32"));
-    CHECK_THAT(of([](writer& out) { out.set_array("x.n", std::vector<std::string>{"4", "4", "4"}); }),
+    CHECK_THAT(of([](writer& out) {
+                   out.set_array("x.n", std::vector<std::string>{"4", "4", "4"});
+               }),
                ContainsSubstring("is of type array of string"));
 }
 
@@ -161,8 +172,8 @@ TEST_CASE("gguf_source: real numbers are finite", "[models]") {
     CHECK(from.text_or("text", "other") == "words");
     CHECK(from.text_or("none", "other") == "other");
     CHECK_THROWS_WITH(from.text_or("half", "other"), ContainsSubstring("is of type f32, not string"));
-    CHECK_THROWS_WITH(from.refuse("half", "is odd"), ContainsSubstring("test.gguf: x.half at offset ") &&
-                                                         ContainsSubstring("is odd"));
+    CHECK_THROWS_WITH(from.refuse("half", "is odd"),
+                      ContainsSubstring("test.gguf: x.half at offset ") && ContainsSubstring("is odd"));
 }
 
 TEST_CASE("gguf_source: the vocabulary's size, from its own key, the tokens, or the embedding", "[models]") {
@@ -185,7 +196,8 @@ TEST_CASE("gguf_source: the vocabulary's size, from its own key, the tokens, or 
     CHECK(size_of(true, true, true) == 5);
     CHECK(size_of(false, true, true) == 3);
     CHECK(size_of(false, false, true) == 7);
-    CHECK_THROWS_WITH(size_of(false, false, false), ContainsSubstring("token_embd.weight") && ContainsSubstring("missing"));
+    CHECK_THROWS_WITH(size_of(false, false, false),
+                      ContainsSubstring("token_embd.weight") && ContainsSubstring("missing"));
     const auto wrong = file_with([](writer& out) { out.set_array("tokenizer.ggml.tokens", std::vector<float>{1}); });
     CHECK_THROWS_AS(gguf_hyperparameters{wrong.file}.vocab_size(), tw::format_error);
 }

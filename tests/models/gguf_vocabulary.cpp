@@ -60,8 +60,8 @@ TEST_CASE("gguf_vocabulary: whether there is one", "[models]") {
         CHECK(has_vocabulary(file_with([&](writer& out) { out.set("tokenizer.ggml.model", some); }).file));
     }
     const auto wrong = file_with([](writer& out) { out.set("tokenizer.ggml.model", std::uint32_t{1}); });
-    CHECK_THROWS_WITH(has_vocabulary(wrong.file), ContainsSubstring("tokenizer.ggml.model") &&
-                                                      ContainsSubstring("is of type u32, not string"));
+    CHECK_THROWS_WITH(has_vocabulary(wrong.file),
+                      ContainsSubstring("tokenizer.ggml.model") && ContainsSubstring("is of type u32, not string"));
 }
 
 TEST_CASE("gguf_vocabulary: every entry is handed on", "[models]") {
@@ -128,8 +128,8 @@ TEST_CASE("gguf_vocabulary: special ids of any integer type; -1 and 2^32-1 are n
     CHECK_FALSE(eos_of(std::int8_t{-1}));
     CHECK_FALSE(eos_of(std::numeric_limits<std::uint32_t>::max()));
     CHECK_FALSE(eos_of(std::uint64_t{4294967295U}));
-    CHECK_THROWS_WITH(eos_of(std::int32_t{-2}), ContainsSubstring("tokenizer.ggml.eos_token_id") &&
-                                                    ContainsSubstring("does not fit in u32"));
+    CHECK_THROWS_WITH(eos_of(std::int32_t{-2}),
+                      ContainsSubstring("tokenizer.ggml.eos_token_id") && ContainsSubstring("does not fit in u32"));
     CHECK_THROWS_AS(eos_of(std::uint64_t{1} << 32), tw::format_error);
     CHECK_THROWS_AS(eos_of(std::numeric_limits<std::uint64_t>::max()), tw::format_error);
     CHECK_THROWS_WITH(eos_of(1.0F), ContainsSubstring("is of type f32"));

@@ -66,7 +66,8 @@ TEST_CASE("llama: a configuration from a file's metadata", "[models]") {
     CHECK((config.pre_norm && !config.post_norm && !config.parallel_residual));
     CHECK(config.mlp == feed_forward_kind::gated);
     CHECK(config.activation == tw::kernels::activation_kind::silu);
-    CHECK((config.embedding_scale == 1 && config.residual_scale == 1 && config.logit_scale == 1 && config.logit_softcap == 0));
+    CHECK((config.embedding_scale == 1 && config.residual_scale == 1 && config.logit_scale == 1 &&
+           config.logit_softcap == 0));
     CHECK(config.tied_embeddings); // there is no output.weight
     REQUIRE(config.rope_configs.size() == 1);
     CHECK(config.rope_configs[0].width == 4);
@@ -116,7 +117,8 @@ TEST_CASE("llama: keys that are missing, of a wrong type, zero or too large", "[
                                   "attention.head_count"};
     for(const std::string& name: needed) {
         const std::string key = "llama." + name;
-        CHECK_THAT(refusal([&](writer& out) { out.erase(key); }), ContainsSubstring(key + ": ") && ContainsSubstring("missing"));
+        CHECK_THAT(refusal([&](writer& out) { out.erase(key); }),
+                   ContainsSubstring(key + ": ") && ContainsSubstring("missing"));
         CHECK_THAT(refusal([&](writer& out) { out.set(key, std::uint32_t{0}); }),
                    ContainsSubstring(key) && ContainsSubstring("is 0, not in 1.."));
         CHECK_THAT(refusal([&](writer& out) { out.set(key, std::uint64_t{1} << 41); }),
@@ -124,18 +126,20 @@ TEST_CASE("llama: keys that are missing, of a wrong type, zero or too large", "[
         CHECK_THAT(refusal([&](writer& out) { out.set(key, "many"); }), ContainsSubstring("is of type string"));
         CHECK_THAT(refusal([&](writer& out) { out.set(key, std::int32_t{-1}); }), ContainsSubstring("does not fit"));
     }
-    for(const std::string name: {"attention.head_count_kv", "attention.key_length", "attention.value_length",
-                                 "attention.sliding_window"}) {
+    for(const std::string name:
+        {"attention.head_count_kv", "attention.key_length", "attention.value_length", "attention.sliding_window"}) {
         CHECK_THAT(refusal([&](writer& out) { out.set("llama." + name, std::uint32_t{0}); }),
                    ContainsSubstring("llama." + name) && ContainsSubstring("is 0, not in 1.."));
     }
     const std::string epsilon = "llama.attention.layer_norm_rms_epsilon";
-    CHECK_THAT(refusal([&](writer& out) { out.erase(epsilon); }), ContainsSubstring(epsilon) && ContainsSubstring("missing"));
+    CHECK_THAT(refusal([&](writer& out) { out.erase(epsilon); }),
+               ContainsSubstring(epsilon) && ContainsSubstring("missing"));
     CHECK_THAT(refusal([&](writer& out) { out.set(epsilon, std::numeric_limits<float>::quiet_NaN()); }),
                ContainsSubstring("is not a finite number"));
     CHECK_THAT(refusal([](writer& out) { out.set("llama.block_count", std::uint32_t{4097}); }),
                ContainsSubstring("is 4097, not in 1..4096"));
-    CHECK_THAT(refusal([](writer& out) { out.set("llama.expert_count", "none"); }), ContainsSubstring("is of type string"));
+    CHECK_THAT(refusal([](writer& out) { out.set("llama.expert_count", "none"); }),
+               ContainsSubstring("is of type string"));
 }
 
 TEST_CASE("llama: heads that do not fit the width, and head widths that cannot turn", "[models]") {
@@ -155,6 +159,7 @@ TEST_CASE("llama: heads that do not fit the width, and head widths that cannot t
                ContainsSubstring("is 7, not an even number up to the head's 7"));
     CHECK_THAT(refusal([](writer& out) { out.set_array("llama.attention.head_count", std::vector<std::uint32_t>{4}); }),
                ContainsSubstring("has 1 entries for 2 layers"));
-    CHECK(refusal([](writer& out) { out.set_array("llama.attention.head_count_kv", std::vector<std::uint32_t>{1, 2}); }) ==
-          "unsupported: test.gguf: llama.attention.head_count_kv: layers of different width");
+    CHECK(refusal([](writer& out) {
+              out.set_array("llama.attention.head_count_kv", std::vector<std::uint32_t>{1, 2});
+          }) == "unsupported: test.gguf: llama.attention.head_count_kv: layers of different width");
 }

@@ -108,8 +108,8 @@ TEST_CASE("load_blocks: types that a place cannot take", "[models]") {
             t.bytes.assign(count / tw::info(type).block_size * tw::info(type).block_bytes, std::byte{1});
         });
     };
-    for(const std::string name: {"token_embd.weight", "blk.0.attn_q.weight", "output.weight", "output_norm.weight",
-                                 "blk.1.attn_norm.weight"}) {
+    for(const std::string name:
+        {"token_embd.weight", "blk.0.attn_q.weight", "output.weight", "output_norm.weight", "blk.1.attn_norm.weight"}) {
         for(const tw::dtype type: {tw::dtype::i8, tw::dtype::i16, tw::dtype::i32, tw::dtype::i64}) {
             CHECK_THAT(with_type(name, type), ContainsSubstring("unsupported: test.gguf: tensor " + name) &&
                                                   ContainsSubstring(std::string{tw::info(type).name}));
@@ -130,12 +130,14 @@ TEST_CASE("load_blocks: blocks that do not fit the width", "[models]") {
     config.architecture = "mine";
     config.vocab_size = 3;
     config.width = 48;
-    config.feed_forward = config.context_length = config.heads = config.kv_heads = config.key_width = config.value_width = 2;
+    config.feed_forward = config.context_length = config.heads = config.kv_heads = config.key_width =
+        config.value_width = 2;
     config.attention_scale = 1;
     config.layers.resize(1);
     config.position = position_kind::none;
-    CHECK_THROWS_WITH((decoder{config, source}),
-                      ContainsSubstring("<memory>: tensor token_embd.weight: rows of 48 are no multiple of the q4_0 block"));
+    CHECK_THROWS_WITH(
+        (decoder{config, source}),
+        ContainsSubstring("<memory>: tensor token_embd.weight: rows of 48 are no multiple of the q4_0 block"));
     source.add("token_embd.weight", tw::dtype::f32, {3, 48}, std::span{bytes}.first(48 * 4 * 2));
     CHECK_THROWS_AS((decoder{config, source}), tw::argument_error); // bytes of two rows for three
     config.heads = 0;

@@ -11,10 +11,10 @@
 
 namespace tw = tokenworks;
 using namespace tokenworks::models;
+using support::gguf_in_memory;
 using tokenworks::kernels::rope_config;
 using tokenworks::kernels::rope_pairing;
 using tokenworks::kernels::rope_scaling_kind;
-using support::gguf_in_memory;
 using writer = tokenworks::io::gguf_writer;
 
 namespace {
@@ -135,20 +135,21 @@ TEST_CASE("rope_parameters: what it refuses", "[models]") {
                    ContainsSubstring("is 5, not an even number up to the head's 8"));
     CHECK_THAT(refusal_of("rope.dimension_count", std::uint32_t{10}), ContainsSubstring("is 10, not an even number"));
     CHECK_THAT(refusal_of("rope.dimension_count", std::uint32_t{0}), ContainsSubstring("is 0, not in 1.."));
-    CHECK_THAT(refusal_of("rope.freq_base", 0.0F), ContainsSubstring("x.rope.freq_base") && ContainsSubstring("not above 0"));
+    CHECK_THAT(refusal_of("rope.freq_base", 0.0F),
+               ContainsSubstring("x.rope.freq_base") && ContainsSubstring("not above 0"));
     CHECK_THAT(refusal_of("rope.freq_base", -1.0F), ContainsSubstring("not above 0"));
     CHECK_THAT(refusal_of("rope.freq_base", nan), ContainsSubstring("is not a finite number"));
     CHECK_THAT(refusal_of("rope.freq_base", "10000"), ContainsSubstring("is of type string"));
-    CHECK_THAT(refusal_of("rope.scaling.factor", 0.0F), ContainsSubstring("x.rope.scaling.factor") &&
-                                                            ContainsSubstring("is not above 0"));
+    CHECK_THAT(refusal_of("rope.scaling.factor", 0.0F),
+               ContainsSubstring("x.rope.scaling.factor") && ContainsSubstring("is not above 0"));
     CHECK_THAT(refusal_of("rope.scaling.factor", -2.0F), ContainsSubstring("is not above 0"));
     CHECK_THAT(refusal_of("rope.scaling.factor", nan), ContainsSubstring("is not a finite number"));
     CHECK_THAT(refusal_of("rope.scale_linear", nan), ContainsSubstring("is not a finite number"));
-    CHECK_THAT(refusal_of("rope.scaling.original_context_length", std::uint32_t{0}), ContainsSubstring("is 0, not in 1.."));
+    CHECK_THAT(refusal_of("rope.scaling.original_context_length", std::uint32_t{0}),
+               ContainsSubstring("is 0, not in 1.."));
     CHECK_THAT(refusal_of("rope.scaling.attn_factor", nan), ContainsSubstring("is not a finite number"));
     CHECK_THAT(refusal_of("rope.scaling.yarn_beta_fast", nan), ContainsSubstring("is not a finite number"));
-    CHECK(refusal_of("rope.scaling.type", "dynamic\n") ==
-          "unsupported: test.gguf: x.rope.scaling.type 'dynamic\\x0a'");
+    CHECK(refusal_of("rope.scaling.type", "dynamic\n") == "unsupported: test.gguf: x.rope.scaling.type 'dynamic\\x0a'");
     CHECK_THAT(refusal_of("rope.scaling.type", std::uint32_t{1}), ContainsSubstring("is of type u32, not string"));
 }
 
@@ -164,9 +165,10 @@ TEST_CASE("rope_parameters: factor tensors that do not fit", "[models]") {
         };
         INFO(name);
         CHECK(with({1, 1, 1, 1}) == "accepted");
-        CHECK_THAT(with({1, 1, 1}), ContainsSubstring("tensor " + name) && ContainsSubstring("extents [3], expected [4]"));
-        CHECK_THAT(with({1, 1, 0, 1}), ContainsSubstring("tensor " + name) &&
-                                           ContainsSubstring("has a factor that is not above 0"));
+        CHECK_THAT(with({1, 1, 1}),
+                   ContainsSubstring("tensor " + name) && ContainsSubstring("extents [3], expected [4]"));
+        CHECK_THAT(with({1, 1, 0, 1}),
+                   ContainsSubstring("tensor " + name) && ContainsSubstring("has a factor that is not above 0"));
         CHECK_THAT(with({1, -1, 1, 1}), ContainsSubstring("not above 0"));
         CHECK_THAT(with({1, std::numeric_limits<float>::infinity(), 1, 1}), ContainsSubstring("not above 0"));
         CHECK_THAT(with({std::numeric_limits<float>::quiet_NaN(), 1, 1, 1}), ContainsSubstring("not above 0"));

@@ -71,8 +71,8 @@ TEST_CASE("weights: require wants these extents, but for leading ones", "[models
 TEST_CASE("weights: integers are no weights", "[models]") {
     memory_weights source;
     const std::array<std::byte, 64> bytes{};
-    for(const tw::dtype type: {tw::dtype::i8, tw::dtype::i16, tw::dtype::i32, tw::dtype::i64, tw::dtype::u8,
-                               tw::dtype::boolean}) {
+    for(const tw::dtype type:
+        {tw::dtype::i8, tw::dtype::i16, tw::dtype::i32, tw::dtype::i64, tw::dtype::u8, tw::dtype::boolean}) {
         source.add("w", type, {4}, std::span{bytes}.first(4 * tw::info(type).block_bytes));
         CHECK_THROWS_WITH(load_vector(source, "w", 4), ContainsSubstring("<memory>: tensor w: ") &&
                                                            ContainsSubstring(std::string{tw::info(type).name}));

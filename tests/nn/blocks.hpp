@@ -56,8 +56,8 @@ inline double worst(std::span<const double> expected, std::span<const float> act
     return difference == 0 ? 0 : difference / scale;
 }
 
-/// What a chain of a few float products of widths up to 100 may be off by: each sums about a hundred roundings of 2^-24,
-/// which grow by the square root of their number, and the chain has about ten links.
+/// What a chain of a few float products of widths up to 100 may be off by: each sums about a hundred roundings of
+/// 2^-24, which grow by the square root of their number, and the chain has about ten links.
 inline constexpr double float_bound = 1e-5;
 
 /// Rows in memory of their own.

@@ -135,8 +135,8 @@ TEST_CASE("decoder_layer: every order of norms and residuals follows a double lo
         check(m);
     }
     SECTION("one alone, each") {
-        bool model::*each = GENERATE(&model::before_attention, &model::after_attention, &model::before_mlp,
-                                     &model::after_mlp);
+        bool model::*each =
+            GENERATE(&model::before_attention, &model::after_attention, &model::before_mlp, &model::after_mlp);
         m.*each = true;
         check(m);
     }

@@ -80,7 +80,8 @@ TEST_CASE("kv_cache: what is stored comes back, rounded to the storage type", "[
                 for(std::size_t s = 0; s < 43; ++s) {
                     for(std::size_t g = 0; g < groups; ++g) {
                         const auto key = std::span{keys.values}.subspan((s * groups + g) * key_width, key_width);
-                        const auto value = std::span{values.values}.subspan((s * groups + g) * value_width, value_width);
+                        const auto value =
+                            std::span{values.values}.subspan((s * groups + g) * value_width, value_width);
                         all = all && held(k, s, g) == stored(type, key) && held(v, s, g) == stored(type, value);
                     }
                 }
@@ -147,7 +148,8 @@ TEST_CASE("kv_cache: capacity", "[nn]") {
     cache.truncate(1);
     CHECK(cache.size() == 1);
     cache.read(0, 1, [&](const auto& k, const auto&) {
-        if constexpr(std::is_same_v<std::remove_const_t<typename std::remove_cvref_t<decltype(k)>::value_type>, float>) {
+        if constexpr(std::is_same_v<std::remove_const_t<typename std::remove_cvref_t<decltype(k)>::value_type>,
+                                    float>) {
             CHECK(k(0, 0, 3) == x.values[3]);
         }
     });

@@ -27,8 +27,8 @@ struct layers {
         const reference::grid g = reference::product(x.exact(), gate.weight, gate.bias);
         reference::grid u = reference::product(x.exact(), up.weight, up.bias);
         for(std::size_t i = 0; i < u.values.size(); ++i) {
-            u.values[i] = gated ? reference::activate(kind, g.values[i]) * u.values[i]
-                                : reference::activate(kind, u.values[i]);
+            u.values[i] =
+                gated ? reference::activate(kind, g.values[i]) * u.values[i] : reference::activate(kind, u.values[i]);
         }
         return reference::product(u, down.weight, down.bias);
     }

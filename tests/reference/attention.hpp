@@ -25,8 +25,9 @@ inline std::vector<double> attention(const attention_shape& shape, const std::ve
                                      const std::vector<float>& k, const std::vector<float>& v,
                                      const tokenworks::kernels::attention_options& options) {
     std::vector<double> out(shape.queries * shape.heads * shape.value_width, 0.0);
-    const double scale = options.scale != 0 ? static_cast<double>(options.scale)
-                                            : 1 / std::sqrt(static_cast<double>(std::max<std::size_t>(shape.key_width, 1)));
+    const double scale = options.scale != 0
+                             ? static_cast<double>(options.scale)
+                             : 1 / std::sqrt(static_cast<double>(std::max<std::size_t>(shape.key_width, 1)));
     for(std::size_t t = 0; t < shape.queries; ++t) {
         const std::size_t position = options.start + t;
         for(std::size_t h = 0; h < shape.heads; ++h) {
@@ -44,7 +45,8 @@ inline std::vector<double> attention(const attention_shape& shape, const std::ve
                 }
                 score *= scale;
                 if(options.softcap != 0) {
-                    score = static_cast<double>(options.softcap) * std::tanh(score / static_cast<double>(options.softcap));
+                    score =
+                        static_cast<double>(options.softcap) * std::tanh(score / static_cast<double>(options.softcap));
                 }
                 if(!options.alibi_slopes.empty()) {
                     score += static_cast<double>(options.alibi_slopes[h]) *

@@ -1,5 +1,5 @@
-// A decoder's forward pass in double, by the formulas: every product a plain loop, every token attends to a list of keys.
-// It knows the library's configuration struct and the names of tensors, and nothing else of it.
+// A decoder's forward pass in double, by the formulas: every product a plain loop, every token attends to a list of
+// keys. It knows the library's configuration struct and the names of tensors, and nothing else of it.
 #pragma once
 
 #include <algorithm>
@@ -174,8 +174,7 @@ struct attention_block {
                 }
                 for(std::size_t s = first; s <= t; ++s) {
                     for(std::size_t d = 0; d < value_width; ++d) {
-                        mixed.row(t)[h * value_width + d] +=
-                            scores[s - first] / sum * v.row(s)[g * value_width + d];
+                        mixed.row(t)[h * value_width + d] += scores[s - first] / sum * v.row(s)[g * value_width + d];
                     }
                 }
             }
@@ -206,8 +205,8 @@ public:
             run_layer(i, x);
         }
         x = normed(x, "output_norm");
-        grid logits = product(x, at(config_.tied_embeddings ? "token_embd.weight" : "output.weight"),
-                              maybe("output.bias"));
+        grid logits =
+            product(x, at(config_.tied_embeddings ? "token_embd.weight" : "output.weight"), maybe("output.bias"));
         for(double& value: logits.values) {
             value *= static_cast<double>(config_.logit_scale);
             const auto cap = static_cast<double>(config_.logit_softcap);
@@ -274,8 +273,9 @@ private:
             for(; power * 2 <= config_.heads; power *= 2) {
             }
             for(std::size_t h = 0; h < config_.heads; ++h) {
-                const double step = h < power ? static_cast<double>(h + 1) / static_cast<double>(power)
-                                              : static_cast<double>(2 * (h - power) + 1) / static_cast<double>(2 * power);
+                const double step = h < power
+                                        ? static_cast<double>(h + 1) / static_cast<double>(power)
+                                        : static_cast<double>(2 * (h - power) + 1) / static_cast<double>(2 * power);
                 block.slopes.push_back(
                     static_cast<float>(std::pow(2.0, -static_cast<double>(config_.alibi_max_bias) * step)));
             }

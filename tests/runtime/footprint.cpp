@@ -1,5 +1,5 @@
-// What a real model takes: memory at its peak, and the time until the first token. CTest runs every file in a process of
-// its own, so the peak is this file's.
+// What a real model takes: memory at its peak, and the time until the first token. CTest runs every file in a process
+// of its own, so the peak is this file's.
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
@@ -55,7 +55,8 @@ TEST_CASE("footprint: peak memory stays below the file, the cache and 150 MB; lo
     const auto ids = model.tokenizer().encode("The capital of France is");
     CHECK(ids.size() == 5);
     auto state = model.make_state({.capacity = 512});
-    auto generation = tw::generate(model, state, model.tokenizer(), ids, {.max_tokens = 64, .sampling = {.temperature = 0}});
+    auto generation =
+        tw::generate(model, state, model.tokenizer(), ids, {.max_tokens = 64, .sampling = {.temperature = 0}});
     auto at = generation.begin();
     const std::chrono::duration<double> first_token = std::chrono::steady_clock::now() - start;
     std::string text{*at};

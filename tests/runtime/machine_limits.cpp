@@ -31,7 +31,8 @@ TEST_CASE("machine_limits: every instruction set counts its operations, and its 
         CHECK(two_thousand == 2 * a_thousand);
         std::vector<float> ones(1000, 1.0F);
         // Whole rounds of 64 floats: 15 of them.
-        CHECK(tw::simd::dispatch<rt::detail::read_loop>(how.set, static_cast<const float*>(ones.data()), ones.size()) == 960.0F);
+        CHECK(tw::simd::dispatch<rt::detail::read_loop>(how.set, static_cast<const float*>(ones.data()), ones.size()) ==
+              960.0F);
     });
 }
 

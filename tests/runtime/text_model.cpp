@@ -32,7 +32,9 @@ tw::text_model load(const tiny_model& model, const tw::load_options& options = {
 }
 
 /// Every error of a load as text; "accepted" where there is none.
-std::string refusal(const tiny_model& model) { return files::refusal<tw::error>([&] { static_cast<void>(load(model)); }); }
+std::string refusal(const tiny_model& model) {
+    return files::refusal<tw::error>([&] { static_cast<void>(load(model)); });
+}
 
 tw::generate_options seeded(std::uint64_t seed, std::size_t tokens = 40) {
     return {.max_tokens = tokens, .sampling = {.seed = seed}, .ignore_eos = true};
@@ -157,7 +159,8 @@ TEST_CASE("text_model: chat goes through the file's template, and messages canno
     REQUIRE(ids.size() > 10);
     CHECK(ids.front() == byte_vocabulary::im_start);
     CHECK(std::count(ids.begin(), ids.end(), byte_vocabulary::im_end) == 1);
-    CHECK(model.tokenizer().decode(ids, {.special = true}) == "<|im_start|>user\nHi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
+    CHECK(model.tokenizer().decode(ids, {.special = true}) ==
+          "<|im_start|>user\nHi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
     CHECK(model.chat(talk, seeded(1, 8)).text() == model.continue_ids(ids, seeded(1, 8)).text());
     CHECK_THROWS_AS(model.chat(std::span<const tw::codec::chat_message>{}), tw::argument_error);
 
@@ -212,7 +215,8 @@ TEST_CASE("text_model: progress while loading, and cancelling it", "[runtime]") 
     CHECK(seen.back().first == seen.back().second);
     for(std::size_t stop = 0; stop < seen.size(); stop += 4) {
         std::size_t calls = 0;
-        const tw::load_options options{.threads = 2, .on_progress = [&](std::uint64_t, std::uint64_t) { return calls++ < stop; }};
+        const tw::load_options options{.threads = 2,
+                                       .on_progress = [&](std::uint64_t, std::uint64_t) { return calls++ < stop; }};
         CHECK_THROWS_AS(tw::text_model::load(bytes, "m", options), tw::cancelled_error);
         CHECK(calls == stop + 1);
     }
@@ -228,7 +232,8 @@ TEST_CASE("text_model: progress while loading, and cancelling it", "[runtime]") 
 TEST_CASE("text_model: prompts that are empty or too long, contexts that fill up", "[runtime]") {
     const auto model = load({});
     CHECK_THROWS_AS(model.generate(""), tw::argument_error); // this model starts texts with nothing
-    CHECK_THROWS_WITH(model.generate(std::string(65, 'a')), ContainsSubstring("the prompt has 65 tokens, the context takes 64"));
+    CHECK_THROWS_WITH(model.generate(std::string(65, 'a')),
+                      ContainsSubstring("the prompt has 65 tokens, the context takes 64"));
     CHECK_THROWS_AS(model.generate(std::string(65, 'a')), tw::capacity_error);
     auto full = model.generate(std::string(60, 'a'), {.ignore_eos = true});
     static_cast<void>(full.text());
@@ -339,9 +344,9 @@ TEST_CASE("text_model: out of memory at any allocation of a load", "[runtime]") 
     std::string text;
     const std::int64_t before = support::live_allocations;
     bool leaks = false;
-    const std::size_t failures = support::fail_every_allocation(
-        [&] { static_cast<void>(tw::text_model::load(bytes, "m", options)); },
-        [&] { leaks = leaks || support::live_allocations != before; });
+    const std::size_t failures =
+        support::fail_every_allocation([&] { static_cast<void>(tw::text_model::load(bytes, "m", options)); },
+                                       [&] { leaks = leaks || support::live_allocations != before; });
     CHECK(failures > 50);
     CHECK_FALSE(leaks);
     CHECK(tw::text_model::load(bytes, "m", options).generate("a", seeded(1, 4)).text() == expected);

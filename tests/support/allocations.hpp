@@ -13,12 +13,14 @@
 namespace support {
 
 inline std::atomic<std::size_t> allocation_count{0};
+inline std::atomic<std::size_t> allocated_bytes{0}; ///< asked for so far, given back or not
 inline std::atomic<std::int64_t> live_allocations{0};
 inline std::atomic<std::int64_t> allocations_until_failure{-1}; ///< that still succeed before one fails; negative: all
 
 /// Null where there is no memory.
 inline void* counted_or_null(std::size_t bytes, std::size_t alignment = 0) noexcept {
     allocation_count.fetch_add(1, std::memory_order_relaxed);
+    allocated_bytes.fetch_add(bytes, std::memory_order_relaxed);
     if(allocations_until_failure.load(std::memory_order_relaxed) >= 0 && allocations_until_failure.fetch_sub(1) == 0) {
         return nullptr;
     }

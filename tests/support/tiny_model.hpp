@@ -1,4 +1,5 @@
-// Small model files made in memory: random weights, a vocabulary of the 256 bytes, and room for a test to lie in any place.
+// Small model files made in memory: random weights, a vocabulary of the 256 bytes, and room for a test to lie in any
+// place.
 #pragma once
 
 #include <algorithm>
@@ -135,7 +136,9 @@ struct tiny_model {
         tokenworks::io::gguf_writer out;
         out.set("general.architecture", architecture);
         const auto set = [&](const std::string& key, auto value) { out.set(architecture + "." + key, value); };
-        const auto count = [&](const std::string& key, std::size_t value) { set(key, static_cast<std::uint32_t>(value)); };
+        const auto count = [&](const std::string& key, std::size_t value) {
+            set(key, static_cast<std::uint32_t>(value));
+        };
         count("context_length", context);
         count("embedding_length", width);
         count("block_count", layers);

@@ -37,8 +37,8 @@ public:
                                     "\""};
         }
         kind_ = *kind;
-        whole_words_ = *kind == pretokenizer::llama3 && !detail::is_one_of(data.pre, {"dbrx", "smaug-bpe", "phi-3",
-                                                                                      "chatglm-bpe", "glm4"});
+        whole_words_ = *kind == pretokenizer::llama3 &&
+                       !detail::is_one_of(data.pre, {"dbrx", "smaug-bpe", "phi-3", "chatglm-bpe", "glm4"});
         for(std::size_t byte = 0; byte < 256; ++byte) {
             bytes_[byte] = vocab.byte_token(static_cast<unsigned char>(byte)).value_or(-1);
         }

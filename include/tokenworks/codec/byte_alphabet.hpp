@@ -18,8 +18,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 namespace detail {
 
 struct byte_alphabet {
-    std::array<std::uint16_t, 256> letter{};  // byte -> code point
-    std::array<std::int16_t, 0x144> byte{};   // code point -> byte, or -1
+    std::array<std::uint16_t, 256> letter{}; // byte -> code point
+    std::array<std::int16_t, 0x144> byte{};  // code point -> byte, or -1
 };
 
 [[nodiscard]] constexpr byte_alphabet make_byte_alphabet() noexcept {

@@ -309,7 +309,8 @@ inline std::vector<text_segment> chat_template::render(std::span<const chat_mess
                 out.control("<|").control(m.role).control("|>\n").content(m.content).control("<|end|>\n");
             }
         }
-        out.control(options.add_generation_prompt ? std::string_view{"<|assistant|>\n"} : std::string_view{options.eos});
+        out.control(options.add_generation_prompt ? std::string_view{"<|assistant|>\n"}
+                                                  : std::string_view{options.eos});
         break;
     case chat_format::phi3_first:
         out.control(options.bos);

@@ -2,9 +2,9 @@
 //
 // Each model publishes a regular expression, or several that cut one after the other. Here they are written by hand as
 // scanners: each character is looked at a bounded number of times, so that no text takes more than linear time (the
-// expressions, run by a backtracking engine, do not promise that), and no locale or standard library changes the result.
-// The expressions are those of the models' tokenizer.json files; where a name exists in llama.cpp only ("default"), of
-// its src/llama-vocab.cpp. A malformed byte counts as one symbol, as U+FFFD would.
+// expressions, run by a backtracking engine, do not promise that), and no locale or standard library changes the
+// result. The expressions are those of the models' tokenizer.json files; where a name exists in llama.cpp only
+// ("default"), of its src/llama-vocab.cpp. A malformed byte counts as one symbol, as U+FFFD would.
 #pragma once
 
 #include <array>
@@ -20,12 +20,12 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
 /// Ways to cut. Several names share one; see pretokenizer_named.
 enum class pretokenizer : std::uint8_t {
-    gpt2,           ///< 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-    digits_gpt2,    ///< each \p{N} alone, then gpt2
-    llama3,         ///< (?i:'s|...|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-    qwen2,          ///< llama3 with \p{N} for \p{N}{1,3}
-    falcon,         ///< [\p{P}$+<=>^~|`]+, then gpt2, then [0-9][0-9][0-9]
-    standard,       ///< "default": [\p{P}$+<=>^~|]+, then gpt2, then \p{N}+, then [0-9][0-9][0-9]
+    gpt2,        ///< 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+    digits_gpt2, ///< each \p{N} alone, then gpt2
+    llama3,   ///< (?i:'s|...|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+    qwen2,    ///< llama3 with \p{N} for \p{N}{1,3}
+    falcon,   ///< [\p{P}$+<=>^~|`]+, then gpt2, then [0-9][0-9][0-9]
+    standard, ///< "default": [\p{P}$+<=>^~|]+, then gpt2, then \p{N}+, then [0-9][0-9][0-9]
     deepseek_llm,   ///< [\r\n], \s?(cased letters)+, \s?(ASCII and wide punctuation)+, \s+$, (CJK)+, \p{N}+
     deepseek_coder, ///< [\r\n], \s?\p{L}+, \s?\p{P}+, (CJK)+, \p{N}
 };
@@ -38,20 +38,47 @@ enum class pretokenizer : std::uint8_t {
     };
     using enum pretokenizer;
     // "phi-3": the model's files are SentencePiece and take no pre-tokenizer; its byte-level relatives use cl100k's.
-    constexpr std::array table{
-        entry{"", standard}, entry{"default", standard},
-        entry{"gpt-2", gpt2}, entry{"phi-2", gpt2}, entry{"mpt", gpt2}, entry{"olmo", gpt2}, entry{"jais", gpt2},
-        entry{"trillion", gpt2}, entry{"granite-docling", gpt2}, entry{"exaone4", gpt2}, entry{"gigachat", gpt2},
-        entry{"smollm", digits_gpt2}, entry{"starcoder", digits_gpt2}, entry{"refact", digits_gpt2},
-        entry{"command-r", digits_gpt2}, entry{"codeshell", digits_gpt2}, entry{"exaone", digits_gpt2},
-        entry{"minerva-7b", digits_gpt2},
-        entry{"llama-bpe", llama3}, entry{"llama3", llama3}, entry{"llama-v3", llama3}, entry{"phi-3", llama3},
-        entry{"dbrx", llama3}, entry{"smaug-bpe", llama3}, entry{"chatglm-bpe", llama3}, entry{"glm4", llama3},
-        entry{"falcon3", llama3}, entry{"falcon-h1", llama3}, entry{"pixtral", llama3}, entry{"midm-2.0", llama3},
-        entry{"lfm2", llama3},
-        entry{"qwen2", qwen2}, entry{"stablelm2", qwen2}, entry{"deepseek-r1-qwen", qwen2}, entry{"megrez", qwen2},
-        entry{"hunyuan", qwen2}, entry{"solar-open", qwen2}, entry{"grok-2", qwen2},
-        entry{"falcon", falcon}, entry{"deepseek-llm", deepseek_llm}, entry{"deepseek-coder", deepseek_coder}};
+    constexpr std::array table{entry{"", standard},
+                               entry{"default", standard},
+                               entry{"gpt-2", gpt2},
+                               entry{"phi-2", gpt2},
+                               entry{"mpt", gpt2},
+                               entry{"olmo", gpt2},
+                               entry{"jais", gpt2},
+                               entry{"trillion", gpt2},
+                               entry{"granite-docling", gpt2},
+                               entry{"exaone4", gpt2},
+                               entry{"gigachat", gpt2},
+                               entry{"smollm", digits_gpt2},
+                               entry{"starcoder", digits_gpt2},
+                               entry{"refact", digits_gpt2},
+                               entry{"command-r", digits_gpt2},
+                               entry{"codeshell", digits_gpt2},
+                               entry{"exaone", digits_gpt2},
+                               entry{"minerva-7b", digits_gpt2},
+                               entry{"llama-bpe", llama3},
+                               entry{"llama3", llama3},
+                               entry{"llama-v3", llama3},
+                               entry{"phi-3", llama3},
+                               entry{"dbrx", llama3},
+                               entry{"smaug-bpe", llama3},
+                               entry{"chatglm-bpe", llama3},
+                               entry{"glm4", llama3},
+                               entry{"falcon3", llama3},
+                               entry{"falcon-h1", llama3},
+                               entry{"pixtral", llama3},
+                               entry{"midm-2.0", llama3},
+                               entry{"lfm2", llama3},
+                               entry{"qwen2", qwen2},
+                               entry{"stablelm2", qwen2},
+                               entry{"deepseek-r1-qwen", qwen2},
+                               entry{"megrez", qwen2},
+                               entry{"hunyuan", qwen2},
+                               entry{"solar-open", qwen2},
+                               entry{"grok-2", qwen2},
+                               entry{"falcon", falcon},
+                               entry{"deepseek-llm", deepseek_llm},
+                               entry{"deepseek-coder", deepseek_coder}};
     for(const entry& e: table) {
         if(e.name == name) {
             return e.kind;

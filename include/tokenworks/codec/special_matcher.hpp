@@ -1,9 +1,9 @@
 // Finds the special tokens in a text: those that stand for themselves and are never made by merging.
 //
 // The rule is llama.cpp's (tokenizer_st_partition): the longest special token is cut out of the text wherever it is,
-// from the left, then the next shorter one out of what remains, and so on. Done literally that is one pass over the text
-// for each special token (Gemma 3 has 6414). Here one pass finds the longest token at each place; places are then served
-// by falling length, and one whose token no longer fits tries the next shorter token there.
+// from the left, then the next shorter one out of what remains, and so on. Done literally that is one pass over the
+// text for each special token (Gemma 3 has 6414). Here one pass finds the longest token at each place; places are then
+// served by falling length, and one whose token no longer fits tries the next shorter token there.
 #pragma once
 
 #include <algorithm>

@@ -13,7 +13,36 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
 /// General categories of the Unicode standard, by their two-letter names: cn is unassigned, lu an uppercase letter ...
 enum class general_category : std::uint8_t {
-    cn, lu, ll, lt, lm, lo, mn, mc, me, nd, nl, no, pc, pd, ps, pe, pi, pf, po, sm, sc, sk, so, zs, zl, zp, cc, cf, cs, co
+    cn,
+    lu,
+    ll,
+    lt,
+    lm,
+    lo,
+    mn,
+    mc,
+    me,
+    nd,
+    nl,
+    no,
+    pc,
+    pd,
+    ps,
+    pe,
+    pi,
+    pf,
+    po,
+    sm,
+    sc,
+    sk,
+    so,
+    zs,
+    zl,
+    zp,
+    cc,
+    cf,
+    cs,
+    co
 };
 
 /// The category of a code point; cn above U+10FFFF.

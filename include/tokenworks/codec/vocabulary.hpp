@@ -86,7 +86,8 @@ namespace detail {
 /// Whether a merge "ab c" puts together the text "abc".
 [[nodiscard]] constexpr bool is_split_of(std::string_view merge, std::string_view text) noexcept {
     const std::size_t blank = merge.find(' ', 1);
-    return blank != merge.npos && text.starts_with(merge.substr(0, blank)) && text.substr(blank) == merge.substr(blank + 1);
+    return blank != merge.npos && text.starts_with(merge.substr(0, blank)) &&
+           text.substr(blank) == merge.substr(blank + 1);
 }
 
 } // namespace detail
@@ -142,7 +143,8 @@ public:
     [[nodiscard]] bool is_byte_level() const noexcept { return byte_level_; }
     /// Whether blanks after a special token belong to it (Phi-3).
     [[nodiscard]] bool strips_right(token_id id) const noexcept {
-        return strip_right_ && is_special(id) && text(id) != "<unk>" && text(id) != "<s>" && text(id) != "<|endoftext|>";
+        return strip_right_ && is_special(id) && text(id) != "<unk>" && text(id) != "<s>" &&
+               text(id) != "<|endoftext|>";
     }
     /// Whether the token is matched in text as a whole, before anything else.
     [[nodiscard]] bool is_special(token_id id) const noexcept {
@@ -260,8 +262,9 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
         if(types_[i] == token_type::byte) {
             const int byte = detail::parse_byte_token(text);
             if(byte < 0) {
-                refuse(data, "tokens", "byte token " + std::to_string(i) + " is \"" + printable(text) +
-                                           "\" instead of <0x00> to <0xFF>");
+                refuse(data, "tokens",
+                       "byte token " + std::to_string(i) + " is \"" + printable(text) +
+                           "\" instead of <0x00> to <0xFF>");
             }
             out += static_cast<char>(static_cast<unsigned char>(byte));
             if(bytes_[std::size_t(byte)] < 0) {
@@ -319,8 +322,8 @@ inline void vocabulary::read_special_ids(const vocabulary_data& data) {
         }
     }
 
-    const bool llama3 = detail::is_one_of(data.pre, {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral",
-                                                     "midm-2.0", "lfm2", "jina-v5-nano"});
+    const bool llama3 = detail::is_one_of(data.pre, {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
+                                                     "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"});
     add_bos_ = data.add_bos.value_or(byte_level_ ? llama3 : true);
     add_eos_ = data.add_eos.value_or(false);
     add_space_prefix_ = !byte_level_ && data.add_space_prefix.value_or(true);
@@ -343,12 +346,14 @@ inline void vocabulary::find_ends(const vocabulary_data& data) {
     // The first ten also serve as end of turn, the first that is found.
     constexpr std::array<std::string_view, 33> spellings{
         "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
-        "[EOT]", "<end_of_utterance>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]",
-        "<eos>", "<turn|>", "<|tool_response>",
-        "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "[e~[",
+        "[EOT]", "<end_of_utterance>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>",
+        "[EOS]", "<eos>", "<turn|>", "<|tool_response>",
+        "<\xEF\xBD\x9C"
+        "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+        "[e~[",
         // fillers of code models
-        "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
-        "<reponame>", "<|file_sep|>"};
+        "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>",
+        "<REPO>", "<reponame>", "<|file_sep|>"};
     for(std::size_t i = 0; i < spellings.size(); ++i) {
         const std::string_view spelling = spellings[i];
         const auto id = find(spelling);

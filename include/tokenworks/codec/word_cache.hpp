@@ -17,7 +17,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 class word_cache {
 public:
     static constexpr std::size_t entries = 4096;
-    static constexpr std::size_t longest_word = 64;  ///< bytes; longer words seldom repeat
+    static constexpr std::size_t longest_word = 64;   ///< bytes; longer words seldom repeat
     static constexpr std::size_t shortest_text = 512; ///< bytes; below, the cache costs more than it saves
 
     /// For one text, whose words' ids are appended to one vector.

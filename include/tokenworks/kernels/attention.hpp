@@ -35,7 +35,8 @@ inline constexpr std::size_t queries_a_tile = 16;
     return i % 2 == 0 ? i / 2 : tiles - 1 - i / 2;
 }
 
-/// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share loads.
+/// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share
+/// loads.
 template <class Keys, class Values>
 void run_attention(const attention_numbers& task, const Keys& keys, const Values& values, std::size_t queries,
                    std::size_t heads, const execution& how) {
@@ -68,8 +69,8 @@ template <>
 inline constexpr std::size_t values_each<quant::q8_0> = quant::q8_0::size;
 
 template <class T>
-concept attention_storage = std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> ||
-    std::same_as<T, quant::q8_0>;
+concept attention_storage =
+    std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> || std::same_as<T, quant::q8_0>;
 
 /// D of a static extent counted in storage elements.
 template <class View>
@@ -113,8 +114,8 @@ template <class Q, class V, class Out>
     require_dense_rows("attention", "v", v);
     require_dense_rows("attention", "out", out);
     if(groups == 0 ? heads != 0 : heads % groups != 0) {
-        raise<shape_error>("attention: q has H=" + std::to_string(heads) + ", which is no multiple of k's G=" +
-                           std::to_string(groups));
+        raise<shape_error>("attention: q has H=" + std::to_string(heads) +
+                           ", which is no multiple of k's G=" + std::to_string(groups));
     }
     if(!options.sinks.empty()) {
         require_equal("attention", "q has H", heads, "sinks have H", options.sinks.size());
@@ -123,7 +124,8 @@ template <class Q, class V, class Out>
         require_equal("attention", "q has H", heads, "alibi_slopes have H", options.alibi_slopes.size());
     }
     if(!(options.softcap >= 0)) {
-        raise<argument_error>("attention: softcap is " + std::to_string(options.softcap) + ", which must not be negative");
+        raise<argument_error>("attention: softcap is " + std::to_string(options.softcap) +
+                              ", which must not be negative");
     }
     attention_numbers task{};
     task.q = q.data();
@@ -206,9 +208,10 @@ void attention(const Q& q, const key_blocks<T>& k, const V& v, const attention_o
     if(values.extent(0) > k.capacity()) {
         detail::raise_extents("attention", "v has S", values.extent(0), "k has room for S", k.capacity());
     }
-    detail::run_attention(detail::attention_numbers_of(queries, values, options, to, k.groups()),
-                          detail::block_source<typename key_blocks<T>::plain_storage>{k.data(), k.width(), k.group_stride()},
-                          detail::rows_of(values), queries.extent(0), queries.extent(1), how);
+    detail::run_attention(
+        detail::attention_numbers_of(queries, values, options, to, k.groups()),
+        detail::block_source<typename key_blocks<T>::plain_storage>{k.data(), k.width(), k.group_stride()},
+        detail::rows_of(values), queries.extent(0), queries.extent(1), how);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

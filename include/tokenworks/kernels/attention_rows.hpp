@@ -43,7 +43,7 @@ struct key_stretch {
     const void* keys;          ///< [4][…][16] of Element
     std::size_t vector_stride; ///< elements from one vector of keys to the next
     std::size_t vectors;       ///< that hold keys; more may be read, and their scores written
-    std::size_t column; ///< which stretch of D this is
+    std::size_t column;        ///< which stretch of D this is
     std::size_t columns;
     float* scores; ///< [rows][key_block]
 };
@@ -149,7 +149,8 @@ private:
             }
         }
         const float* weight = stretch.weights + first * key_block + (from - stretch.begin);
-        const Element* value = static_cast<const Element*>(stretch.values) + (from - stretch.begin) * stretch.stride + c;
+        const Element* value =
+            static_cast<const Element*>(stretch.values) + (from - stretch.begin) * stretch.stride + c;
         const std::size_t keys = to - from;
         for(std::size_t key = 0; key < keys; ++key) {
             vector v[Vectors];

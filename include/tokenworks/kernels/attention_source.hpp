@@ -104,7 +104,8 @@ struct row_source<quant::q8_0> {
         for(std::size_t d = 0; d < columns; d += quant::q8_0::size) {
             const quant::q8_0* first = data + group * group_stride + (column + d) / quant::q8_0::size;
             for(std::size_t row = 0; row < simd::lanes; ++row) {
-                widen_block<Isa>(first[std::min(key + row, key_count - 1) * key_stride], wide + row * quant::q8_0::size);
+                widen_block<Isa>(first[std::min(key + row, key_count - 1) * key_stride],
+                                 wide + row * quant::q8_0::size);
             }
             for(std::size_t half = 0; half < quant::q8_0::size; half += simd::lanes) {
                 const float* const from = wide + half;

@@ -250,8 +250,9 @@ private:
     static TOKENWORKS_INLINE void score(const attention_numbers& task, const Keys& keys, std::size_t group,
                                         std::size_t begin, std::size_t end, const attention_row* rows,
                                         std::size_t count, float* scores, float* scratch) {
-        key_stretch stretch{scratch, block_columns * simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes, 0,
-                            task.key_width, scores};
+        key_stretch stretch{
+            scratch, block_columns * simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes, 0, task.key_width,
+            scores};
         using element = typename Keys::element;
         if constexpr(Keys::is_turned && rows_in_place<Isa, element> != 0) {
             if(count <= rows_in_place<Isa, element>) {
@@ -284,9 +285,8 @@ private:
             if(count <= rows_in_place<Isa, element> && stretch.columns % simd::lanes == 0) {
                 stretch.values = values.at(group, stretch.begin, stretch.column);
                 stretch.stride = values.key_stride;
-                for_row_groups<Isa>(count, [&](auto size, std::size_t i) {
-                    add_values<Isa, element, size()>(rows, i, stretch);
-                });
+                for_row_groups<Isa>(
+                    count, [&](auto size, std::size_t i) { add_values<Isa, element, size()>(rows, i, stretch); });
                 return;
             }
         }
@@ -294,8 +294,7 @@ private:
         stretch.stride = (stretch.columns + simd::lanes - 1) / simd::lanes * simd::lanes;
         values.template widen<Isa>(group, stretch.begin, stretch.end, stretch.column, stretch.columns, scratch,
                                    stretch.stride);
-        for_row_groups<Isa>(
-            count, [&](auto size, std::size_t i) { add_values<Isa, float, size()>(rows, i, stretch); });
+        for_row_groups<Isa>(count, [&](auto size, std::size_t i) { add_values<Isa, float, size()>(rows, i, stretch); });
     }
 };
 

@@ -38,7 +38,8 @@ struct widen_row {
 };
 
 template <class T>
-concept table_element = std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> || quant::block_format<T>;
+concept table_element =
+    std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> || quant::block_format<T>;
 
 template <class T>
 void widen_table_row(const T* from, float* to, std::size_t length, float factor, const execution& how) {

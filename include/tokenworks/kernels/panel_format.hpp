@@ -28,10 +28,10 @@ enum class panel_format : std::uint8_t {
     nibble_half,      ///< Q4_0
     nibble_half_min,  ///< Q4_1
     nibble_super_min, ///< Q4_K
-    byte_half,        ///< Q5_0, Q8_0
+    byte_half,        ///< Q5_0, Q8_0, IQ4_NL, TQ
     byte_half_min,    ///< Q5_1
     byte_super_min,   ///< Q5_K
-    byte_single,      ///< formats with other scales per 32 or more: IQ4, IQ3, IQ2_XXS, IQ1_S, TQ, MXFP4
+    byte_single,      ///< formats with other scales per 32 or more: IQ4_XS, IQ3, IQ2_XXS, IQ1_S, MXFP4
     byte16_super,     ///< Q6_K, Q3_K
     byte16_super_min, ///< Q2_K
     byte16_single,    ///< IQ2_XS, IQ2_S, IQ1_M, NVFP4
@@ -62,6 +62,9 @@ enum class panel_format : std::uint8_t {
     case dtype::q5_0:
     case dtype::q8_0:
     case dtype::q8_1:
+    case dtype::iq4_nl:
+    case dtype::tq1_0:
+    case dtype::tq2_0:
         return panel_format::byte_half;
     case dtype::q5_1:
         return panel_format::byte_half_min;
@@ -82,10 +85,7 @@ enum class panel_format : std::uint8_t {
     case dtype::iq2_xxs:
     case dtype::iq3_xxs:
     case dtype::iq3_s:
-    case dtype::iq4_nl:
     case dtype::iq4_xs:
-    case dtype::tq1_0:
-    case dtype::tq2_0:
     case dtype::mxfp4:
         return panel_format::byte_single;
     default:

@@ -51,8 +51,8 @@ private:
         vector b;
         std::size_t i = 0;
         for(; i + simd::lanes <= count; i += simd::lanes) {
-            turn(vector::load(x + i), vector::load(x + distance + i), vector::load(cosines + i), vector::load(sines + i),
-                 a, b);
+            turn(vector::load(x + i), vector::load(x + distance + i), vector::load(cosines + i),
+                 vector::load(sines + i), a, b);
             a.store(out + i);
             b.store(out + distance + i);
         }

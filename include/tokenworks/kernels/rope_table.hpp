@@ -47,9 +47,9 @@ struct rope_scaling {
     double beta_slow = 1;  ///< yarn: turns below which a pair is divided by factor
     double mscale = 0;     ///< yarn, DeepSeek's form of the attention factor; used where both are set
     double mscale_all_dim = 0;
-    bool truncate = true;             ///< yarn: bounds of the ramp are whole pairs
-    double low_freq_factor = 1;       ///< llama3
-    double high_freq_factor = 4;      ///< llama3
+    bool truncate = true;               ///< yarn: bounds of the ramp are whole pairs
+    double low_freq_factor = 1;         ///< llama3
+    double high_freq_factor = 4;        ///< llama3
     std::vector<float> short_factors{}; ///< longrope, [W/2]: up to the original context
     std::vector<float> long_factors{};  ///< longrope, [W/2]: beyond
 };
@@ -59,7 +59,8 @@ struct rope_config {
     double base = 10000;
     rope_pairing pairing = rope_pairing::halves;
     rope_scaling scaling{};
-    std::vector<float> factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
+    std::vector<float>
+        factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
 };
 
 /// Frequencies, radians a token, of every pair. Immutable; shared by threads and sequences.

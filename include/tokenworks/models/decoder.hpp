@@ -33,8 +33,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// The next tokens of one sequence in a step.
 struct decoder_input {
-    nn::kv_cache* cache = nullptr;             ///< what came before; extended by the tokens
-    std::span<const std::int32_t> tokens{};    ///< ids, each in 0 … V-1
+    nn::kv_cache* cache = nullptr;          ///< what came before; extended by the tokens
+    std::span<const std::int32_t> tokens{}; ///< ids, each in 0 … V-1
     enum class logits { none, last, all } want = logits::last;
 };
 
@@ -44,7 +44,8 @@ public:
     /// Packs the weights for the kernels. Progress counts bytes of weights; returning false cancels.
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
-    decoder(decoder_config config, const weight_source& source, const execution& how = {}, const load_progress& progress = {})
+    decoder(decoder_config config, const weight_source& source, const execution& how = {},
+            const load_progress& progress = {})
         : config_{std::move(config)} {
         config_.validate();
         block_loader load{config_, source, how, progress};
@@ -65,7 +66,8 @@ public:
 
     /// A cache for one sequence of up to `capacity` tokens.
     [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const {
-        return nn::kv_cache{config_.layers.size(), config_.kv_heads, config_.key_width, config_.value_width, capacity, type};
+        return nn::kv_cache{config_.layers.size(), config_.kv_heads, config_.key_width,
+                            config_.value_width,   capacity,         type};
     }
 
     /// Bytes of packed weights in memory.
@@ -85,7 +87,8 @@ public:
     [[nodiscard]] double layer_operations_per_token() const noexcept {
         const auto real = [](std::size_t n) { return static_cast<double>(n); };
         const double c = real(config_.width);
-        const double attention = real(config_.heads + config_.kv_heads) * real(config_.key_width + config_.value_width) * c;
+        const double attention =
+            real(config_.heads + config_.kv_heads) * real(config_.key_width + config_.value_width) * c;
         const double mlp = c * real(config_.feed_forward) * (config_.mlp == feed_forward_kind::gated ? 3 : 2);
         return 2 * (attention + mlp) * real(config_.layers.size());
     }
@@ -139,8 +142,8 @@ private:
             }
         }
         if(logits.extent(0) != wanted || (wanted != 0 && logits.extent(1) != config_.vocab_size)) {
-            throw shape_error("forward: logits is " + to_string(logits.extents()) + ", expected [" + std::to_string(wanted) +
-                              "," + std::to_string(config_.vocab_size) + "]");
+            throw shape_error("forward: logits is " + to_string(logits.extents()) + ", expected [" +
+                              std::to_string(wanted) + "," + std::to_string(config_.vocab_size) + "]");
         }
         c.begin_step(plan.rows, inputs.size());
         std::size_t row = 0;
@@ -153,7 +156,8 @@ private:
 
     void check(const decoder_input& input) const {
         if(input.cache == nullptr || input.tokens.empty()) {
-            throw argument_error(input.cache == nullptr ? "forward: an input without a cache" : "forward: an input without tokens");
+            throw argument_error(input.cache == nullptr ? "forward: an input without a cache"
+                                                        : "forward: an input without tokens");
         }
         for(const std::int32_t id: input.tokens) {
             if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
@@ -162,14 +166,17 @@ private:
             }
         }
         input.cache->require_room(input.tokens.size());
-        if(learned_positions_ && input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
+        if(learned_positions_ &&
+           input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
             throw capacity_error("forward: " + std::to_string(input.cache->size()) + " tokens and " +
                                  std::to_string(input.tokens.size()) + " more, but positions are learned up to " +
                                  std::to_string(config_.context_length));
         }
     }
 
-    [[nodiscard]] std::size_t position_bytes() const noexcept { return learned_positions_ ? learned_positions_->bytes() : 0; }
+    [[nodiscard]] std::size_t position_bytes() const noexcept {
+        return learned_positions_ ? learned_positions_->bytes() : 0;
+    }
 
     static std::size_t rows_wanted(const decoder_input& input) noexcept {
         switch(input.want) {

@@ -1,7 +1,8 @@
 // What a decoder is, as data: the knobs that set one published architecture apart from another.
 //
 // A family (models/llama.hpp, models/gemma3.hpp) is a function from a file's metadata to this struct plus the names of
-// its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct itself.
+// its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct
+// itself.
 #pragma once
 
 #include <cmath>
@@ -101,7 +102,8 @@ struct decoder_config {
         // Products of any two of these stay far below 2^64, whatever a file says.
         constexpr std::size_t most = std::size_t{1} << 28;
         const auto need_extent = [&](std::size_t value, const std::string& field) {
-            need(value > 0 && value <= most, field + " is " + std::to_string(value) + ", not in 1.." + std::to_string(most));
+            need(value > 0 && value <= most,
+                 field + " is " + std::to_string(value) + ", not in 1.." + std::to_string(most));
         };
         need_extent(vocab_size, "vocab_size");
         need_extent(width, "width");
@@ -110,9 +112,10 @@ struct decoder_config {
         need_extent(kv_heads, "kv_heads");
         need_extent(key_width, "key_width");
         need_extent(value_width, "value_width");
-        need(!layers.empty() && layers.size() <= 4096, "layers are " + std::to_string(layers.size()) + ", not in 1..4096");
-        need(heads % kv_heads == 0, "kv_heads " + std::to_string(kv_heads) + " does not divide heads " +
-                                        std::to_string(heads));
+        need(!layers.empty() && layers.size() <= 4096,
+             "layers are " + std::to_string(layers.size()) + ", not in 1..4096");
+        need(heads % kv_heads == 0,
+             "kv_heads " + std::to_string(kv_heads) + " does not divide heads " + std::to_string(heads));
         need(context_length > 0, "context_length is 0");
         const auto need_finite = [&](float value, bool positive, const std::string& field) {
             need(std::isfinite(value) && (!positive || value > 0), field + " is " + std::to_string(value));
@@ -132,7 +135,8 @@ struct decoder_config {
                                               " for heads of " + std::to_string(key_width));
         }
         for(const layer_config& layer: layers) {
-            need(position != position_kind::rope || layer.rope == layer_config::no_rope || layer.rope < rope_configs.size(),
+            need(position != position_kind::rope || layer.rope == layer_config::no_rope ||
+                     layer.rope < rope_configs.size(),
                  "a layer names a rope configuration that does not exist");
         }
     }

@@ -45,7 +45,8 @@ private:
 /// The hyperparameters of a GGUF file: keys below the architecture's name, checked on the way.
 class gguf_hyperparameters {
 public:
-    explicit gguf_hyperparameters(const io::gguf_file& file) : file_{&file}, prefix_{std::string{file.architecture()} + "."} {}
+    explicit gguf_hyperparameters(const io::gguf_file& file)
+        : file_{&file}, prefix_{std::string{file.architecture()} + "."} {}
 
     [[nodiscard]] const io::gguf_file& file() const noexcept { return *file_; }
     [[nodiscard]] std::string key(std::string_view name) const { return prefix_ + std::string{name}; }
@@ -68,7 +69,8 @@ public:
         }
         const auto each = file_->get<std::vector<std::uint64_t>>(key(name));
         if(each.size() != layers) {
-            file_->refuse(key(name), "has " + std::to_string(each.size()) + " entries for " + std::to_string(layers) + " layers");
+            file_->refuse(key(name),
+                          "has " + std::to_string(each.size()) + " entries for " + std::to_string(layers) + " layers");
         }
         for(const std::uint64_t one: each) {
             if(one != each.front()) {

@@ -32,10 +32,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.context_length = from.count("context_length", std::size_t{1} << 40);
     config.layers.resize(layers);
     config.heads = from.uniform_count("attention.head_count", layers);
-    config.kv_heads = from.has("attention.head_count_kv") ? from.uniform_count("attention.head_count_kv", layers) : config.heads;
+    config.kv_heads =
+        from.has("attention.head_count_kv") ? from.uniform_count("attention.head_count_kv", layers) : config.heads;
     if(!from.has("attention.key_length") && config.width % config.heads != 0) {
-        from.refuse("attention.head_count", "is " + std::to_string(config.heads) + ", which does not divide the width " +
-                                                std::to_string(config.width));
+        from.refuse("attention.head_count", "is " + std::to_string(config.heads) +
+                                                ", which does not divide the width " + std::to_string(config.width));
     }
     config.key_width = from.count_or("attention.key_length", config.width / config.heads);
     config.value_width = from.count_or("attention.value_length", config.key_width);

@@ -1,4 +1,5 @@
-// Turns named tensors into the blocks of a decoder. The names are those of GGUF files; other formats map theirs to them.
+// Turns named tensors into the blocks of a decoder. The names are those of GGUF files; other formats map theirs to
+// them.
 #pragma once
 
 #include <array>
@@ -30,7 +31,8 @@ using load_progress = std::function<bool(std::uint64_t bytes_done)>;
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
 public:
-    block_loader(const decoder_config& config, const weight_source& source, const execution& how, load_progress progress)
+    block_loader(const decoder_config& config, const weight_source& source, const execution& how,
+                 load_progress progress)
         : config_{config}, source_{source}, how_{how}, progress_{std::move(progress)} {
         for(const kernels::rope_config& rope: config.rope_configs) {
             ropes_.push_back(std::make_shared<const kernels::rope_table>(rope, config.context_length));
@@ -81,7 +83,8 @@ private:
         const dtype_info type = info(found.type);
         if(columns % type.block_size != 0) {
             raise_weight(source_, name, found.offset,
-                         "rows of " + std::to_string(columns) + " are no multiple of the " + std::string{type.name} + " block");
+                         "rows of " + std::to_string(columns) + " are no multiple of the " + std::string{type.name} +
+                             " block");
         }
         kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_);
         source_.release(found);
@@ -168,8 +171,9 @@ private:
         const double between = std::exp2(-static_cast<double>(max_bias) / 2 / static_cast<double>(power));
         std::vector<float> slopes;
         for(std::size_t h = 0; h < heads; ++h) {
-            slopes.push_back(static_cast<float>(h < power ? std::pow(ratio, static_cast<double>(h + 1))
-                                                          : std::pow(between, static_cast<double>(2 * (h - power) + 1))));
+            slopes.push_back(static_cast<float>(h < power
+                                                    ? std::pow(ratio, static_cast<double>(h + 1))
+                                                    : std::pow(between, static_cast<double>(2 * (h - power) + 1))));
         }
         return slopes;
     }

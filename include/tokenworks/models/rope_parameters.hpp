@@ -20,12 +20,14 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// Reads what the file says about rotary positions.
 /// @param base  where the file names none
 /// @throws format_error naming the key, unsupported_error for a scaling that is not known
-[[nodiscard]] inline kernels::rope_config rope_parameters(const gguf_hyperparameters& from, const decoder_config& config,
-                                                          float base, kernels::rope_pairing pairing) {
+[[nodiscard]] inline kernels::rope_config rope_parameters(const gguf_hyperparameters& from,
+                                                          const decoder_config& config, float base,
+                                                          kernels::rope_pairing pairing) {
     kernels::rope_config rope;
     rope.width = from.count_or("rope.dimension_count", config.key_width);
     if(rope.width % 2 != 0 || rope.width > config.key_width) {
-        from.refuse("rope.dimension_count", "is " + std::to_string(rope.width) + ", not an even number up to the head's " +
+        from.refuse("rope.dimension_count", "is " + std::to_string(rope.width) +
+                                                ", not an even number up to the head's " +
                                                 std::to_string(config.key_width));
     }
     rope.base = static_cast<double>(from.real_or("rope.freq_base", base));
@@ -55,7 +57,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     if(!(scaling.factor > 0)) {
         from.refuse("rope.scaling.factor", "is not above 0");
     }
-    scaling.original_context = from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
+    scaling.original_context =
+        from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
     scaling.attention_factor = static_cast<double>(from.real_or("rope.scaling.attn_factor", 0));
     scaling.beta_fast = static_cast<double>(from.real_or("rope.scaling.yarn_beta_fast", 32));
     scaling.beta_slow = static_cast<double>(from.real_or("rope.scaling.yarn_beta_slow", 1));
@@ -68,7 +71,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     } else if(kind == "yarn") {
         scaling.kind = kernels::rope_scaling_kind::yarn;
     } else if(kind != "longrope") {
-        throw unsupported_error(from.file().name() + ": " + from.key("rope.scaling.type") + " '" + printable(kind) + "'");
+        throw unsupported_error(from.file().name() + ": " + from.key("rope.scaling.type") + " '" + printable(kind) +
+                                "'");
     }
     if(kind == "longrope" || !long_factors.empty()) {
         scaling.kind = kernels::rope_scaling_kind::longrope;

@@ -56,8 +56,8 @@ struct attention {
         const arena::scope scratch{c.scratch};
         const std::size_t count = x.values().extent(0);
         if(c.positions().size() != count) {
-            throw shape_error("attention: x has T=" + std::to_string(count) + ", the step's sequences have T=" +
-                              std::to_string(c.positions().size()));
+            throw shape_error("attention: x has T=" + std::to_string(count) +
+                              ", the step's sequences have T=" + std::to_string(c.positions().size()));
         }
         const rows q = c.scratch_rows(count, heads * key_width);
         const rows k = c.scratch_rows(count, kv_heads * key_width);
@@ -105,8 +105,9 @@ private:
                                                      .softcap = softcap,
                                                      .sinks = sinks,
                                                      .alibi_slopes = alibi_slopes};
-            s.cache->read(c.layer, s.start + s.count,
-                          [&](const auto& keys, const auto& values) { kernels::attention(queries, keys, values, options, out, how); });
+            s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
+                kernels::attention(queries, keys, values, options, out, how);
+            });
         };
         if(sequences.size() < 2 * c.how.workers()) {
             for(const sequence_rows& s: sequences) {

@@ -1,7 +1,8 @@
-// What every block of a forward pass shares: how to run, scratch memory, and the sequences whose tokens are in the step.
+// What every block of a forward pass shares: how to run, scratch memory, and the sequences whose tokens are in the
+// step.
 //
-// A step works on T rows of width C. They may belong to several sequences; each sequence owns a run of rows and a cache.
-// Blocks see only rows, except attention, which asks the context whose rows these are.
+// A step works on T rows of width C. They may belong to several sequences; each sequence owns a run of rows and a
+// cache. Blocks see only rows, except attention, which asks the context whose rows these are.
 #pragma once
 
 #include <cstddef>

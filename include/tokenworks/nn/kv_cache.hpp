@@ -51,8 +51,8 @@ public:
     /// @param type      f32, f16 or q8_0
     /// @throws unsupported_error for another type; argument_error where q8_0 blocks do not fit the head widths, or
     ///         the sizes overflow; std::bad_alloc
-    kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width, std::size_t value_width, std::size_t capacity,
-             dtype type = dtype::f16)
+    kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width, std::size_t value_width,
+             std::size_t capacity, dtype type = dtype::f16)
         : kv_heads_{kv_heads}, key_width_{key_width}, value_width_{value_width}, capacity_{capacity}, type_{type} {
         if(type != dtype::f32 && type != dtype::f16 && type != dtype::q8_0) {
             throw unsupported_error("kv_cache: keys and values of type " + std::string{info(type).name});
@@ -60,7 +60,8 @@ public:
         const std::size_t block = info(type).block_size;
         if(key_width % block != 0 || value_width % block != 0) {
             throw argument_error("kv_cache: heads of width " + std::to_string(key_width) + " and " +
-                                 std::to_string(value_width) + " are no whole " + std::string{info(type).name} + " blocks");
+                                 std::to_string(value_width) + " are no whole " + std::string{info(type).name} +
+                                 " blocks");
         }
         layers_.reserve(layers);
         for(std::size_t i = 0; i < layers; ++i) {
@@ -92,7 +93,8 @@ public:
     /// @throws argument_error where there are fewer
     void truncate(std::size_t n) {
         if(n > size_) {
-            throw argument_error("kv_cache: cannot keep " + std::to_string(n) + " of " + std::to_string(size_) + " tokens");
+            throw argument_error("kv_cache: cannot keep " + std::to_string(n) + " of " + std::to_string(size_) +
+                                 " tokens");
         }
         size_ = n;
     }
@@ -138,10 +140,10 @@ private:
     void require_shape(std::size_t layer, const_rows keys, const_rows values) const {
         if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
            values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
-            throw shape_error("kv_cache: keys " + to_string(keys.extents()) + " and values " + to_string(values.extents()) +
-                              " of layer " + std::to_string(layer) + " for a cache of " + std::to_string(layers_.size()) +
-                              " layers, G=" + std::to_string(kv_heads_) + ", D=" + std::to_string(key_width_) + " and " +
-                              std::to_string(value_width_));
+            throw shape_error("kv_cache: keys " + to_string(keys.extents()) + " and values " +
+                              to_string(values.extents()) + " of layer " + std::to_string(layer) + " for a cache of " +
+                              std::to_string(layers_.size()) + " layers, G=" + std::to_string(kv_heads_) +
+                              ", D=" + std::to_string(key_width_) + " and " + std::to_string(value_width_));
         }
     }
 
@@ -155,7 +157,8 @@ private:
         const auto total = blocks ? checked_mul(*blocks, info(type_).block_bytes) : std::nullopt;
         const auto size = total ? checked_size(*total) : std::nullopt;
         if(!size) {
-            throw argument_error("kv_cache: a capacity of " + std::to_string(capacity_) + " tokens is too large for heads of width " + std::to_string(width));
+            throw argument_error("kv_cache: a capacity of " + std::to_string(capacity_) +
+                                 " tokens is too large for heads of width " + std::to_string(width));
         }
         return *size;
     }
@@ -163,7 +166,8 @@ private:
     template <class T>
     [[nodiscard]] strided_view<const T, dyn, dyn, dyn> rows_of(const huge_buffer& memory, std::size_t elements,
                                                                std::size_t count) const noexcept {
-        return {reinterpret_cast<const T*>(memory.data()), extents<dyn, dyn, dyn>{count, kv_heads_, elements},
+        return {reinterpret_cast<const T*>(memory.data()),
+                extents<dyn, dyn, dyn>{count, kv_heads_, elements},
                 {elements, capacity_ * elements, 1}};
     }
 

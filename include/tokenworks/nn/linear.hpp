@@ -27,8 +27,8 @@ public:
     explicit linear(std::shared_ptr<const kernels::packed_matrix> weight, std::vector<float> bias = {})
         : weight_{std::move(weight)}, bias_{std::move(bias)} {
         if(!bias_.empty() && bias_.size() != out_width()) {
-            throw shape_error("linear: weight has N=" + std::to_string(out_width()) + ", bias has N=" +
-                              std::to_string(bias_.size()));
+            throw shape_error("linear: weight has N=" + std::to_string(out_width()) +
+                              ", bias has N=" + std::to_string(bias_.size()));
         }
     }
 

@@ -38,7 +38,8 @@ struct layer_norm {
     float epsilon = 1e-5F;
 
     void operator()(context& c, const_rows x, rows out) const {
-        kernels::layer_norm(x, view<const float, dyn>{weight}, view<const float, dyn>{bias}, out, {.epsilon = epsilon}, c.how);
+        kernels::layer_norm(x, view<const float, dyn>{weight}, view<const float, dyn>{bias}, out, {.epsilon = epsilon},
+                            c.how);
     }
     [[nodiscard]] activations operator()(context& c, const_rows x) const {
         const rows out = c.scratch_rows(x.extent(0), x.extent(1));

@@ -52,9 +52,7 @@ public:
             return *this;
         }
         void operator++(int) { ++*this; }
-        [[nodiscard]] friend bool operator==(const iterator& at, std::default_sentinel_t) noexcept {
-            return at.done();
-        }
+        [[nodiscard]] friend bool operator==(const iterator& at, std::default_sentinel_t) noexcept { return at.done(); }
 
     private:
         friend class generation;

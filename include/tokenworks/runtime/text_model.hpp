@@ -76,7 +76,8 @@ public:
     }
 
     /// The same from a file in memory, which is not needed afterwards.
-    [[nodiscard]] static text_model load(std::span<const std::byte> bytes, std::string name, const load_options& options = {}) {
+    [[nodiscard]] static text_model load(std::span<const std::byte> bytes, std::string name,
+                                         const load_options& options = {}) {
         return text_model{io::gguf_file::from_memory(bytes, std::move(name)), options};
     }
 
