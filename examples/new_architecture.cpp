@@ -1,10 +1,9 @@
-// A new architecture in a program's own file: blocks put together by hand, then sampled from like any other model.
-// The library is not touched, and nothing is registered anywhere.
+// A new architecture in a program's own file: blocks put together, then sampled from. Nothing is registered anywhere.
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include <tokenworks/tokenworks.hpp>
-
 namespace tw = tokenworks;
 namespace nn = tokenworks::nn;
 
@@ -51,13 +50,10 @@ struct my_model {
     }
 };
 
-// Weights are random here; they could come from any file.
 tw::kernels::packed_matrix random_matrix(std::size_t rows, std::size_t columns) {
-    static std::uint64_t position = 0;
+    static std::uint64_t position = 0; // random weights; they could come from any file
     std::vector<float> values(rows * columns);
-    for(float& value: values) {
-        value = (tw::uniform<float>(1, position++) - 0.5F) / 4;
-    }
+    std::ranges::generate(values, [] { return (tw::uniform<float>(1, position++) - 0.5F) / 4; });
     return tw::kernels::pack(tw::dtype::f32, std::as_bytes(std::span{values}), rows, columns);
 }
 
