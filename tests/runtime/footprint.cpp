@@ -10,23 +10,11 @@
 
 #include "support/catch.hpp"
 #include "support/models.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tw = tokenworks;
 
 namespace {
-
-constexpr bool is_sanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
 
 /// Bytes that were resident at most so far; 0 where the system does not tell.
 std::size_t peak_memory() {
@@ -66,7 +54,7 @@ TEST_CASE("footprint: peak memory stays below the file, the cache and 150 MB; lo
     CHECK_THAT(text, ContainsSubstring("Paris"));
     WARN("load to first token, " << ids.size() << " tokens of prompt, " << model.how().workers()
                                  << " threads: " << first_token.count() << " s");
-    if(before == 0 || is_sanitized) {
+    if(before == 0 || support::is_sanitized) {
         WARN("peak memory is not measured here");
         return;
     }
