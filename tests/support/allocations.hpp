@@ -97,6 +97,12 @@ TEST_WEAK void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept 
 TEST_WEAK void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
     return support::counted_or_null(bytes);
 }
+TEST_WEAK void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return support::counted_or_null(bytes, static_cast<std::size_t>(alignment));
+}
+TEST_WEAK void* operator new[](std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return support::counted_or_null(bytes, static_cast<std::size_t>(alignment));
+}
 TEST_WEAK void operator delete(void* memory) noexcept { support::release(memory); }
 TEST_WEAK void operator delete[](void* memory) noexcept { support::release(memory); }
 TEST_WEAK void operator delete(void* memory, std::size_t) noexcept { support::release(memory); }
@@ -105,4 +111,12 @@ TEST_WEAK void operator delete(void* memory, std::align_val_t) noexcept { suppor
 TEST_WEAK void operator delete[](void* memory, std::align_val_t) noexcept { support::release(memory); }
 TEST_WEAK void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { support::release(memory); }
 TEST_WEAK void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { support::release(memory); }
+TEST_WEAK void operator delete(void* memory, const std::nothrow_t&) noexcept { support::release(memory); }
+TEST_WEAK void operator delete[](void* memory, const std::nothrow_t&) noexcept { support::release(memory); }
+TEST_WEAK void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+    support::release(memory);
+}
+TEST_WEAK void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
+    support::release(memory);
+}
 #undef TEST_WEAK
