@@ -18,6 +18,7 @@
 // Kernel bodies are written once, without a target attribute, and inlined into one entry point per instruction set.
 #define TOKENWORKS_INLINE __attribute__((always_inline)) inline
 #define TOKENWORKS_NOINLINE __attribute__((noinline))
+#define TOKENWORKS_COLD __attribute__((noinline, cold)) // for what only happens at errors
 #define TOKENWORKS_RESTRICT __restrict__
 
 // Hot loops with constant trip counts must be unrolled at -O2 also.

@@ -65,3 +65,44 @@ TEST_CASE("huge_buffer: moves without copying, and shows its bytes as elements")
     STATIC_REQUIRE(std::is_nothrow_move_constructible_v<tw::huge_buffer>);
     STATIC_REQUIRE(std::is_nothrow_move_assignable_v<tw::huge_buffer>);
 }
+
+TEST_CASE("huge_pool: parts lie one behind the other, apart and aligned, and outlive the pool") {
+    std::vector<tw::huge_buffer> parts;
+    {
+        tw::huge_pool pool;
+        for(const std::size_t bytes: {std::size_t{1}, std::size_t{64}, std::size_t{100'000}, std::size_t{1} << 20}) {
+            parts.push_back(pool.take(bytes));
+            CHECK(parts.back().size() == bytes);
+            CHECK(address(parts.back().data()) % tw::default_alignment == 0);
+            std::memset(parts.back().data(), static_cast<int>(parts.size()), bytes);
+        }
+    }
+    for(std::size_t i = 0; i < parts.size(); ++i) {
+        const auto bytes = parts[i].as<unsigned char>();
+        CHECK(bytes.front() == i + 1);
+        CHECK(bytes.back() == i + 1);
+    }
+    CHECK(parts[1].data() - parts[0].data() == 64);
+    tw::huge_buffer moved = std::move(parts[2]);
+    parts.clear(); // the slab stays, since one part does
+    CHECK(moved.as<unsigned char>()[99'999] == 3);
+}
+
+TEST_CASE("huge_pool: more parts than fit a slab, and parts that are large themselves") {
+    tw::huge_pool pool;
+    CHECK(pool.take(0).empty());
+    const tw::huge_buffer large = pool.take(tw::huge_pool::largest_slab);
+    CHECK(large.size() == tw::huge_pool::largest_slab);
+    CHECK(address(large.data()) % tw::huge_buffer::huge_page == 0);
+    std::vector<tw::huge_buffer> parts;
+    for(int i = 0; i < 20; ++i) { // more than any slab holds
+        parts.push_back(pool.take(tw::huge_pool::largest_slab / 4));
+        parts.back().as<unsigned char>()[0] = static_cast<unsigned char>(i);
+    }
+    for(std::size_t i = 0; i < parts.size(); ++i) {
+        CHECK(parts[i].as<unsigned char>()[0] == i);
+    }
+    tw::huge_buffer other = pool.take(10);
+    other = std::move(parts[3]);
+    CHECK(other.as<unsigned char>()[0] == 3);
+}

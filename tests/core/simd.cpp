@@ -354,11 +354,20 @@ struct doubled {
 };
 template <class Isa>
 struct calls_another {
-    static TOKENWORKS_INLINE float run(float x) { return simd::call<Isa, doubled<Isa>>(x) + 1.0F; }
+    static TOKENWORKS_INLINE float run(float x) { return simd::entry<Isa, doubled<Isa>, float>()(x) + 1.0F; }
 };
 
 } // namespace
 
 TEST_CASE("dispatch returns what the kernel returns, and kernels call kernels") {
     support::for_each_isa([](execution how) { CHECK(simd::dispatch<calls_another>(how.set, 20.0F) == 41.0F); });
+}
+
+TEST_CASE("a kernel is chosen once and called through a pointer") {
+    support::for_each_isa([](execution how) {
+        using function = float (*)(float);
+        const function twice =
+            simd::with_tag(how.set, []<class Isa>() -> function { return simd::entry<Isa, doubled<Isa>, float>(); });
+        CHECK(twice(21.0F) == 42.0F);
+    });
 }

@@ -298,6 +298,63 @@ TEST_CASE("a product can add to its output and add a bias") {
     }
 }
 
+TEST_CASE("several products at once give the bits of each alone, whatever their formats and widths") {
+    constexpr std::size_t columns = 256;
+    const std::vector<dtype> types{dtype::q4_1, dtype::q8_0, dtype::q6_k, dtype::q4_k};
+    const std::vector<std::size_t> outputs{33, 16, 1, 70};
+    std::vector<packed_matrix> weights;
+    for(std::size_t i = 0; i < types.size(); ++i) {
+        weights.push_back(pack(types[i],
+                               support::random_blocks(types[i], outputs[i] * columns, 51 + static_cast<unsigned>(i)),
+                               outputs[i], columns));
+    }
+    const std::vector<float> bias = support::random_floats(16, 55);
+    for(const std::size_t rows: {1U, 5U, 40U}) {
+        const std::vector<float> x = support::random_floats(rows * columns, 56);
+        for(const unsigned threads: {1U, 2U, 3U}) {
+            thread_team team{threads};
+            support::for_each_isa([&](execution how) {
+                CAPTURE(rows, threads, name(how.set));
+                how.threads = &team;
+                std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
+                const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
+                std::vector<std::vector<float>> out;
+                for(const std::size_t n: outputs) {
+                    out.emplace_back(rows * n, 1.0F);
+                }
+                const kernels::matmul_task tasks[] = {
+                    {weights[0], out_view{out[0], rows, outputs[0]}},
+                    {weights[1], out_view{out[1], rows, outputs[1]}, {.add = false, .bias = bias}},
+                    {weights[2], out_view{out[2], rows, outputs[2]}},
+                    {weights[3], out_view{out[3], rows, outputs[3]}}};
+                kernels::matmul(codes, tasks, how);
+                CHECK(support::same_bits(out[0], product(x, rows, weights[0], how)));
+                CHECK(support::same_bits(out[1], product(x, rows, weights[1], how, {.add = false, .bias = bias})));
+                CHECK(support::same_bits(out[2], product(x, rows, weights[2], how)));
+                CHECK(support::same_bits(out[3], product(x, rows, weights[3], how)));
+            });
+        }
+    }
+}
+
+TEST_CASE("several products at once: none, too many, and operands that disagree") {
+    constexpr std::size_t columns = 64;
+    const packed_matrix w = pack(dtype::q8_0, support::random_blocks(dtype::q8_0, 16 * columns, 57), 16, columns);
+    const packed_matrix floats = pack(dtype::f32, random_plain(dtype::f32, 16 * columns), 16, columns);
+    const std::vector<float> x = support::random_floats(2 * columns, 58);
+    std::vector<std::byte> memory(quantized_rows::bytes(2, columns));
+    const quantized_rows codes = kernels::quantize_rows(rows_view{x, 2, columns}, memory);
+    std::vector<float> out(2 * 16);
+    const out_view to{out, 2, 16};
+    CHECK_NOTHROW(kernels::matmul(codes, std::span<const kernels::matmul_task>{}));
+    const std::vector<kernels::matmul_task> nine(9, kernels::matmul_task{w, to});
+    CHECK_THROWS_WITH(kernels::matmul(codes, nine), ContainsSubstring("9 products at once, at most 8"));
+    const kernels::matmul_task mixed[] = {{w, to}, {floats, to}};
+    CHECK_THROWS_AS(kernels::matmul(codes, mixed), argument_error);
+    const kernels::matmul_task wrong[] = {{w, to}, {w, out_view{std::span{out}.first(16), 1, 16}}};
+    CHECK_THROWS_AS(kernels::matmul(codes, wrong), shape_error);
+}
+
 TEST_CASE("weights of plain views give the bits of packed ones, for every type") {
     constexpr std::size_t outputs = 21;
     constexpr std::size_t rows = 37;

@@ -93,6 +93,34 @@ TEST_CASE("linear: a weight can be shared; an empty layer has no width", "[nn]")
     CHECK(empty.bytes() == 0);
 }
 
+TEST_CASE("project: several layers of one input, in blocks, as floats or mixed", "[nn]") {
+    const auto layer = [](tw::dtype type, std::size_t rows, unsigned seed) {
+        return nn::linear{tw::kernels::pack(type, support::random_blocks(type, rows * 64, seed), rows, 64)};
+    };
+    const nn::linear q4 = layer(tw::dtype::q4_0, 40, 1);
+    const nn::linear q8 = layer(tw::dtype::q8_0, 24, 2);
+    const blocks::dense floats{12, 64, 3, true};
+    tw::thread_team two{2};
+    nn::context c{{.threads = &two}};
+    const matrix x{3, 64, 4};
+    const nn::activations input{c, x.rows()};
+    const auto alone = [&](const nn::linear& each, matrix out) {
+        each(c, input, nn::add_to(out.rows()));
+        return out.values;
+    };
+    const matrix before[] = {matrix{3, 40, 5}, matrix{3, 24, 6}, matrix{3, 12, 7}};
+    matrix a = before[0];
+    matrix b = before[1];
+    nn::project(c, input, {{q4, nn::add_to(a.rows())}, {q8, nn::add_to(b.rows())}});
+    CHECK(support::same_bits(a.values, alone(q4, before[0])));
+    CHECK(support::same_bits(b.values, alone(q8, before[1])));
+    matrix d = before[0];
+    matrix e = before[2];
+    nn::project(c, input, {{q4, nn::add_to(d.rows())}, {floats.layer, nn::add_to(e.rows())}});
+    CHECK(support::same_bits(d.values, a.values));
+    CHECK(support::same_bits(e.values, alone(floats.layer, before[2])));
+}
+
 TEST_CASE("linear: extents that disagree", "[nn]") {
     const blocks::dense layer{6, 8, 1};
     CHECK_THROWS_WITH((nn::linear{tw::kernels::pack(tw::dtype::f32, std::as_bytes(std::span{layer.weight}), 6, 8),

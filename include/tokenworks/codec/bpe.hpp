@@ -33,8 +33,8 @@ public:
     byte_level_bpe(const vocabulary_data& data, const vocabulary& vocab) : merges_{data, vocab} {
         const auto kind = pretokenizer_named(data.pre);
         if(!kind) {
-            throw unsupported_error{data.name + ": tokenizer.ggml.pre: unknown pre-tokenizer \"" + printable(data.pre) +
-                                    "\""};
+            tokenworks::detail::raise<unsupported_error>({data.name, ": tokenizer.ggml.pre: unknown pre-tokenizer \"",
+                                                          tokenworks::detail::escaped(data.pre), "\""});
         }
         kind_ = *kind;
         whole_words_ = *kind == pretokenizer::llama3 &&
@@ -45,8 +45,8 @@ public:
         for(std::size_t i = 0; data.merges.empty() && i < vocab.size(); ++i) {
             const auto id = static_cast<token_id>(i);
             if(vocab.is_text(id) && vocab.piece(id).size() > 1) {
-                throw format_error{data.name, "tokenizer.ggml.merges", format_error::no_offset,
-                                   "absent, although token " + std::to_string(i) + " is longer than a byte"};
+                tokenworks::detail::raise_format(data.name, {"tokenizer.ggml.merges"}, format_error::no_offset,
+                                                 {"absent, although token ", i, " is longer than a byte"});
             }
         }
     }

@@ -50,9 +50,10 @@ public:
     /// @throws unsupported_error for a template that is none of chat_format
     explicit chat_template(std::string_view source, const std::string& name = {}) {
         if(!recognise(source)) {
-            throw unsupported_error{(name.empty() ? "<memory>" : name) +
-                                    ": tokenizer.chat_template: this template is not one of the known ones: \"" +
-                                    printable(source) + "\""};
+            tokenworks::detail::raise<unsupported_error>(
+                {name.empty() ? "<memory>" : name,
+                 ": tokenizer.chat_template: this template is not one of the known ones: \"",
+                 tokenworks::detail::escaped(source), "\""});
         }
     }
 
@@ -196,11 +197,12 @@ inline void chat_template::find_default_system(std::string_view source) {
 inline std::vector<text_segment> chat_template::render(std::span<const chat_message> messages,
                                                        const chat_options& options) const {
     if(messages.empty()) {
-        throw argument_error{"chat template: there are no messages"};
+        tokenworks::detail::raise<argument_error>({"chat template: there are no messages"});
     }
     for(const chat_message& message: messages) {
         if(!detail::is_one_of(message.role, {"system", "user", "assistant"})) {
-            throw argument_error{"chat template: unknown role \"" + printable(message.role) + "\""};
+            tokenworks::detail::raise<argument_error>(
+                {"chat template: unknown role \"", tokenworks::detail::escaped(message.role), "\""});
         }
     }
     const bool has_system = messages.front().role == "system";
@@ -210,14 +212,15 @@ inline std::vector<text_segment> chat_template::render(std::span<const chat_mess
         const auto rest = messages.subspan(has_system ? 1 : 0);
         for(std::size_t i = 0; i < rest.size(); ++i) {
             if(rest[i].role != (i % 2 == 0 ? "user" : "assistant")) {
-                throw argument_error{"chat template: user and assistant must take turns, a user first"};
+                tokenworks::detail::raise<argument_error>(
+                    {"chat template: user and assistant must take turns, a user first"});
             }
         }
         return rest;
     };
     const auto refuse_system = [&] {
         if(has_system) {
-            throw argument_error{"chat template: this model takes no system message"};
+            tokenworks::detail::raise<argument_error>({"chat template: this model takes no system message"});
         }
     };
 

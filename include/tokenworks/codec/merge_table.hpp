@@ -33,7 +33,7 @@ public:
     /// @throws limit_error when too many merges collide in the table
     merge_table(const vocabulary_data& data, const vocabulary& vocab) {
         if(data.merges.size() > std::size_t{1} << 28) {
-            throw limit_error{data.name + ": tokenizer.ggml.merges: over 2^28 merges"};
+            tokenworks::detail::raise<limit_error>({data.name, ": tokenizer.ggml.merges: over 2^28 merges"});
         }
         slots_.resize(std::bit_ceil(data.merges.size() * 2 + 2));
         mask_ = slots_.size() - 1;
@@ -42,7 +42,7 @@ public:
             const std::string_view text = data.merges[rank];
             const std::size_t blank = text.find(' ', 1);
             if(blank == text.npos || blank + 1 == text.size()) {
-                refuse(data, rank, "has no two parts");
+                refuse(data, rank, {"has no two parts"});
             }
             const std::string_view left = text.substr(0, blank);
             const std::string_view right = text.substr(blank + 1);
@@ -50,7 +50,8 @@ public:
             const auto token = [&](std::string_view part) {
                 const auto id = vocab.find(part);
                 if(!id || !vocab.is_text(*id)) {
-                    refuse(data, rank, "needs \"" + printable(part) + "\", which is not a token of text");
+                    refuse(data, rank,
+                           {"needs \"", tokenworks::detail::escaped(part), "\", which is not a token of text"});
                 }
                 return *id;
             };
@@ -90,15 +91,18 @@ private:
                 return; // listed twice: the better rank counts
             }
             if(++step == string_index::max_run) {
-                throw limit_error{"vocabulary: more than 1024 merges share a place in the hash table"};
+                tokenworks::detail::raise<limit_error>(
+                    {"vocabulary: more than 1024 merges share a place in the hash table"});
             }
         }
         slots_[at] = {key, value};
     }
 
-    [[noreturn]] static void refuse(const vocabulary_data& data, std::size_t rank, const std::string& what) {
-        throw format_error{data.name, "tokenizer.ggml.merges", format_error::no_offset,
-                           "merge " + std::to_string(rank) + ", \"" + printable(data.merges[rank]) + "\", " + what};
+    [[noreturn]] TOKENWORKS_COLD static void refuse(const vocabulary_data& data, std::size_t rank,
+                                                    tokenworks::detail::message_parts what) {
+        tokenworks::detail::raise_format(data.name, {"tokenizer.ggml.merges"}, format_error::no_offset,
+                                         {"merge ", rank, ", \"", tokenworks::detail::escaped(data.merges[rank]),
+                                          "\", ", tokenworks::detail::message(what)});
     }
 
     std::vector<slot> slots_;

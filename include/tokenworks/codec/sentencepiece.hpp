@@ -29,8 +29,8 @@ public:
     /// @throws format_error for a vocabulary that cannot give every text: neither all bytes nor an unknown token
     sentencepiece(const vocabulary_data& data, const vocabulary& vocab) {
         if(!vocab.has_all_bytes() && !vocab.unk()) {
-            throw format_error{data.name, "tokenizer.ggml.tokens", format_error::no_offset,
-                               "byte tokens are missing, and there is no unknown token"};
+            tokenworks::detail::raise_format(data.name, {"tokenizer.ggml.tokens"}, format_error::no_offset,
+                                             {"byte tokens are missing, and there is no unknown token"});
         }
         for(std::size_t i = 0; i < vocab.size(); ++i) {
             const auto id = static_cast<token_id>(i);

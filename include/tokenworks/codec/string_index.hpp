@@ -35,7 +35,7 @@ public:
     [[nodiscard]] std::string& tail() noexcept { return bytes_; }
     void close() {
         if(bytes_.size() > ~std::uint32_t{0}) {
-            throw limit_error{"vocabulary: the tokens' texts are over 4 GiB together"};
+            tokenworks::detail::raise<limit_error>({"vocabulary: the tokens' texts are over 4 GiB together"});
         }
         ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
     }
@@ -113,7 +113,7 @@ public:
                 return s.index;
             }
         }
-        throw limit_error{"vocabulary: more than 1024 tokens share a place in the hash table"};
+        tokenworks::detail::raise<limit_error>({"vocabulary: more than 1024 tokens share a place in the hash table"});
     }
 
     /// Index of a string, or none.

@@ -98,8 +98,8 @@ public:
     /// @throws argument_error for an id outside of the vocabulary
     [[nodiscard]] std::string_view piece(token_id id) const {
         if(!vocabulary_.contains(id)) {
-            throw argument_error{"tokenizer: id " + std::to_string(id) + " is outside of the vocabulary of " +
-                                 std::to_string(vocabulary_.size())};
+            tokenworks::detail::raise<argument_error>(
+                {"tokenizer: id ", id, " is outside of the vocabulary of ", vocabulary_.size()});
         }
         return vocabulary_.piece(id);
     }
@@ -137,8 +137,8 @@ private:
 
     static void check_length(std::size_t bytes) {
         if(bytes > longest_text) {
-            throw limit_error{"tokenizer: a text of " + std::to_string(bytes) + " bytes; the limit is " +
-                              std::to_string(longest_text)};
+            tokenworks::detail::raise<limit_error>(
+                {"tokenizer: a text of ", bytes, " bytes; the limit is ", longest_text});
         }
     }
 

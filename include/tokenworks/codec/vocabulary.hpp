@@ -161,8 +161,9 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
 private:
-    [[noreturn]] static void refuse(const vocabulary_data& data, const char* field, const std::string& what) {
-        throw format_error{data.name, std::string{"tokenizer.ggml."} + field, format_error::no_offset, what};
+    [[noreturn]] TOKENWORKS_COLD static void refuse(const vocabulary_data& data, const char* field,
+                                                    tokenworks::detail::message_parts what) {
+        tokenworks::detail::raise_format(data.name, {"tokenizer.ggml.", field}, format_error::no_offset, what);
     }
     void read_tokens(const vocabulary_data& data);
     void make_pieces(const vocabulary_data& data);
@@ -189,8 +190,9 @@ private:
 inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name} {
     byte_level_ = data.model == "gpt2";
     if(!byte_level_ && data.model != "llama" && data.model != "gemma") {
-        throw unsupported_error{(data.name.empty() ? "<memory>" : data.name) + ": tokenizer.ggml.model: \"" +
-                                printable(data.model) + "\" is not supported (gpt2, llama and gemma are)"};
+        tokenworks::detail::raise<unsupported_error>(
+            {data.name.empty() ? "<memory>" : data.name, ": tokenizer.ggml.model: \"",
+             tokenworks::detail::escaped(data.model), "\" is not supported (gpt2, llama and gemma are)"});
     }
     read_tokens(data);
     find_ends(data);
@@ -201,14 +203,14 @@ inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name} {
 inline void vocabulary::read_tokens(const vocabulary_data& data) {
     const std::size_t count = data.tokens.size();
     if(count == 0) {
-        refuse(data, "tokens", "the vocabulary is empty");
+        refuse(data, "tokens", {"the vocabulary is empty"});
     }
     if(count > std::size_t{1} << 28) {
-        throw limit_error{data.name + ": tokenizer.ggml.tokens: over 2^28 tokens"};
+        tokenworks::detail::raise<limit_error>({data.name, ": tokenizer.ggml.tokens: over 2^28 tokens"});
     }
     const auto check_length = [&](const char* field, std::size_t length) {
         if(length != 0 ? length != count : !byte_level_) {
-            refuse(data, field, std::to_string(length) + " entries for " + std::to_string(count) + " tokens");
+            refuse(data, field, {length, " entries for ", count, " tokens"});
         }
     };
     check_length("scores", data.scores.size());
@@ -228,21 +230,20 @@ inline void vocabulary::read_tokens(const vocabulary_data& data) {
             const std::uint32_t first = index_.insert(texts_, static_cast<std::uint32_t>(i));
             if(first != i) {
                 refuse(data, "tokens",
-                       "tokens " + std::to_string(first) + " and " + std::to_string(i) + " are both \"" +
-                           printable(token) + "\"");
+                       {"tokens ", first, " and ", i, " are both \"", tokenworks::detail::escaped(token), "\""});
             }
         }
         if(!data.types.empty()) {
             const std::int32_t type = data.types[i];
             if(type < 0 || type > 6) {
-                refuse(data, "token_type", "token " + std::to_string(i) + " has type " + std::to_string(type));
+                refuse(data, "token_type", {"token ", i, " has type ", type});
             }
             types_[i] = static_cast<token_type>(type);
         }
     }
     for(std::size_t i = 0; i < data.scores.size(); ++i) {
         if(std::isnan(data.scores[i])) {
-            refuse(data, "scores", "the score of token " + std::to_string(i) + " is not a number");
+            refuse(data, "scores", {"the score of token ", i, " is not a number"});
         }
     }
     if(!byte_level_) {
@@ -262,9 +263,9 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
         if(types_[i] == token_type::byte) {
             const int byte = detail::parse_byte_token(text);
             if(byte < 0) {
-                refuse(data, "tokens",
-                       "byte token " + std::to_string(i) + " is \"" + printable(text) +
-                           "\" instead of <0x00> to <0xFF>");
+                refuse(
+                    data, "tokens",
+                    {"byte token ", i, " is \"", tokenworks::detail::escaped(text), "\" instead of <0x00> to <0xFF>"});
             }
             out += static_cast<char>(static_cast<unsigned char>(byte));
             if(bytes_[std::size_t(byte)] < 0) {
@@ -293,7 +294,7 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
 inline void vocabulary::read_special_ids(const vocabulary_data& data) {
     const auto check = [&](const char* field, const std::optional<std::uint32_t>& id) -> std::optional<token_id> {
         if(id && *id >= size()) {
-            refuse(data, field, "id " + std::to_string(*id) + " in a vocabulary of " + std::to_string(size()));
+            refuse(data, field, {"id ", *id, " in a vocabulary of ", size()});
         }
         return id ? std::optional{static_cast<token_id>(*id)} : std::nullopt;
     };
@@ -328,10 +329,10 @@ inline void vocabulary::read_special_ids(const vocabulary_data& data) {
     add_eos_ = data.add_eos.value_or(false);
     add_space_prefix_ = !byte_level_ && data.add_space_prefix.value_or(true);
     if(add_bos_ && !bos_) {
-        refuse(data, "bos_token_id", "absent, although the model adds it to each text");
+        refuse(data, "bos_token_id", {"absent, although the model adds it to each text"});
     }
     if(add_eos_ && !eos_) {
-        refuse(data, "eos_token_id", "absent, although the model adds it to each text");
+        refuse(data, "eos_token_id", {"absent, although the model adds it to each text"});
     }
     std::string lower = data.general_name;
     for(char& c: lower) {

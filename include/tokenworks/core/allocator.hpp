@@ -1,13 +1,15 @@
-// Where memory comes from: aligned_allocator for tensors, huge_buffer for packed weights.
+// Where memory comes from: aligned_allocator for tensors, huge_buffer and huge_pool for packed weights.
 //
 // Vector loads want 64-byte alignment, so every block the library owns has it. Weights of many megabytes also want
 // 2 MiB pages: a decode step reads all of them once, and with 4 KiB pages the address translation shows. On systems
 // where transparent huge pages are opt-in, the advice must come before the memory is first touched.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
@@ -100,8 +102,11 @@ public:
     }
 
     huge_buffer(huge_buffer&& other) noexcept
-        : data_{std::exchange(other.data_, nullptr)}, size_{std::exchange(other.size_, 0)} {}
+        : owner_{std::move(other.owner_)},
+          data_{std::exchange(other.data_, nullptr)},
+          size_{std::exchange(other.size_, 0)} {}
     huge_buffer& operator=(huge_buffer&& other) noexcept {
+        std::swap(owner_, other.owner_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         return *this;
@@ -110,7 +115,7 @@ public:
     huge_buffer& operator=(const huge_buffer&) = delete;
 
     ~huge_buffer() {
-        if(data_ != nullptr) {
+        if(data_ != nullptr && owner_ == nullptr) {
             ::operator delete(data_, alignment());
         }
     }
@@ -134,12 +139,52 @@ public:
     }
 
 private:
+    friend class huge_pool;
+
+    /// A part of a larger buffer, which lives as long as this.
+    huge_buffer(std::shared_ptr<huge_buffer> owner, std::size_t offset, std::size_t bytes) noexcept
+        : owner_{std::move(owner)}, data_{owner_->data() + offset}, size_{bytes} {}
+
     [[nodiscard]] std::align_val_t alignment() const noexcept {
         return std::align_val_t{size_ >= huge_page ? huge_page : default_alignment};
     }
 
+    std::shared_ptr<huge_buffer> owner_; ///< null: the memory is this buffer's own
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
+};
+
+/// Cuts buffers from slabs on huge pages, one behind the other: many matrices of less than 2 MiB, as small models have
+/// them, then read as fast as a large one. Slabs grow with what was taken, so that a little takes little. A buffer
+/// keeps its slab alive; the pool may go.
+/// @note one thread at a time
+class huge_pool {
+public:
+    static constexpr std::size_t largest_slab = 8 * huge_buffer::huge_page;
+
+    /// @throws std::bad_alloc
+    [[nodiscard]] huge_buffer take(std::size_t bytes) {
+        if(bytes == 0 || bytes > largest_slab / 4) {
+            return huge_buffer{bytes};
+        }
+        const std::size_t needed = detail::padded_bytes<std::byte>(bytes);
+        if(slab_ == nullptr || needed > slab_->size() - used_) {
+            std::size_t more = std::clamp(total_, least_slab, largest_slab);
+            more -= more >= huge_buffer::huge_page ? more % huge_buffer::huge_page : 0;
+            slab_ = std::make_shared<huge_buffer>(std::max(needed, more));
+            used_ = 0;
+        }
+        total_ += needed;
+        const std::size_t offset = std::exchange(used_, used_ + needed);
+        return huge_buffer{slab_, offset, bytes};
+    }
+
+private:
+    static constexpr std::size_t least_slab = std::size_t{64} << 10;
+
+    std::shared_ptr<huge_buffer> slab_;
+    std::size_t used_ = 0;  ///< of the slab
+    std::size_t total_ = 0; ///< of all slabs
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include <tokenworks/config.hpp>
@@ -140,14 +139,13 @@ inline const processor& this_processor() noexcept {
     for(const isa set: all_isas) {
         if(text == name(set)) {
             if(!is_supported(set)) {
-                detail::raise<unsupported_error>("instruction set " + std::string{text} +
-                                                 ": this processor does not have it");
+                detail::raise<unsupported_error>({"instruction set ", text, ": this processor does not have it"});
             }
             return set;
         }
     }
-    detail::raise<argument_error>("instruction set " + printable(text) +
-                                  ": not one of auto, portable, avx2, avx512, neon");
+    detail::raise<argument_error>(
+        {"instruction set ", detail::escaped(text), ": not one of auto, portable, avx2, avx512, neon"});
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -2,10 +2,14 @@
 //
 // A file error names the file, the field and the byte offset; a shape error names the operation and both extents.
 // Text that comes from a file is escaped before it enters a message (see printable).
+//
+// A place that fails lists the parts of its message: raise<shape_error>({"x has K=", k}). The text is put together in
+// one function out of line. Adding up std::string there costs every user's compiler temporaries and exception edges.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -125,15 +129,110 @@ private:
 
 namespace detail {
 
+/// A piece of a message: a text that it only refers to, or a number. Written as std::to_string writes numbers.
+class message_part {
+public:
+    message_part(const char* text) noexcept : c_string_{text}, kind_{kind::c_string} {}
+    message_part(std::string_view text) noexcept : text_{text.data()}, size_{text.size()}, kind_{kind::text} {}
+    message_part(const std::string& text) noexcept : text_{text.data()}, size_{text.size()}, kind_{kind::text} {}
+    // Shorter integers and float become these by promotion.
+    message_part(int value) noexcept : signed_{value}, kind_{kind::signed_number} {}
+    message_part(long value) noexcept : signed_{value}, kind_{kind::signed_number} {}
+    message_part(long long value) noexcept : signed_{value}, kind_{kind::signed_number} {}
+    message_part(unsigned value) noexcept : unsigned_{value}, kind_{kind::unsigned_number} {}
+    message_part(unsigned long value) noexcept : unsigned_{value}, kind_{kind::unsigned_number} {}
+    message_part(unsigned long long value) noexcept : unsigned_{value}, kind_{kind::unsigned_number} {}
+    message_part(double value) noexcept : real_{value}, kind_{kind::real_number} {}
+    message_part(bool) = delete;
+    message_part(char) = delete;
+    message_part(std::nullptr_t) = delete;
+
+    friend message_part escaped(std::string_view text) noexcept;
+
+    void append_to(std::string& out) const {
+        switch(kind_) {
+        case kind::c_string:
+            out += c_string_;
+            break;
+        case kind::text:
+            out.append(text_, size_);
+            break;
+        case kind::escaped:
+            out += printable({text_, size_});
+            break;
+        case kind::signed_number:
+            out += std::to_string(signed_);
+            break;
+        case kind::unsigned_number:
+            out += std::to_string(unsigned_);
+            break;
+        case kind::real_number:
+            out += std::to_string(real_);
+            break;
+        }
+    }
+
+private:
+    enum class kind : unsigned char { c_string, text, escaped, signed_number, unsigned_number, real_number };
+
+    union {
+        const char* c_string_;
+        const char* text_;
+        long long signed_;
+        unsigned long long unsigned_;
+        double real_;
+    };
+    std::size_t size_ = 0;
+    kind kind_;
+};
+
+/// A text from a file: it enters the message as printable() gives it.
+[[nodiscard]] inline message_part escaped(std::string_view text) noexcept {
+    message_part part{text};
+    part.kind_ = message_part::kind::escaped;
+    return part;
+}
+
+using message_parts = std::initializer_list<message_part>;
+
+/// The parts, one after the other.
+[[nodiscard]] TOKENWORKS_NOINLINE inline std::string message(message_parts parts) {
+    std::string text;
+    for(const message_part& part: parts) {
+        part.append_to(text);
+    }
+    return text;
+}
+
 /// Throws, or ends the program where exceptions are off (core, quant and kernels build with -fno-exceptions).
 template <class Error, class... Args>
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise(Args&&... args) {
+[[noreturn]] TOKENWORKS_COLD inline void raise(Args&&... args) {
 #if TOKENWORKS_EXCEPTIONS
     throw Error(std::forward<Args>(args)...);
 #else
     ((void)args, ...);
     std::abort();
 #endif
+}
+
+/// The same, with a message of these parts.
+template <class Error>
+[[noreturn]] TOKENWORKS_COLD inline void raise(message_parts parts) {
+#if TOKENWORKS_EXCEPTIONS
+    throw Error(message(parts));
+#else
+    (void)parts;
+    std::abort();
+#endif
+}
+
+[[noreturn]] TOKENWORKS_COLD inline void raise_io(std::string_view file, message_parts what) {
+    raise<io_error>(std::string{file}, message(what));
+}
+
+[[noreturn]] TOKENWORKS_COLD inline void raise_format(std::string_view file, message_parts field, std::uint64_t offset,
+                                                      message_parts what) {
+    raise<format_error>(std::string{file}, message(field), offset, message(what));
 }
 
 } // namespace detail

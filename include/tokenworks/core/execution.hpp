@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
@@ -26,8 +27,10 @@ struct work_range {
     unsigned worker;
 };
 
-/// Cuts 0 … count into one contiguous range a member, in multiples of grain, and calls body(work_range) on each that
-/// is not empty. Work below two grains runs on the caller. The cut depends on the count and the team's size alone.
+/// Cuts 0 … count into contiguous ranges, in multiples of grain, and calls body(work_range) on each. Work below two
+/// grains runs on the caller. A few grains are shared out evenly beforehand, one range a member. Many are taken from a
+/// common heap, in ranges that get smaller towards the end, so that a core that is slower, or busy with another
+/// program, does less of them. Results must not depend on who does which range.
 template <class Body>
 void parallel_for(const execution& how, std::size_t count, std::size_t grain, Body&& body) {
     const std::size_t pieces = (count + grain - 1) / grain;
@@ -38,12 +41,27 @@ void parallel_for(const execution& how, std::size_t count, std::size_t grain, Bo
         }
         return;
     }
+    const auto run = [&](std::size_t begin, std::size_t end, unsigned worker) {
+        if(begin < end) {
+            body(work_range{begin * grain, std::min(count, end * grain), worker});
+        }
+    };
+    if(pieces < 8 * members) {
+        how.threads->run([&](unsigned worker) {
+            if(worker < members) {
+                run(pieces * worker / members, pieces * (worker + 1) / members, worker);
+            }
+        });
+        return;
+    }
+    alignas(64) std::atomic<std::size_t> taken{0};
     how.threads->run([&](unsigned worker) {
-        if(worker < members) {
-            const std::size_t begin = pieces * worker / members * grain;
-            const std::size_t end = std::min(count, pieces * (worker + 1) / members * grain);
-            if(begin < end) {
-                body(work_range{begin, end, worker});
+        std::size_t first = taken.load(std::memory_order_relaxed);
+        while(first < pieces) {
+            const std::size_t some = std::max<std::size_t>(1, (pieces - first) / (2 * members));
+            if(taken.compare_exchange_weak(first, first + some, std::memory_order_relaxed)) {
+                run(first, first + some, worker);
+                first = taken.load(std::memory_order_relaxed);
             }
         }
     });

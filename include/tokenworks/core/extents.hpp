@@ -43,14 +43,15 @@ inline constexpr bool is_extents = false;
 template <std::size_t... E>
 inline constexpr bool is_extents<extents<E...>> = true;
 
-[[nodiscard]] inline std::string shape_text(std::span<const std::size_t> values) {
+[[nodiscard]] TOKENWORKS_NOINLINE inline std::string shape_text(std::span<const std::size_t> values) {
     std::string text = "[";
     for(std::size_t i = 0; i < values.size(); ++i) {
         text += i == 0 ? "" : ",";
         text += values[i] > most_elements ? std::to_string(static_cast<std::ptrdiff_t>(values[i]))
                                           : std::to_string(values[i]);
     }
-    return text + "]";
+    text += ']';
+    return text;
 }
 
 /// Whether the product of the non-zero values is at most most_elements.
@@ -64,14 +65,14 @@ inline constexpr bool is_extents<extents<E...>> = true;
     return true;
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_too_large(std::span<const std::size_t> values) {
-    raise<shape_error>("extents: " + shape_text(values) + " is negative, or more elements than fit in memory");
+[[noreturn]] TOKENWORKS_COLD inline void raise_too_large(std::span<const std::size_t> values) {
+    raise<shape_error>({"extents: ", shape_text(values), " is negative, or more elements than fit in memory"});
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_static_extent(std::size_t axis, std::size_t known,
-                                                                 std::span<const std::size_t> values) {
-    raise<shape_error>("extents: axis " + std::to_string(axis) + " is " + std::to_string(known) +
-                       " by its type, which does not fit " + shape_text(values));
+[[noreturn]] TOKENWORKS_COLD inline void raise_static_extent(std::size_t axis, std::size_t known,
+                                                             std::span<const std::size_t> values) {
+    raise<shape_error>(
+        {"extents: axis ", axis, " is ", known, " by its type, which does not fit ", shape_text(values)});
 }
 
 /// Whether two static extents can be the same number.

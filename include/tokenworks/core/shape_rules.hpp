@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <string>
 #include <utility>
 
 #include <tokenworks/config.hpp>
@@ -55,15 +54,14 @@ template <class From, class To>
     return true;
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_no_fit(const char* operation, std::size_t count,
-                                                          std::span<const std::size_t> shape) {
-    raise<shape_error>(std::string{operation} + ": " + std::to_string(count) + " elements do not fit " +
-                       shape_text(shape));
+[[noreturn]] TOKENWORKS_COLD inline void raise_no_fit(const char* operation, std::size_t count,
+                                                      std::span<const std::size_t> shape) {
+    raise<shape_error>({operation, ": ", count, " elements do not fit ", shape_text(shape)});
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_pair(const char* operation, std::span<const std::size_t> from,
-                                                        const char* what, std::span<const std::size_t> to) {
-    raise<shape_error>(std::string{operation} + ": " + shape_text(from) + what + shape_text(to));
+[[noreturn]] TOKENWORKS_COLD inline void raise_pair(const char* operation, std::span<const std::size_t> from,
+                                                    const char* what, std::span<const std::size_t> to) {
+    raise<shape_error>({operation, ": ", shape_text(from), what, shape_text(to)});
 }
 
 /// The strides with which a shape is seen in a larger one: 0 along axes that repeat.
@@ -85,16 +83,20 @@ template <std::size_t From, std::size_t To>
     return out;
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_range(const char* operation, std::size_t begin, std::size_t count,
-                                                         std::size_t axis, std::span<const std::size_t> shape) {
-    raise<shape_error>(std::string{operation} + ": " + std::to_string(count) + " from " + std::to_string(begin) +
-                       " on axis " + std::to_string(axis) + " of " + shape_text(shape));
+[[noreturn]] TOKENWORKS_COLD inline void raise_range(const char* operation, std::size_t begin, std::size_t count,
+                                                     std::size_t axis, std::span<const std::size_t> shape) {
+    raise<shape_error>({operation, ": ", count, " from ", begin, " on axis ", axis, " of ", shape_text(shape)});
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void
-raise_not_contiguous(const char* operation, std::span<const std::size_t> shape, std::span<const std::size_t> strides) {
-    raise<shape_error>(std::string{operation} + ": " + shape_text(shape) + " with strides " + shape_text(strides) +
-                       " is not contiguous");
+[[noreturn]] TOKENWORKS_COLD inline void raise_index(std::span<const std::size_t> index,
+                                                     std::span<const std::size_t> shape) {
+    raise<argument_error>({"at: no element ", shape_text(index), " in ", shape_text(shape)});
+}
+
+[[noreturn]] TOKENWORKS_COLD inline void raise_not_contiguous(const char* operation, std::span<const std::size_t> shape,
+                                                              std::span<const std::size_t> strides) {
+    raise<shape_error>(
+        {operation, ": ", shape_text(shape), " with strides ", shape_text(strides), " is not contiguous"});
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::detail

@@ -420,27 +420,45 @@ TOKENWORKS_NOINLINE inline auto call_portable(Args... args) {
 
 } // namespace detail
 
-/// Calls Kernel::run(args...), written for that Isa, out of line: from the body of another kernel, so that what several
-/// kernels need is compiled once.
+/// Kernel::run, written for that Isa, as a function that any code may call. Args are the types of its parameters.
 template <class Isa, class Kernel, class... Args>
-TOKENWORKS_INLINE auto call(Args... args) {
+[[nodiscard]] constexpr auto entry() {
 #if TOKENWORKS_X86
     if constexpr(std::is_same_v<Isa, avx512>) {
-        return detail::call_avx512<Kernel>(args...);
+        return &detail::call_avx512<Kernel, Args...>;
     } else if constexpr(std::is_same_v<Isa, avx2>) {
-        return detail::call_avx2<Kernel>(args...);
+        return &detail::call_avx2<Kernel, Args...>;
     } else {
-        return detail::call_portable<Kernel>(args...);
+        return &detail::call_portable<Kernel, Args...>;
     }
 #elif TOKENWORKS_ARM64
     if constexpr(std::is_same_v<Isa, neon>) {
-        return detail::call_neon<Kernel>(args...);
+        return &detail::call_neon<Kernel, Args...>;
     } else {
-        return detail::call_portable<Kernel>(args...);
+        return &detail::call_portable<Kernel, Args...>;
     }
 #else
-    return detail::call_portable<Kernel>(args...);
+    return &detail::call_portable<Kernel, Args...>;
 #endif
+}
+
+/// Calls choose.template operator()<Tag>() for the instruction set, and returns what it returns.
+/// @pre is_supported(set)
+template <class Choose>
+auto with_tag(isa set, Choose&& choose) {
+    switch(set) {
+#if TOKENWORKS_X86
+    case isa::avx512:
+        return choose.template operator()<avx512>();
+    case isa::avx2:
+        return choose.template operator()<avx2>();
+#elif TOKENWORKS_ARM64
+    case isa::neon:
+        return choose.template operator()<neon>();
+#endif
+    default:
+        return choose.template operator()<portable<>>();
+    }
 }
 
 /// Calls Kernel<Tag>::run(args...) for the instruction set. Arguments are passed by value: pointers, numbers, small

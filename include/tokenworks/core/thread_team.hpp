@@ -3,6 +3,10 @@
 // The caller is member 0, so a team of N starts N-1 threads. Members spin for a moment, then sleep: a decode step
 // hands out about a hundred tasks a few microseconds apart, while between requests nothing should burn a core. A task
 // queue was rejected: kernels split their work evenly beforehand, and an unordered queue buys nothing with it.
+//
+// On a busy machine a member may not get a processor for milliseconds. So the caller, once its own share is done, runs
+// the share of every member that has not begun yet: a step then takes as long as one thread needs, not as long as the
+// other programs please.
 #pragma once
 
 #include <algorithm>
@@ -43,8 +47,9 @@ public:
     /// How many members there are, the caller included; at least 1.
     [[nodiscard]] virtual unsigned size() const noexcept = 0;
 
-    /// Calls body(0) … body(size() - 1), each once, concurrently, and returns when all have returned.
-    /// body(0) runs on the calling thread. An exception of any member reaches the caller after all have returned.
+    /// Calls body(0) … body(size() - 1), each once, concurrently or one after the other (so that none may wait for
+    /// another), and returns when all have returned. body(0) runs on the calling thread. An exception of any member
+    /// reaches the caller after all have returned.
     virtual void run(function_ref<void(unsigned)> body) = 0;
 };
 
@@ -98,8 +103,8 @@ bool spin_until(Ready ready) noexcept {
         for(int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
             if(CPU_ISSET(static_cast<std::size_t>(cpu), &mask)) {
                 std::string siblings;
-                std::ifstream file{"/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                                   "/topology/thread_siblings_list"};
+                std::ifstream file{
+                    detail::message({"/sys/devices/system/cpu/cpu", cpu, "/topology/thread_siblings_list"})};
                 if(!std::getline(file, siblings)) {
                     siblings = std::to_string(cpu);
                 }
@@ -128,9 +133,10 @@ public:
     explicit thread_team(unsigned threads = 0) {
         const unsigned count = threads == 0 ? usable_cores() : threads;
         if(count > 1024) {
-            detail::raise<argument_error>("thread team: " + std::to_string(count) + " threads, at most 1024");
+            detail::raise<argument_error>({"thread team: ", count, " threads, at most 1024"});
         }
         done_ = std::make_unique<flag[]>(count);
+        claimed_ = std::make_unique<flag[]>(count);
         errors_.resize(count);
         workers_.reserve(count - 1);
 #if TOKENWORKS_EXCEPTIONS
@@ -159,12 +165,10 @@ public:
         const std::uint32_t generation = publish();
         call(0);
         for(unsigned i = 1; i < size(); ++i) {
-            const auto finished = [&] { return done_[i].generation.load(std::memory_order_acquire) == generation; };
-            while(!detail::spin_until(finished)) {
-                const std::uint32_t seen = done_[i].generation.load(std::memory_order_acquire);
-                if(seen != generation) {
-                    done_[i].generation.wait(seen, std::memory_order_acquire);
-                }
+            if(claim(i, generation)) {
+                call(i);
+            } else {
+                wait_for(i, generation);
             }
         }
 #if TOKENWORKS_EXCEPTIONS
@@ -185,6 +189,23 @@ private:
     struct alignas(64) flag {
         std::atomic<std::uint32_t> generation{0};
     };
+
+    /// Whether the caller of this function is to run that member's share: the first to ask is.
+    [[nodiscard]] bool claim(unsigned member, std::uint32_t generation) noexcept {
+        std::uint32_t before = generation - 1; // each share of each task is claimed once
+        return claimed_[member].generation.compare_exchange_strong(before, generation, std::memory_order_acq_rel);
+    }
+
+    void wait_for(unsigned member, std::uint32_t generation) noexcept {
+        const std::atomic<std::uint32_t>& done = done_[member].generation;
+        const auto finished = [&] { return done.load(std::memory_order_acquire) == generation; };
+        while(!detail::spin_until(finished)) {
+            const std::uint32_t seen = done.load(std::memory_order_acquire);
+            if(seen != generation) {
+                done.wait(seen, std::memory_order_acquire);
+            }
+        }
+    }
 
     void start(unsigned count) {
         for(unsigned i = 1; i < count; ++i) {
@@ -228,6 +249,9 @@ private:
                 continue;
             }
             seen = task_.generation.load(std::memory_order_acquire);
+            if(!claim(member, seen)) {
+                continue; // the caller was tired of waiting, and has run this share
+            }
             if(body_ == nullptr) {
                 return;
             }
@@ -239,7 +263,8 @@ private:
 
     flag task_;
     const function_ref<void(unsigned)>* body_ = nullptr;
-    std::unique_ptr<flag[]> done_;
+    std::unique_ptr<flag[]> done_;    ///< a member's last finished task
+    std::unique_ptr<flag[]> claimed_; ///< the last task whose share of a member somebody runs or has run
     std::vector<std::exception_ptr> errors_;
     std::mutex turn_;
     std::vector<std::thread> workers_;

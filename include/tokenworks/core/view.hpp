@@ -179,8 +179,7 @@ public:
         const index_type values{static_cast<std::size_t>(index)...};
         for(std::size_t i = 0; i < rank(); ++i) {
             if(values[i] >= extent(i)) {
-                detail::raise<argument_error>("at: no element " + detail::shape_text(values) + " in " +
-                                              detail::shape_text(extents().values()));
+                detail::raise_index(values, extents().values());
             }
         }
         return (*this)[values];

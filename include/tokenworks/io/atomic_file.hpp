@@ -38,12 +38,12 @@ public:
     /// @throws io_error where the folder cannot be written, or the name belongs to something that is no regular file
     explicit basic_atomic_file(std::string path) : path_{std::move(path)} {
         if(path_.empty() || path_.back() == '/' || path_.find('\0') != std::string::npos) {
-            throw io_error(printable(path_), "cannot write: not the name of a file");
+            tokenworks::detail::raise_io(printable(path_), {"cannot write: not the name of a file"});
         }
         struct stat old {};
         const bool replaces = ::stat(path_.c_str(), &old) == 0;
         if(replaces && !S_ISREG(old.st_mode)) {
-            throw io_error(path_, std::string{"cannot write: it is "} + detail::kind_of(old) + ", not a regular file");
+            tokenworks::detail::raise_io(path_, {"cannot write: it is ", detail::kind_of(old), ", not a regular file"});
         }
         target_ = replaces ? resolve(path_) : path_;
         const std::size_t slash = target_.rfind('/');
@@ -52,7 +52,7 @@ public:
         if(replaces && Calls::fchmod(file_.get(), old.st_mode & 07777U) != 0) {
             const int code = errno;
             discard();
-            detail::raise_errno(path_, "set the permissions", code);
+            detail::raise_errno(path_, {"set the permissions"}, code);
         }
     }
 
@@ -80,19 +80,19 @@ public:
     void commit() {
         flush();
         if(Calls::fsync(file_.get()) != 0) {
-            detail::raise_errno(path_, "flush", errno);
+            detail::raise_errno(path_, {"flush"}, errno);
         }
         if(Calls::close(file_.release()) != 0) {
-            detail::raise_errno(path_, "close", errno);
+            detail::raise_errno(path_, {"close"}, errno);
         }
         if(Calls::rename(temporary_.c_str(), target_.c_str()) != 0) {
-            detail::raise_errno(path_, "rename its temporary file", errno);
+            detail::raise_errno(path_, {"rename its temporary file"}, errno);
         }
         temporary_.clear();
         const detail::descriptor folder{Calls::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)};
         // Some file systems cannot flush a folder and say EINVAL; some folders can be written but not read.
         if(folder.get() >= 0 && Calls::fsync(folder.get()) != 0 && errno != EINVAL) {
-            detail::raise_errno(path_, "flush its folder", errno);
+            detail::raise_errno(path_, {"flush its folder"}, errno);
         }
     }
 
@@ -105,16 +105,16 @@ private:
     }
 
     void open_temporary() {
-        const std::string stem = folder_ + ".tokenworks-" + std::to_string(::getpid()) + "-";
+        const std::string stem = tokenworks::detail::message({folder_, ".tokenworks-", ::getpid(), "-"});
         for(unsigned attempt = 0;; ++attempt) {
-            temporary_ = stem + std::to_string(attempt) + ".tmp";
+            temporary_ = tokenworks::detail::message({stem, attempt, ".tmp"});
             file_ = detail::descriptor{Calls::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
             if(file_.get() >= 0) {
                 return;
             }
             if(errno != EEXIST) {
                 temporary_.clear();
-                detail::raise_errno(path_, "write in its folder", errno);
+                detail::raise_errno(path_, {"write in its folder"}, errno);
             }
         }
     }
@@ -129,7 +129,7 @@ private:
         struct rlimit limit {};
         if(::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
            (written_ > limit.rlim_cur || bytes.size() > limit.rlim_cur - written_)) {
-            detail::raise_errno(path_, "write at offset " + std::to_string(written_), EFBIG);
+            detail::raise_errno(path_, {"write at offset ", written_}, EFBIG);
         }
         while(!bytes.empty()) {
             const auto count = Calls::write(file_.get(), bytes.data(), bytes.size());
@@ -137,7 +137,7 @@ private:
                 if(errno == EINTR) {
                     continue;
                 }
-                detail::raise_errno(path_, "write at offset " + std::to_string(written_), errno);
+                detail::raise_errno(path_, {"write at offset ", written_}, errno);
             }
             written_ += static_cast<std::uint64_t>(count);
             bytes = bytes.subspan(static_cast<std::size_t>(count));

@@ -72,29 +72,31 @@ public:
             if(n <= rest / smallest) {
                 refuse_limit(field);
             }
-            fail(field, std::to_string(n) + " entries of at least " + std::to_string(smallest) +
-                            " bytes do not fit in the " + std::to_string(rest) + " bytes left");
+            fail(field, {n, " entries of at least ", smallest, " bytes do not fit in the ", rest, " bytes left"});
         }
     }
 
-    [[noreturn]] void fail(std::string_view field, const std::string& what) const { fail_at(offset_, field, what); }
+    [[noreturn]] TOKENWORKS_COLD void fail(std::string_view field, tokenworks::detail::message_parts what) const {
+        fail_at(offset_, field, what);
+    }
 
-    [[noreturn]] void fail_at(std::uint64_t offset, std::string_view field, const std::string& what) const {
-        throw format_error(*file_, std::string{field}, offset, what);
+    [[noreturn]] TOKENWORKS_COLD void fail_at(std::uint64_t offset, std::string_view field,
+                                              tokenworks::detail::message_parts what) const {
+        tokenworks::detail::raise_format(*file_, {field}, offset, what);
     }
 
 private:
-    [[noreturn]] void refuse_end(std::string_view field, std::uint64_t count) const {
+    [[noreturn]] TOKENWORKS_COLD void refuse_end(std::string_view field, std::uint64_t count) const {
         const std::uint64_t rest = total_ - offset_;
         if(count <= rest) {
             refuse_limit(field);
         }
-        fail(field, "needs " + std::to_string(count) + " bytes, the file has " + std::to_string(rest) + " left");
+        fail(field, {"needs ", count, " bytes, the file has ", rest, " left"});
     }
 
-    [[noreturn]] void refuse_limit(std::string_view field) const {
-        throw limit_error(*file_ + ": " + std::string{field} + " at offset " + std::to_string(offset_) +
-                          ": the metadata goes on past the limit of " + std::to_string(bytes_.size()) + " bytes");
+    [[noreturn]] TOKENWORKS_COLD void refuse_limit(std::string_view field) const {
+        tokenworks::detail::raise<limit_error>({*file_, ": ", field, " at offset ", offset_,
+                                                ": the metadata goes on past the limit of ", bytes_.size(), " bytes"});
     }
 
     std::span<const std::byte> bytes_;

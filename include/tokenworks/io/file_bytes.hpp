@@ -48,8 +48,7 @@ namespace detail {
 inline void report(const progress_callback& progress, const std::string& what, std::uint64_t done,
                    std::uint64_t total) {
     if(progress && !progress(done, total)) {
-        throw cancelled_error(what + ": cancelled after " + std::to_string(done) + " of " + std::to_string(total) +
-                              " bytes");
+        tokenworks::detail::raise<cancelled_error>({what, ": cancelled after ", done, " of ", total, " bytes"});
     }
 }
 
@@ -159,8 +158,8 @@ private:
         const auto memory = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES))) *
                             static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PAGESIZE)));
         if(opened.size > memory) {
-            throw io_error(path, "cannot read: the file has " + std::to_string(opened.size) +
-                                     " bytes and this machine's memory " + std::to_string(memory));
+            tokenworks::detail::raise_io(
+                path, {"cannot read: the file has ", opened.size, " bytes and this machine's memory ", memory});
         }
         detail::byte_buffer buffer{static_cast<std::size_t>(opened.size)};
         const auto read_some = [&](std::byte* to, std::size_t count) { return ::read(opened.file.get(), to, count); };

@@ -53,11 +53,14 @@ struct gguf_layout {
 
 /// "[576 x 49152]", for messages.
 [[nodiscard]] inline std::string extents_text(const gguf_tensor& tensor) {
-    std::string text = "[" + std::to_string(tensor.extents[0]);
+    std::string text = "[";
+    text += std::to_string(tensor.extents[0]);
     for(std::uint32_t d = 1; d < tensor.rank; ++d) {
-        text += " x " + std::to_string(tensor.extents[d]);
+        text += " x ";
+        text += std::to_string(tensor.extents[d]);
     }
-    return text + "]";
+    text += ']';
+    return text;
 }
 
 namespace detail {
@@ -99,14 +102,14 @@ private:
     [[nodiscard]] std::uint32_t read_version() {
         const std::string_view magic = as_text(cursor_.take(4, "magic"));
         if(magic != "GGUF") {
-            cursor_.fail_at(0, "magic", "is '" + printable(magic) + "', not 'GGUF'");
+            cursor_.fail_at(0, "magic", {"is '", tokenworks::detail::escaped(magic), "', not 'GGUF'"});
         }
         const auto version = cursor_.read<std::uint32_t>("version");
         if(version != 0 && (version & 0xFFFFU) == 0) {
-            cursor_.fail_at(4, "version", "the file is big-endian; only little-endian files are supported");
+            cursor_.fail_at(4, "version", {"the file is big-endian; only little-endian files are supported"});
         }
         if(version != 2 && version != 3) {
-            cursor_.fail_at(4, "version", "is " + std::to_string(version) + "; versions 2 and 3 are supported");
+            cursor_.fail_at(4, "version", {"is ", version, "; versions 2 and 3 are supported"});
         }
         return version;
     }
@@ -115,14 +118,13 @@ private:
         const std::uint64_t at = cursor_.offset();
         const auto length = cursor_.read<std::uint64_t>(field);
         if(length > cursor_.total_left()) {
-            cursor_.fail_at(at, field,
-                            "a string of " + std::to_string(length) + " bytes does not fit in the " +
-                                std::to_string(cursor_.total_left()) + " bytes left");
+            cursor_.fail_at(
+                at, field,
+                {"a string of ", length, " bytes does not fit in the ", cursor_.total_left(), " bytes left"});
         }
         if(length > most) {
-            throw limit_error(file_ + ": " + std::string{field} + " at offset " + std::to_string(at) +
-                              ": a string of " + std::to_string(length) + " bytes is over the limit of " +
-                              std::to_string(most));
+            tokenworks::detail::raise<limit_error>({file_, ": ", field, " at offset ", at, ": a string of ", length,
+                                                    " bytes is over the limit of ", most});
         }
         return as_text(cursor_.take(length, field));
     }
@@ -132,10 +134,10 @@ private:
         const std::uint64_t at = cursor_.offset();
         const auto length = cursor_.read<std::uint64_t>(field);
         if(length == 0) {
-            cursor_.fail_at(at, field, "is empty");
+            cursor_.fail_at(at, field, {"is empty"});
         }
         if(length > most) {
-            cursor_.fail_at(at, field, "has " + std::to_string(length) + " bytes, more than " + std::to_string(most));
+            cursor_.fail_at(at, field, {"has ", length, " bytes, more than ", most});
         }
         return as_text(cursor_.take(length, field));
     }
@@ -144,7 +146,7 @@ private:
         const std::uint64_t at = cursor_.offset();
         const auto kind = cursor_.read<std::uint32_t>(field);
         if(kind >= gguf_kind_names.size()) {
-            cursor_.fail_at(at, field, std::string{what} + " " + std::to_string(kind) + " is unknown");
+            cursor_.fail_at(at, field, {what, " ", kind, " is unknown"});
         }
         return static_cast<gguf_kind>(kind);
     }
@@ -157,7 +159,7 @@ private:
             const auto bad = std::find_if(payload.begin(), payload.end(), [](std::byte b) { return b > std::byte{1}; });
             if(bad != payload.end()) {
                 cursor_.fail_at(at + static_cast<std::uint64_t>(bad - payload.begin()), field,
-                                "a bool has the value " + std::to_string(std::to_integer<unsigned>(*bad)));
+                                {"a bool has the value ", std::to_integer<unsigned>(*bad)});
             }
         }
         return payload;
@@ -186,7 +188,7 @@ private:
         }
         const gguf_kind element = read_kind(field, "array element type");
         if(element == gguf_kind::array) {
-            cursor_.fail_at(at, field, "is an array of arrays");
+            cursor_.fail_at(at, field, {"is an array of arrays"});
         }
         const auto count = cursor_.read<std::uint64_t>(field);
         const auto payload =
@@ -208,7 +210,7 @@ private:
         for(std::size_t i = 1; i < part.values.size(); ++i) {
             const gguf_value& value = part.values[part.values_by_key[i]];
             if(part.values[part.values_by_key[i - 1]].key() == value.key()) {
-                cursor_.fail_at(value.offset(), printable(value.key()), "the key occurs twice");
+                cursor_.fail_at(value.offset(), printable(value.key()), {"the key occurs twice"});
             }
         }
     }
@@ -219,15 +221,14 @@ private:
             return;
         }
         if(value->kind() != gguf_kind::u32) {
-            cursor_.fail_at(value->offset(), "general.alignment", "is of type " + value->type_name() + ", not u32");
+            cursor_.fail_at(value->offset(), "general.alignment", {"is of type ", value->type_name(), ", not u32"});
         }
         const std::uint64_t alignment = value->to<std::uint64_t>().value_or(0);
         if(alignment < bounds_.alignment_least || alignment > bounds_.alignment_most ||
            (alignment & (alignment - 1)) != 0) {
             cursor_.fail_at(value->offset(), "general.alignment",
-                            "is " + std::to_string(alignment) + ", not a power of two from " +
-                                std::to_string(bounds_.alignment_least) + " to " +
-                                std::to_string(bounds_.alignment_most));
+                            {"is ", alignment, ", not a power of two from ", bounds_.alignment_least, " to ",
+                             bounds_.alignment_most});
         }
         part.alignment = alignment;
     }
@@ -242,27 +243,30 @@ private:
         std::uint64_t bytes = 0;
     };
 
-    [[nodiscard]] static std::string field_of(std::string_view name) { return "tensor '" + printable(name) + "'"; }
+    [[noreturn]] TOKENWORKS_COLD void fail_tensor(std::uint64_t at, std::string_view name,
+                                                  tokenworks::detail::message_parts what) const {
+        tokenworks::detail::raise_format(file_, {"tensor '", tokenworks::detail::escaped(name), "'"}, at, what);
+    }
 
     [[nodiscard]] row read_row() {
         const std::uint64_t at = cursor_.offset();
         row out{};
         out.extents = {1, 1, 1, 1};
         out.name = read_name(bounds_.tensor_name_bytes, "tensor name");
-        const auto fail = [&](const std::string& what) { cursor_.fail_at(at, field_of(out.name), what); };
+        const auto fail = [&](tokenworks::detail::message_parts what) { fail_tensor(at, out.name, what); };
         out.rank = cursor_.read<std::uint32_t>("tensor rank");
         if(out.rank == 0 || out.rank > 4) {
-            fail("has " + std::to_string(out.rank) + " dimensions; 1 to 4 are possible");
+            fail({"has ", out.rank, " dimensions; 1 to 4 are possible"});
         }
         std::uint64_t elements = 1;
         for(std::uint32_t d = 0; d < out.rank; ++d) {
             const auto extent = cursor_.read<std::uint64_t>("tensor dimension");
             const auto product = checked_mul(elements, extent);
             if(extent == 0 || extent >> 63 != 0) {
-                fail("dimension " + std::to_string(d) + " is " + std::to_string(extent));
+                fail({"dimension ", d, " is ", extent});
             }
             if(!product || *product >> 63 != 0) {
-                fail("its " + std::to_string(out.rank) + " dimensions multiply to more than 2^63 elements");
+                fail({"its ", out.rank, " dimensions multiply to more than 2^63 elements"});
             }
             out.extents[d] = extent;
             elements = *product;
@@ -270,17 +274,16 @@ private:
         const auto type = cursor_.read<std::uint32_t>("tensor type");
         const auto info = type < 1000 ? find_dtype(type) : std::nullopt;
         if(!info) {
-            fail("element type " + std::to_string(type) +
-                 (is_removed(type) ? " was removed from the format" : " is unknown"));
+            fail({"element type ", type, is_removed(type) ? " was removed from the format" : " is unknown"});
         }
         out.type = *info;
         if(out.extents[0] % info->block_size != 0) {
-            fail("a row of " + std::to_string(out.extents[0]) + " elements is no multiple of the " +
-                 std::to_string(info->block_size) + " elements of a " + std::string{info->name} + " block");
+            fail({"a row of ", out.extents[0], " elements is no multiple of the ", info->block_size, " elements of a ",
+                  info->name, " block"});
         }
         const auto bytes = checked_mul(elements / info->block_size, info->block_bytes);
         if(!bytes) {
-            fail("its size in bytes exceeds 64 bits");
+            fail({"its size in bytes exceeds 64 bits"});
         }
         out.bytes = *bytes;
         out.offset = cursor_.read<std::uint64_t>("tensor offset");
@@ -306,14 +309,13 @@ private:
         for(std::uint64_t i = 0; i < count; ++i) {
             const std::uint64_t at = cursor_.offset();
             const row from = read_row();
-            const auto fail = [&](const std::string& what) { cursor_.fail_at(at, field_of(from.name), what); };
+            const auto fail = [&](tokenworks::detail::message_parts what) { fail_tensor(at, from.name, what); };
             if(from.offset % part.alignment != 0) {
-                fail("data offset " + std::to_string(from.offset) + " is no multiple of the alignment " +
-                     std::to_string(part.alignment));
+                fail({"data offset ", from.offset, " is no multiple of the alignment ", part.alignment});
             }
             if(from.offset > data_bytes || from.bytes > data_bytes - from.offset) {
-                fail(std::to_string(from.bytes) + " bytes at data offset " + std::to_string(from.offset) +
-                     " do not fit in the file's " + std::to_string(data_bytes) + " bytes of tensor data");
+                fail({from.bytes, " bytes at data offset ", from.offset, " do not fit in the file's ", data_bytes,
+                      " bytes of tensor data"});
             }
             const std::uint64_t offset = part.layout.data_offset + from.offset;
             part.tensors.push_back(
@@ -336,9 +338,9 @@ private:
         for(const std::size_t i: order) {
             const gguf_tensor& tensor = tensors[i];
             if(before != nullptr && tensor.offset < before->offset + before->bytes) {
-                cursor_.fail_at(tensor.offset, field_of(tensor.name),
-                                "its data overlap those of " + field_of(before->name) + ", which end at " +
-                                    std::to_string(before->offset + before->bytes));
+                fail_tensor(tensor.offset, tensor.name,
+                            {"its data overlap those of tensor '", tokenworks::detail::escaped(before->name),
+                             "', which end at ", before->offset + before->bytes});
             }
             part.layout.gap_bytes += tensor.offset - std::min(end, tensor.offset);
             end = (tensor.offset + tensor.bytes + part.alignment - 1) / part.alignment * part.alignment;

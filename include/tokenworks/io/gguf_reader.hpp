@@ -51,8 +51,8 @@ public:
         gguf_file result;
         result.add(file_bytes::borrow(bytes, std::move(name)), bounds);
         if(const auto count = result.get_or<std::uint64_t>("split.count", 1); count > 1) {
-            result.refuse("split.count", "this is one of " + std::to_string(count) +
-                                             " parts of a model, which can only be opened by its path");
+            result.refuse("split.count",
+                          {"this is one of ", count, " parts of a model, which can only be opened by its path"});
         }
         result.collect_tensors();
         return result;
@@ -85,7 +85,8 @@ public:
     [[nodiscard]] T get(std::string_view key) const {
         const gguf_value* const value = find(key);
         if(value == nullptr) {
-            throw format_error(name(), printable(key), format_error::no_offset, "the key is missing");
+            tokenworks::detail::raise_format(name(), {tokenworks::detail::escaped(key)}, format_error::no_offset,
+                                             {"the key is missing"});
         }
         return convert<T>(*value);
     }
@@ -120,7 +121,8 @@ public:
     [[nodiscard]] const gguf_tensor& tensor(std::string_view wanted) const {
         const gguf_tensor* const found = find_tensor(wanted);
         if(found == nullptr) {
-            throw format_error(name(), "tensor '" + printable(wanted) + "'", format_error::no_offset, "is missing");
+            tokenworks::detail::raise_format(name(), {"tensor '", tokenworks::detail::escaped(wanted), "'"},
+                                             format_error::no_offset, {"is missing"});
         }
         return *found;
     }
@@ -129,15 +131,23 @@ public:
     void release(const gguf_tensor& tensor) const noexcept { files_[tensor.part].release(tensor.offset, tensor.bytes); }
 
     /// Throws a format_error about a key of this file, with its value's offset.
-    [[noreturn]] void refuse(std::string_view key, const std::string& what) const {
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view key, tokenworks::detail::message_parts what) const {
         const gguf_value* const value = find(key);
         const std::uint64_t offset = value != nullptr ? value->offset() : format_error::no_offset;
-        throw format_error(name(), printable(key), offset, what);
+        tokenworks::detail::raise_format(name(), {tokenworks::detail::escaped(key)}, offset, what);
+    }
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view key, const std::string& what) const {
+        refuse(key, tokenworks::detail::message_parts{what});
     }
 
     /// Throws a format_error about a tensor of this file, with its data's offset.
-    [[noreturn]] void refuse(const gguf_tensor& tensor, const std::string& what) const {
-        throw format_error(files_[tensor.part].name(), "tensor '" + printable(tensor.name) + "'", tensor.offset, what);
+    [[noreturn]] TOKENWORKS_COLD void refuse(const gguf_tensor& tensor, tokenworks::detail::message_parts what) const {
+        tokenworks::detail::raise_format(files_[tensor.part].name(),
+                                         {"tensor '", tokenworks::detail::escaped(tensor.name), "'"}, tensor.offset,
+                                         what);
+    }
+    [[noreturn]] TOKENWORKS_COLD void refuse(const gguf_tensor& tensor, const std::string& what) const {
+        refuse(tensor, tokenworks::detail::message_parts{what});
     }
 
 private:
@@ -145,12 +155,19 @@ private:
 
     static const std::string& name_of_tensor(const gguf_tensor& tensor) noexcept { return tensor.name; }
 
+    [[noreturn]] TOKENWORKS_COLD void refuse_value(const gguf_value& value, bool fits_not,
+                                                   const std::string& wanted) const {
+        if(fits_not) {
+            refuse(value.key(), {"does not fit in ", wanted});
+        }
+        refuse(value.key(), {"is of type ", value.type_name(), ", not ", wanted});
+    }
+
     template <class T>
     [[nodiscard]] T convert(const gguf_value& value) const {
         std::optional<T> result = value.to<T>();
         if(!result) {
-            refuse(value.key(), value.is<T>() ? "does not fit in " + wanted_name<T>()
-                                              : "is of type " + value.type_name() + ", not " + wanted_name<T>());
+            refuse_value(value, value.is<T>(), wanted_name<T>());
         }
         return *std::move(result);
     }
@@ -163,16 +180,14 @@ private:
     /// Opens the other parts of a split model. Names and keys are those of llama.cpp's gguf-split.
     void add_parts(const std::string& path, std::uint64_t count, const open_options& options) {
         if(count > options.limits.parts) {
-            refuse("split.count", "is " + std::to_string(count) + ", more than the " +
-                                      std::to_string(options.limits.parts) + " parts possible");
+            refuse("split.count", {"is ", count, ", more than the ", options.limits.parts, " parts possible"});
         }
         if(const auto number = get<std::uint64_t>("split.no"); number != 0) {
-            refuse("split.no",
-                   "this is part " + std::to_string(number + 1) + " of " + std::to_string(count) + "; open the first");
+            refuse("split.no", {"this is part ", number + 1, " of ", count, "; open the first"});
         }
         const std::string suffix = split_suffix(0, count);
         if(!path.ends_with(suffix)) {
-            refuse("split.count", "is " + std::to_string(count) + ", but the file's name does not end in " + suffix);
+            refuse("split.count", {"is ", count, ", but the file's name does not end in ", suffix});
         }
         const std::string prefix = path.substr(0, path.size() - suffix.size());
         for(std::uint64_t i = 1; i < count; ++i) {
@@ -185,8 +200,7 @@ private:
             found += part.tensors.size();
         }
         if(const auto stated = get<std::uint64_t>("split.tensors.count"); stated != found) {
-            refuse("split.tensors.count",
-                   "is " + std::to_string(stated) + ", but the parts hold " + std::to_string(found) + " tensors");
+            refuse("split.tensors.count", {"is ", stated, ", but the parts hold ", found, " tensors"});
         }
     }
 
@@ -202,10 +216,13 @@ private:
         const gguf_value* const value = contents_[i].find(key);
         const auto number = value != nullptr ? value->to<std::uint64_t>() : std::nullopt;
         if(number != expected) {
-            throw format_error(files_[i].name(), std::string{key},
-                               value != nullptr ? value->offset() : format_error::no_offset,
-                               (number ? "is " + std::to_string(*number) : "is missing or no number") + ", expected " +
-                                   std::to_string(expected));
+            const std::uint64_t offset = value != nullptr ? value->offset() : format_error::no_offset;
+            if(number) {
+                tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
+                                                 {"is ", *number, ", expected ", expected});
+            }
+            tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
+                                             {"is missing or no number, expected ", expected});
         }
     }
 
@@ -228,7 +245,7 @@ private:
         for(std::size_t i = 1; i < tensors_.size(); ++i) {
             const gguf_tensor& tensor = tensors_[by_name_[i]];
             if(tensor.name == tensors_[by_name_[i - 1]].name) {
-                refuse(tensor, "the name occurs twice");
+                refuse(tensor, {"the name occurs twice"});
             }
         }
     }

@@ -273,7 +273,8 @@ template <gguf_gettable T>
     if constexpr(std::same_as<T, bool>) {
         return "bool";
     } else if constexpr(gguf_number<T>) {
-        return (std::floating_point<T> ? "f" : std::unsigned_integral<T> ? "u" : "i") + std::to_string(8 * sizeof(T));
+        constexpr const char* letter = std::floating_point<T> ? "f" : std::unsigned_integral<T> ? "u" : "i";
+        return tokenworks::detail::message({letter, 8 * sizeof(T)});
     } else if constexpr(std::same_as<T, std::string_view> || std::same_as<T, std::string>) {
         return "string";
     } else if constexpr(std::same_as<T, string_array> || std::same_as<T, std::vector<std::string>>) {

@@ -47,9 +47,9 @@ public:
         const limits bounds{};
         if(alignment < bounds.alignment_least || alignment > bounds.alignment_most ||
            (alignment & (alignment - 1)) != 0) {
-            throw argument_error("gguf_writer: the alignment " + std::to_string(alignment) +
-                                 " is no power of two from " + std::to_string(bounds.alignment_least) + " to " +
-                                 std::to_string(bounds.alignment_most));
+            tokenworks::detail::raise<argument_error>({"gguf_writer: the alignment ", alignment,
+                                                       " is no power of two from ", bounds.alignment_least, " to ",
+                                                       bounds.alignment_most});
         }
         if(alignment != 32) {
             put_value("general.alignment", gguf_kind::u32, encoded_number(alignment));
@@ -141,8 +141,7 @@ public:
                     std::span<const std::byte> data) {
         const std::uint64_t expected = check_tensor(name, type, extents);
         if(data.size() != expected) {
-            refuse_tensor(name, "has " + std::to_string(data.size()) + " bytes of data; its extents need " +
-                                    std::to_string(expected));
+            refuse_tensor(name, {"has ", data.size(), " bytes of data; its extents need ", expected});
         }
         add(name, type, extents, expected, [data](const byte_sink& sink) { sink(data); });
     }
@@ -182,14 +181,13 @@ public:
             std::uint64_t made = 0;
             t.produce([&](std::span<const std::byte> bytes) {
                 if(bytes.size() > t.bytes - made) {
-                    refuse_tensor(t.name, "its producer makes more than its " + std::to_string(t.bytes) + " bytes");
+                    refuse_tensor(t.name, {"its producer makes more than its ", t.bytes, " bytes"});
                 }
                 made += bytes.size();
                 sink(bytes);
             });
             if(made != t.bytes) {
-                refuse_tensor(t.name, "its producer made " + std::to_string(made) + " of its " +
-                                          std::to_string(t.bytes) + " bytes");
+                refuse_tensor(t.name, {"its producer made ", made, " of its ", t.bytes, " bytes"});
             }
             if(const std::size_t gap = static_cast<std::size_t>(padded(made) - made); gap != 0) {
                 sink(std::span{zeros}.first(gap));
@@ -255,11 +253,11 @@ private:
 
     static void check_key(std::string_view key) {
         if(key.empty() || key.size() > limits{}.key_bytes) {
-            throw argument_error("gguf_writer: a key of " + std::to_string(key.size()) + " bytes; 1 to " +
-                                 std::to_string(limits{}.key_bytes) + " are possible");
+            tokenworks::detail::raise<argument_error>(
+                {"gguf_writer: a key of ", key.size(), " bytes; 1 to ", limits{}.key_bytes, " are possible"});
         }
         if(key == "general.alignment") {
-            throw argument_error("gguf_writer: general.alignment is set by the constructor");
+            tokenworks::detail::raise<argument_error>({"gguf_writer: general.alignment is set by the constructor"});
         }
     }
 
@@ -273,43 +271,45 @@ private:
         }
     }
 
-    [[noreturn]] static void refuse_tensor(std::string_view name, const std::string& what) {
-        throw argument_error("gguf_writer: tensor '" + printable(name) + "': " + what);
+    [[noreturn]] TOKENWORKS_COLD static void refuse_tensor(std::string_view name,
+                                                           tokenworks::detail::message_parts what) {
+        tokenworks::detail::raise<argument_error>(
+            {"gguf_writer: tensor '", tokenworks::detail::escaped(name), "': ", tokenworks::detail::message(what)});
     }
 
     [[nodiscard]] std::uint64_t check_tensor(std::string_view name, dtype type,
                                              std::span<const std::uint64_t> extents) const {
         if(name.empty() || name.size() > limits{}.tensor_name_bytes) {
-            refuse_tensor(name, "a name of " + std::to_string(name.size()) + " bytes; 1 to " +
-                                    std::to_string(limits{}.tensor_name_bytes) + " are possible");
+            refuse_tensor(name,
+                          {"a name of ", name.size(), " bytes; 1 to ", limits{}.tensor_name_bytes, " are possible"});
         }
         if(names_.contains(name)) {
-            refuse_tensor(name, "the name is taken");
+            refuse_tensor(name, {"the name is taken"});
         }
         if(extents.empty() || extents.size() > 4) {
-            refuse_tensor(name, std::to_string(extents.size()) + " dimensions; 1 to 4 are possible");
+            refuse_tensor(name, {extents.size(), " dimensions; 1 to 4 are possible"});
         }
         const auto id = static_cast<std::uint32_t>(type);
         if(id >= 1000 || !find_dtype(id)) {
-            refuse_tensor(name, "GGUF has no type " + std::string{info(type).name});
+            refuse_tensor(name, {"GGUF has no type ", info(type).name});
         }
         std::uint64_t elements = 1;
         for(const std::uint64_t extent: extents) {
             const auto product = checked_mul(elements, extent);
             if(extent == 0 || !product || *product >> 63 != 0) {
-                refuse_tensor(name, "a dimension is 0, or the product exceeds 2^63");
+                refuse_tensor(name, {"a dimension is 0, or the product exceeds 2^63"});
             }
             elements = *product;
         }
         const dtype_info row = info(type);
         if(extents[0] % row.block_size != 0) {
-            refuse_tensor(name, "a row of " + std::to_string(extents[0]) + " elements is no multiple of the " +
-                                    std::to_string(row.block_size) + " of a " + std::string{row.name} + " block");
+            refuse_tensor(name, {"a row of ", extents[0], " elements is no multiple of the ", row.block_size, " of a ",
+                                 row.name, " block"});
         }
         const auto bytes = checked_mul(elements / row.block_size, row.block_bytes);
         const auto total = bytes ? checked_add(data_bytes_, *bytes) : std::nullopt;
         if(!total || *total >> 62 != 0) {
-            refuse_tensor(name, "the file would exceed 2^62 bytes");
+            refuse_tensor(name, {"the file would exceed 2^62 bytes"});
         }
         return *bytes;
     }

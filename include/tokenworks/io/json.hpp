@@ -13,7 +13,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -44,11 +43,14 @@ public:
     virtual void other(std::string_view what) { unexpected(what); }
 
     /// Refuses a value that has no place here.
-    [[noreturn]] virtual void unexpected(std::string_view what) { refuse({}, std::string{what} + " is not expected"); }
+    [[noreturn]] virtual void unexpected(std::string_view what) { refuse({}, {what, " is not expected"}); }
 
     /// Throws a format_error at the place that is being read.
-    [[noreturn]] void refuse(std::string field, const std::string& what) const {
-        throw format_error(file_, std::move(field), offset(), what);
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view field, tokenworks::detail::message_parts what) const {
+        tokenworks::detail::raise_format(file_, {field}, offset(), what);
+    }
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view field, const std::string& what) const {
+        refuse(field, tokenworks::detail::message_parts{what});
     }
 
     [[nodiscard]] const std::string& file() const noexcept { return file_; }
@@ -138,7 +140,7 @@ public:
         std::sort(first, keys_.end());
         const auto twice = std::adjacent_find(first, keys_.end());
         if(twice != keys_.end()) {
-            handler_.refuse(printable(*twice), "the key occurs twice in one object");
+            handler_.refuse(printable(*twice), {"the key occurs twice in one object"});
         }
         keys_.erase(first, keys_.end());
         frames_.pop_back();
@@ -173,8 +175,8 @@ private:
 
     void open() {
         if(frames_.size() == most_) {
-            throw limit_error(handler_.file() + ": JSON at offset " + std::to_string(handler_.offset()) +
-                              ": objects and arrays are nested more than " + std::to_string(most_) + " deep");
+            tokenworks::detail::raise<limit_error>({handler_.file(), ": JSON at offset ", handler_.offset(),
+                                                    ": objects and arrays are nested more than ", most_, " deep"});
         }
         frames_.push_back(keys_.size());
     }
@@ -198,10 +200,10 @@ inline void parse_json(std::span<const std::byte> text, const std::string& file,
     handler.at_ = all.data();
     // The tokenizer takes NUL for the end of the text, and a byte order mark for nothing.
     if(const std::size_t nul = all.find('\0'); nul != std::string_view::npos) {
-        throw format_error(file, "JSON", base + nul, "a NUL byte");
+        tokenworks::detail::raise_format(file, {"JSON"}, base + nul, {"a NUL byte"});
     }
     if(all.starts_with("\xEF\xBB\xBF")) {
-        throw format_error(file, "JSON", base, "a byte order mark");
+        tokenworks::detail::raise_format(file, {"JSON"}, base, {"a byte order mark"});
     }
     json_events<nlohmann::json> events{handler, depth};
     nlohmann::json::sax_parse(detail::tracking_iterator{all.data(), &handler.at_},

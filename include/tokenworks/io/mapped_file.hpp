@@ -35,7 +35,7 @@ public:
         void* const data =
             size ? ::mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, opened.file.get(), 0) : (errno = EFBIG, MAP_FAILED);
         if(data == MAP_FAILED) {
-            detail::raise_errno(path_, "map " + std::to_string(opened.size) + " bytes", errno);
+            detail::raise_errno(path_, {"map ", opened.size, " bytes"}, errno);
         }
         data_ = static_cast<const std::byte*>(data);
         size_ = *size;

@@ -23,8 +23,10 @@
 namespace tokenworks::inline TOKENWORKS_ABI::io::detail {
 
 /// Throws io_error with the text of an errno value: "<file>: cannot <verb>: No such file or directory".
-[[noreturn]] inline void raise_errno(const std::string& file, const std::string& verb, int code) {
-    throw io_error(file, "cannot " + verb + ": " + std::generic_category().message(code));
+[[noreturn]] TOKENWORKS_COLD inline void raise_errno(std::string_view file, tokenworks::detail::message_parts verb,
+                                                     int code) {
+    tokenworks::detail::raise_io(
+        file, {"cannot ", tokenworks::detail::message(verb), ": ", std::generic_category().message(code)});
 }
 
 /// The system calls themselves. Code that can meet their failures takes them as a template argument, so that a test can
@@ -86,21 +88,21 @@ struct opened_file {
 template <class Calls = posix_calls>
 [[nodiscard]] opened_file open_regular(const std::string& path) {
     if(path.find('\0') != std::string::npos) {
-        throw io_error(printable(path), "cannot open: the path contains a NUL byte");
+        tokenworks::detail::raise_io(printable(path), {"cannot open: the path contains a NUL byte"});
     }
     descriptor file{Calls::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)};
     if(file.get() < 0) {
-        raise_errno(path, "open", errno);
+        raise_errno(path, {"open"}, errno);
     }
     struct stat status {};
     if(Calls::fstat(file.get(), &status) != 0) {
-        raise_errno(path, "examine", errno);
+        raise_errno(path, {"examine"}, errno);
     }
     if(!S_ISREG(status.st_mode)) {
-        throw io_error(path, std::string{"cannot open: it is "} + kind_of(status) + ", not a regular file");
+        tokenworks::detail::raise_io(path, {"cannot open: it is ", kind_of(status), ", not a regular file"});
     }
     if(status.st_size <= 0) {
-        throw io_error(path, "cannot open: the file is empty");
+        tokenworks::detail::raise_io(path, {"cannot open: the file is empty"});
     }
     return {std::move(file), static_cast<std::uint64_t>(status.st_size)};
 }
@@ -120,20 +122,20 @@ void read_exactly(ReadSome&& read_some, std::span<std::byte> out, const std::str
             if(errno == EINTR) {
                 continue;
             }
-            raise_errno(path, "read at offset " + std::to_string(done), errno);
+            raise_errno(path, {"read at offset ", done}, errno);
         }
         if(count == 0) {
             break;
         }
         done += static_cast<std::size_t>(count);
         if(done > out.size()) {
-            throw io_error(path, "the file grew while it was read: it had " + std::to_string(out.size()) + " bytes");
+            tokenworks::detail::raise_io(path, {"the file grew while it was read: it had ", out.size(), " bytes"});
         }
         progress(std::uint64_t{done}, std::uint64_t{out.size()});
     }
     if(done != out.size()) {
-        throw io_error(path, "the file shrank while it was read: it had " + std::to_string(out.size()) +
-                                 " bytes and ends at " + std::to_string(done));
+        tokenworks::detail::raise_io(
+            path, {"the file shrank while it was read: it had ", out.size(), " bytes and ends at ", done});
     }
 }
 

@@ -72,7 +72,7 @@ private:
         // A shard lies beside its index: whatever could name another place is refused unopened.
         constexpr std::string_view separators{"/\\\0", 3};
         if(name.empty() || name == "." || name == ".." || name.find_first_of(separators) != std::string::npos) {
-            refuse("weight_map", "'" + printable(name) + "' is no name of a file beside the index");
+            refuse("weight_map", {"'", tokenworks::detail::escaped(name), "' is no name of a file beside the index"});
         }
         const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), name,
                                          [&](std::size_t i, const std::string& n) { return index_.shards[i] < n; });
@@ -80,8 +80,8 @@ private:
             return *at;
         }
         if(sorted_.size() == bounds_.parts) {
-            throw limit_error(file() + ": weight_map at offset " + std::to_string(offset()) + ": names more than " +
-                              std::to_string(bounds_.parts) + " shards");
+            tokenworks::detail::raise<limit_error>(
+                {file(), ": weight_map at offset ", offset(), ": names more than ", bounds_.parts, " shards"});
         }
         sorted_.insert(at, index_.shards.size());
         index_.shards.push_back(name);
@@ -91,11 +91,11 @@ private:
     /// A value that means nothing here, unless it is where the map or one of its texts should be.
     void skip(std::string_view what) const {
         if(depth_ == 0) {
-            refuse("index", "is " + std::string{what} + ", not an object");
+            refuse("index", {"is ", what, ", not an object"});
         }
         if(in_map_) {
-            refuse("weight_map", depth_ == 1 ? "is " + std::string{what} + ", not an object"
-                                             : "maps a tensor to " + std::string{what} + ", not to a file's name");
+            refuse("weight_map", {depth_ == 1 ? "is " : "maps a tensor to ", what,
+                                  depth_ == 1 ? ", not an object" : ", not to a file's name"});
         }
     }
 
@@ -112,14 +112,14 @@ private:
 [[nodiscard]] inline safetensors_index parse_safetensors_index(std::span<const std::byte> bytes,
                                                                const std::string& file, const limits& bounds) {
     if(bytes.size() > bounds.json_header_bytes) {
-        throw limit_error(file + ": an index of " + std::to_string(bytes.size()) + " bytes is over the limit of " +
-                          std::to_string(bounds.json_header_bytes));
+        tokenworks::detail::raise<limit_error>(
+            {file, ": an index of ", bytes.size(), " bytes is over the limit of ", bounds.json_header_bytes});
     }
     safetensors_index index;
     safetensors_index_handler handler{index, bounds};
     parse_json(bytes, file, 0, bounds.header_json_depth, handler);
     if(!handler.complete()) {
-        throw format_error(file, "weight_map", format_error::no_offset, "is missing");
+        tokenworks::detail::raise_format(file, {"weight_map"}, format_error::no_offset, {"is missing"});
     }
     return index;
 }

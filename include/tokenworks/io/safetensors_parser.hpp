@@ -97,7 +97,7 @@ public:
         } else {
             const auto at = std::find(members.begin(), members.end(), text);
             if(at == members.end()) {
-                refuse(field(), "has the unknown member '" + printable(text) + "'");
+                refuse(field(), {"has the unknown member '", tokenworks::detail::escaped(text), "'"});
             }
             member_ = static_cast<std::size_t>(at - members.begin());
             seen_[member_] = true;
@@ -109,7 +109,7 @@ public:
         if(state_ == state::tensor) {
             for(std::size_t i = 0; i < members.size(); ++i) {
                 if(!seen_[i]) {
-                    refuse(field(), "lacks its " + std::string{members[i]});
+                    refuse(field(), {"lacks its ", members[i]});
                 }
             }
             finish_tensor();
@@ -131,8 +131,7 @@ public:
         }
         const std::size_t most = member_ == 1 ? bounds_.tensor_rank : 2;
         if(numbers_.size() == most) {
-            refuse(field(),
-                   "its " + std::string{members[member_]} + " has more than " + std::to_string(most) + " numbers");
+            refuse(field(), {"its ", members[member_], " has more than ", most, " numbers"});
         }
         numbers_.push_back(value);
     }
@@ -143,7 +142,7 @@ public:
             tensor.shape.assign(numbers_.begin(), numbers_.end());
         } else {
             if(numbers_.size() != 2 || numbers_[1] < numbers_[0]) {
-                refuse(field(), "its data_offsets are not a begin and an end");
+                refuse(field(), {"its data_offsets are not a begin and an end"});
             }
             tensor.offset = numbers_[0];
             tensor.bytes = numbers_[1] - numbers_[0];
@@ -166,13 +165,12 @@ public:
     [[noreturn]] void unexpected(std::string_view what) override {
         if(state_ == state::metadata_value) {
             refuse("__metadata__",
-                   "'" + printable(part_.metadata.back().first) + "' is " + std::string{what} + ", not a string");
+                   {"'", tokenworks::detail::escaped(part_.metadata.back().first), "' is ", what, ", not a string"});
         }
         if(state_ == state::entry) {
-            refuse(field(), "is " + std::string{what} + ", not an object");
+            refuse(field(), {"is ", what, ", not an object"});
         }
-        refuse(field(), "its " + std::string{members[member_]} + (state_ == state::member ? " is " : " holds ") +
-                            std::string{what});
+        refuse(field(), {"its ", members[member_], state_ == state::member ? " is " : " holds ", what});
     }
 
 private:
@@ -190,10 +188,10 @@ private:
         }
         const auto& known = safetensors_unsupported;
         if(std::find(known.begin(), known.end(), text) != known.end()) {
-            throw unsupported_error(file() + ": " + field() + " at offset " + std::to_string(offset()) +
-                                    ": elements of type " + text + " are not supported");
+            tokenworks::detail::raise<unsupported_error>(
+                {file(), ": ", field(), " at offset ", offset(), ": elements of type ", text, " are not supported"});
         }
-        refuse(field(), "its dtype '" + printable(text) + "' is unknown");
+        refuse(field(), {"its dtype '", tokenworks::detail::escaped(text), "' is unknown"});
     }
 
     void finish_tensor() {
@@ -203,11 +201,10 @@ private:
             bytes = bytes ? checked_mul(*bytes, extent) : bytes;
         }
         if(!bytes) {
-            refuse(field(), "its shape overflows 64 bits");
+            refuse(field(), {"its shape overflows 64 bits"});
         }
         if(*bytes != tensor.bytes) {
-            refuse(field(), "its shape needs " + std::to_string(*bytes) + " bytes, its data_offsets span " +
-                                std::to_string(tensor.bytes));
+            refuse(field(), {"its shape needs ", *bytes, " bytes, its data_offsets span ", tensor.bytes});
         }
     }
 
@@ -226,12 +223,11 @@ private:
     byte_cursor cursor{bytes, file, ~std::uint64_t{0}};
     const auto length = cursor.read<std::uint64_t>("header length");
     if(length > bounds.json_header_bytes) {
-        cursor.fail_at(0, "header length",
-                       "is " + std::to_string(length) + ", more than " + std::to_string(bounds.json_header_bytes));
+        cursor.fail_at(0, "header length", {"is ", length, ", more than ", bounds.json_header_bytes});
     }
     const auto header = cursor.take(length, "header");
     if(header.empty() || header[0] != std::byte{'{'}) {
-        cursor.fail_at(8, "header", "does not start with '{'");
+        cursor.fail_at(8, "header", {"does not start with '{'"});
     }
     safetensors_part part;
     safetensors_header handler{part, bounds};
@@ -250,22 +246,22 @@ private:
     for(safetensor* const tensor: order) {
         const std::string_view name = tensor->name;
         if(tensor->offset != end) {
-            throw format_error(file, "tensor '" + printable(name) + "'", start + end,
-                               "its data begin at data offset " + std::to_string(tensor->offset) +
-                                   ", the tensor before ends at " + std::to_string(end));
+            tokenworks::detail::raise_format(
+                file, {"tensor '", tokenworks::detail::escaped(name), "'"}, start + end,
+                {"its data begin at data offset ", tensor->offset, ", the tensor before ends at ", end});
         }
         if(tensor->bytes > bytes.size() - start - end) {
-            throw format_error(file, "tensor '" + printable(name) + "'", start + end,
-                               std::to_string(tensor->bytes) + " bytes do not fit in the " +
-                                   std::to_string(bytes.size() - start - end) + " bytes left");
+            tokenworks::detail::raise_format(
+                file, {"tensor '", tokenworks::detail::escaped(name), "'"}, start + end,
+                {tensor->bytes, " bytes do not fit in the ", bytes.size() - start - end, " bytes left"});
         }
         end += tensor->bytes;
         tensor->offset += start;
         tensor->data = bytes.subspan(static_cast<std::size_t>(tensor->offset), static_cast<std::size_t>(tensor->bytes));
     }
     if(end != bytes.size() - start) {
-        throw format_error(file, "data", start + end,
-                           std::to_string(bytes.size() - start - end) + " bytes belong to no tensor");
+        tokenworks::detail::raise_format(file, {"data"}, start + end,
+                                         {bytes.size() - start - end, " bytes belong to no tensor"});
     }
     return part;
 }

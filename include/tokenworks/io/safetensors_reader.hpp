@@ -82,7 +82,8 @@ public:
     [[nodiscard]] const safetensor& tensor(std::string_view wanted) const {
         const safetensor* const found = find_tensor(wanted);
         if(found == nullptr) {
-            throw format_error(name(), "tensor '" + printable(wanted) + "'", format_error::no_offset, "is missing");
+            tokenworks::detail::raise_format(name(), {"tensor '", tokenworks::detail::escaped(wanted), "'"},
+                                             format_error::no_offset, {"is missing"});
         }
         return *found;
     }
@@ -91,8 +92,13 @@ public:
     void release(const safetensor& tensor) const noexcept { files_[tensor.part].release(tensor.offset, tensor.bytes); }
 
     /// Throws a format_error about a tensor of this file, with its data's offset.
-    [[noreturn]] void refuse(const safetensor& tensor, const std::string& what) const {
-        throw format_error(files_[tensor.part].name(), "tensor '" + printable(tensor.name) + "'", tensor.offset, what);
+    [[noreturn]] TOKENWORKS_COLD void refuse(const safetensor& tensor, tokenworks::detail::message_parts what) const {
+        tokenworks::detail::raise_format(files_[tensor.part].name(),
+                                         {"tensor '", tokenworks::detail::escaped(tensor.name), "'"}, tensor.offset,
+                                         what);
+    }
+    [[noreturn]] TOKENWORKS_COLD void refuse(const safetensor& tensor, const std::string& what) const {
+        refuse(tensor, tokenworks::detail::message_parts{what});
     }
 
 private:
@@ -121,7 +127,7 @@ private:
         for(std::size_t i = 1; i < tensors_.size(); ++i) {
             const safetensor& tensor = tensors_[by_name_[i]];
             if(tensor.name == tensors_[by_name_[i - 1]].name) {
-                refuse(tensor, "the name occurs in two shards");
+                refuse(tensor, {"the name occurs in two shards"});
             }
         }
     }
@@ -139,14 +145,15 @@ private:
         for(const auto& [name, shard]: index.tensors) {
             const safetensor* const found = find_tensor(name);
             if(found == nullptr || found->part != shard) {
-                throw format_error(path, "tensor '" + printable(name) + "'", format_error::no_offset,
-                                   "is not in its shard " + printable(index.shards[shard]));
+                tokenworks::detail::raise_format(
+                    path, {"tensor '", tokenworks::detail::escaped(name), "'"}, format_error::no_offset,
+                    {"is not in its shard ", tokenworks::detail::escaped(index.shards[shard])});
             }
         }
         if(index.tensors.size() != tensors_.size()) {
-            throw format_error(path, "weight_map", format_error::no_offset,
-                               "names " + std::to_string(index.tensors.size()) + " tensors, the shards hold " +
-                                   std::to_string(tensors_.size()));
+            tokenworks::detail::raise_format(
+                path, {"weight_map"}, format_error::no_offset,
+                {"names ", index.tensors.size(), " tensors, the shards hold ", tensors_.size()});
         }
     }
 

@@ -48,8 +48,7 @@ public:
                     std::span<const std::byte> data) {
         const std::uint64_t expected = check_tensor(name, type, shape);
         if(data.size() != expected) {
-            refuse_tensor(name, "has " + std::to_string(data.size()) + " bytes of data; its shape needs " +
-                                    std::to_string(expected));
+            refuse_tensor(name, {"has ", data.size(), " bytes of data; its shape needs ", expected});
         }
         add(name, type, shape, expected, [data](const byte_sink& sink) { sink(data); });
     }
@@ -86,14 +85,13 @@ public:
             std::uint64_t made = 0;
             t->produce([&](std::span<const std::byte> bytes) {
                 if(bytes.size() > t->bytes - made) {
-                    refuse_tensor(t->name, "its producer makes more than its " + std::to_string(t->bytes) + " bytes");
+                    refuse_tensor(t->name, {"its producer makes more than its ", t->bytes, " bytes"});
                 }
                 made += bytes.size();
                 sink(bytes);
             });
             if(made != t->bytes) {
-                refuse_tensor(t->name, "its producer made " + std::to_string(made) + " of its " +
-                                           std::to_string(t->bytes) + " bytes");
+                refuse_tensor(t->name, {"its producer made ", made, " of its ", t->bytes, " bytes"});
             }
         }
     }
@@ -115,8 +113,10 @@ private:
         byte_producer produce;
     };
 
-    [[noreturn]] static void refuse_tensor(std::string_view name, const std::string& what) {
-        throw argument_error("safetensors_writer: tensor '" + printable(name) + "': " + what);
+    [[noreturn]] TOKENWORKS_COLD static void refuse_tensor(std::string_view name,
+                                                           tokenworks::detail::message_parts what) {
+        tokenworks::detail::raise<argument_error>({"safetensors_writer: tensor '", tokenworks::detail::escaped(name),
+                                                   "': ", tokenworks::detail::message(what)});
     }
 
     /// The text as JSON has it.
@@ -124,21 +124,21 @@ private:
         try {
             return nlohmann::json(text).dump();
         } catch(const nlohmann::json::type_error&) {
-            throw argument_error("safetensors_writer: '" + printable(text) + "' is no UTF-8");
+            tokenworks::detail::raise<argument_error>(
+                {"safetensors_writer: '", tokenworks::detail::escaped(text), "' is no UTF-8"});
         }
     }
 
     [[nodiscard]] std::uint64_t check_tensor(std::string_view name, dtype type,
                                              std::span<const std::uint64_t> shape) const {
         if(tensors_.contains(quoted(name)) || name == "__metadata__") {
-            refuse_tensor(name, "the name is taken");
+            refuse_tensor(name, {"the name is taken"});
         }
         if(!find_type(type)) {
-            refuse_tensor(name, "safetensors has no type " + std::string{info(type).name});
+            refuse_tensor(name, {"safetensors has no type ", info(type).name});
         }
         if(shape.size() > limits{}.tensor_rank) {
-            refuse_tensor(name, std::to_string(shape.size()) + " dimensions; " + std::to_string(limits{}.tensor_rank) +
-                                    " are possible");
+            refuse_tensor(name, {shape.size(), " dimensions; ", limits{}.tensor_rank, " are possible"});
         }
         std::optional<std::uint64_t> bytes = info(type).block_bytes;
         for(const std::uint64_t extent: shape) {
@@ -146,7 +146,7 @@ private:
         }
         const auto total = bytes ? checked_add(data_bytes_, *bytes) : bytes;
         if(!total || *total >> 62 != 0) {
-            refuse_tensor(name, "the file would exceed 2^62 bytes");
+            refuse_tensor(name, {"the file would exceed 2^62 bytes"});
         }
         return *bytes;
     }

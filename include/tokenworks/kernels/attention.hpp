@@ -16,11 +16,12 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
-#include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/view.hpp>
+#include <tokenworks/kernels/attention_loops.hpp>
 #include <tokenworks/kernels/attention_options.hpp>
 #include <tokenworks/kernels/attention_source.hpp>
 #include <tokenworks/kernels/attention_tile.hpp>
+#include <tokenworks/kernels/attention_weights.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/kernels/operands.hpp>
 
@@ -37,26 +38,26 @@ inline constexpr std::size_t queries_a_tile = 16;
 
 /// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share
 /// loads.
-template <class Keys, class Values>
-void run_attention(const attention_numbers& task, const Keys& keys, const Values& values, std::size_t queries,
-                   std::size_t heads, const execution& how) {
+inline void run_attention(const attention_numbers& task, const stored_keys& keys, const stored_values& values,
+                          std::size_t queries, std::size_t heads, const execution& how) {
     const std::size_t tile = std::min(queries, queries_a_tile);
     if(tile == 0 || heads == 0) {
         return;
     }
+    const attention_loops& loops = attention_loops_for(how.set);
     const std::size_t tiles = (queries + tile - 1) / tile;
     const std::size_t heads_at_once = most_tile_rows / tile;
     const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
     const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
     parallel_for(how, tiles * heads, grain, [&](work_range range) {
+        attention_tile run{task, keys, values, loops};
         for(std::size_t i = range.begin; i < range.end;) {
             const std::size_t place = tile_at(i / heads, tiles);
             const std::size_t head = i % heads;
             const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
             const std::size_t count = std::min({left_in_group, heads_at_once, range.end - i});
             const std::size_t first = place * tile;
-            simd::dispatch<attention_tile<Keys, Values>::template kernel>(
-                how.set, &task, &keys, &values, attention_part{first, std::min(tile, queries - first), head, count});
+            run({first, std::min(tile, queries - first), head, count});
             i += count;
         }
     });
@@ -101,21 +102,31 @@ constexpr void check_attention_types() {
                   "tokenworks: attention: queries and the output must have the same T and H");
 }
 
+/// A [T,H,D] or [S,G,D] operand as plain numbers: extents and strides in elements, D in values.
+struct head_rows {
+    std::size_t rows;
+    std::size_t heads;
+    std::size_t width;
+    std::size_t row_stride;
+    std::size_t head_stride;
+};
+
+template <class View>
+[[nodiscard]] head_rows head_rows_of(const char* name, const View& x) {
+    require_dense_rows("attention", name, x);
+    return {x.extent(0), x.extent(1), x.extent(2) * values_each<typename View::value_type>, x.stride(0), x.stride(1)};
+}
+
 /// Checks what does not depend on how keys are stored, and collects the numbers.
-template <class Q, class V, class Out>
-[[nodiscard]] attention_numbers attention_numbers_of(const Q& q, const V& v, const attention_options& options,
-                                                     const Out& out, std::size_t groups) {
-    const std::size_t heads = q.extent(1);
-    const std::size_t value_width = v.extent(2) * values_each<typename V::value_type>;
-    require_equal("attention", "q has T", q.extent(0), "out has T", out.extent(0));
-    require_equal("attention", "q has H", heads, "out has H", out.extent(1));
-    require_equal("attention", "v has D", value_width, "out has D", out.extent(2));
-    require_dense_rows("attention", "q", q);
-    require_dense_rows("attention", "v", v);
-    require_dense_rows("attention", "out", out);
+[[nodiscard]] inline attention_numbers attention_numbers_of(const float* q, const head_rows& q_rows,
+                                                            const head_rows& v_rows, const attention_options& options,
+                                                            float* out, const head_rows& out_rows, std::size_t groups) {
+    const std::size_t heads = q_rows.heads;
+    require_equal("attention", "q has T", q_rows.rows, "out has T", out_rows.rows);
+    require_equal("attention", "q has H", heads, "out has H", out_rows.heads);
+    require_equal("attention", "v has D", v_rows.width, "out has D", out_rows.width);
     if(groups == 0 ? heads != 0 : heads % groups != 0) {
-        raise<shape_error>("attention: q has H=" + std::to_string(heads) +
-                           ", which is no multiple of k's G=" + std::to_string(groups));
+        raise<shape_error>({"attention: q has H=", heads, ", which is no multiple of k's G=", groups});
     }
     if(!options.sinks.empty()) {
         require_equal("attention", "q has H", heads, "sinks have H", options.sinks.size());
@@ -124,19 +135,18 @@ template <class Q, class V, class Out>
         require_equal("attention", "q has H", heads, "alibi_slopes have H", options.alibi_slopes.size());
     }
     if(!(options.softcap >= 0)) {
-        raise<argument_error>("attention: softcap is " + std::to_string(options.softcap) +
-                              ", which must not be negative");
+        raise<argument_error>({"attention: softcap is ", options.softcap, ", which must not be negative"});
     }
     attention_numbers task{};
-    task.q = q.data();
-    task.q_token = q.stride(0);
-    task.q_head = q.stride(1);
-    task.out = out.data();
-    task.out_token = out.stride(0);
-    task.out_head = out.stride(1);
-    task.key_width = q.extent(2);
-    task.value_width = value_width;
-    task.key_count = v.extent(0);
+    task.q = q;
+    task.q_token = q_rows.row_stride;
+    task.q_head = q_rows.head_stride;
+    task.out = out;
+    task.out_token = out_rows.row_stride;
+    task.out_head = out_rows.head_stride;
+    task.key_width = q_rows.width;
+    task.value_width = v_rows.width;
+    task.key_count = v_rows.rows;
     task.heads_a_group = groups == 0 ? 1 : heads / groups;
     task.start = options.start;
     task.window = options.window;
@@ -149,6 +159,13 @@ template <class Q, class V, class Out>
     task.softcap = options.softcap;
     task.causal = options.causal;
     return task;
+}
+
+/// @throws shape_error where keys and values are not of one cache, or q and k of different widths
+inline void require_keys(const head_rows& q, const head_rows& k, const head_rows& v) {
+    require_equal("attention", "q has D", q.width, "k has D", k.width);
+    require_equal("attention", "k has S", k.rows, "v has S", v.rows);
+    require_equal("attention", "k has G", k.heads, "v has G", v.heads);
 }
 
 } // namespace detail
@@ -184,13 +201,16 @@ void attention(const Q& q, const K& k, const V& v, const attention_options& opti
     static_assert(q_type::static_extent(1) == dyn || k_type::static_extent(1) == dyn || k_type::static_extent(1) == 0 ||
                       q_type::static_extent(1) % k_type::static_extent(1) == 0,
                   "tokenworks: attention: the number of key heads G must divide the number of query heads H");
-    detail::require_equal("attention", "q has D", queries.extent(2), "k has D",
-                          keys.extent(2) * detail::values_each<typename k_type::value_type>);
-    detail::require_equal("attention", "k has S", keys.extent(0), "v has S", values.extent(0));
-    detail::require_equal("attention", "k has G", keys.extent(1), "v has G", values.extent(1));
-    detail::require_dense_rows("attention", "k", keys);
-    detail::run_attention(detail::attention_numbers_of(queries, values, options, to, keys.extent(1)),
-                          detail::rows_of(keys), detail::rows_of(values), queries.extent(0), queries.extent(1), how);
+    const detail::head_rows q_rows = detail::head_rows_of("q", queries);
+    const detail::head_rows k_rows = detail::head_rows_of("k", keys);
+    const detail::head_rows v_rows = detail::head_rows_of("v", values);
+    detail::require_keys(q_rows, k_rows, v_rows);
+    const detail::attention_numbers task = detail::attention_numbers_of(
+        queries.data(), q_rows, v_rows, options, to.data(), detail::head_rows_of("out", to), k_rows.heads);
+    const auto key_source = detail::rows_of(keys);
+    const auto value_source = detail::rows_of(values);
+    detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
+                          q_rows.rows, q_rows.heads, how);
 }
 
 /// The same over keys that lie 16 side by side, which is faster and gives the same bits.
@@ -203,15 +223,18 @@ void attention(const Q& q, const key_blocks<T>& k, const V& v, const attention_o
     const auto values = detail::as_view(v);
     const auto to = detail::as_view(out);
     detail::check_attention_types<decltype(queries), decltype(values), decltype(to)>();
-    detail::require_equal("attention", "q has D", queries.extent(2), "k has D", k.width());
-    detail::require_equal("attention", "k has G", k.groups(), "v has G", values.extent(1));
-    if(values.extent(0) > k.capacity()) {
-        detail::raise_extents("attention", "v has S", values.extent(0), "k has room for S", k.capacity());
+    const detail::head_rows q_rows = detail::head_rows_of("q", queries);
+    const detail::head_rows v_rows = detail::head_rows_of("v", values);
+    detail::require_keys(q_rows, {v_rows.rows, k.groups(), k.width(), 0, 0}, v_rows);
+    if(v_rows.rows > k.capacity()) {
+        detail::raise_extents("attention", "v has S", v_rows.rows, "k has room for S", k.capacity());
     }
-    detail::run_attention(
-        detail::attention_numbers_of(queries, values, options, to, k.groups()),
-        detail::block_source<typename key_blocks<T>::plain_storage>{k.data(), k.width(), k.group_stride()},
-        detail::rows_of(values), queries.extent(0), queries.extent(1), how);
+    const detail::attention_numbers task = detail::attention_numbers_of(
+        queries.data(), q_rows, v_rows, options, to.data(), detail::head_rows_of("out", to), k.groups());
+    const detail::block_source<typename key_blocks<T>::plain_storage> key_source{k.data(), k.width(), k.group_stride()};
+    const auto value_source = detail::rows_of(values);
+    detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
+                          q_rows.rows, q_rows.heads, how);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

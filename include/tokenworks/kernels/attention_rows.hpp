@@ -1,8 +1,8 @@
 // The inner loops of attention: a few query rows against a block of keys and values.
 //
-// Each is a function of its own for every instruction set, number of rows and element type, called out of line, so that
-// the callers for all storage types share it. Whatever the number of rows, an output is one chain of fused operations
-// in the same order.
+// Each is a function of its own for every instruction set, number of rows and element type, called through a table
+// (attention_loops.hpp), so that the code around them exists once. Whatever the number of rows, an output is one chain
+// of fused operations in the same order.
 #pragma once
 
 #include <algorithm>
@@ -29,10 +29,6 @@ struct attention_row {
     float slope;
 };
 
-template <class Isa>
-inline constexpr std::size_t most_rows_at_once = 6;
-template <class Architecture>
-inline constexpr std::size_t most_rows_at_once<simd::portable<Architecture>> = 3;
 template <class Isa>
 inline constexpr std::size_t vectors_at_once = 1;
 template <>
@@ -182,52 +178,5 @@ private:
         }
     }
 };
-
-/// A group of rows over a block: keys that all of them see are taken together, the few before and behind row by row.
-template <class Isa, class Element, std::size_t Rows>
-TOKENWORKS_INLINE void add_values(const attention_row* rows, std::size_t first, const value_stretch& stretch) {
-    std::size_t together = stretch.begin;
-    std::size_t together_end = stretch.end;
-    for(std::size_t i = first; i < first + Rows; ++i) {
-        together = std::max(together, rows[i].first);
-        together_end = std::min(together_end, rows[i].last);
-    }
-    together_end = std::max(together, together_end);
-    const auto add_one = [&](std::size_t i, std::size_t from, std::size_t to) {
-        if(from < to) {
-            simd::call<Isa, value_rows<Isa, Element, 1>>(rows, i, &stretch, from, to);
-        }
-    };
-    if constexpr(Rows > 1) {
-        for(std::size_t i = first; i < first + Rows; ++i) {
-            add_one(i, std::max(stretch.begin, rows[i].first), std::min({together, stretch.end, rows[i].last}));
-        }
-    }
-    if(together < together_end) {
-        simd::call<Isa, value_rows<Isa, Element, Rows>>(rows, first, &stretch, together, together_end);
-    }
-    if constexpr(Rows > 1) {
-        for(std::size_t i = first; i < first + Rows; ++i) {
-            add_one(i, std::max(together_end, rows[i].first), std::min(stretch.end, rows[i].last));
-        }
-    }
-}
-
-/// Splits rows 0 … count - 1 into groups of 6, 3 and 1 and calls body(std::integral_constant<Rows>, first) on each.
-template <class Isa, class Body>
-TOKENWORKS_INLINE void for_row_groups(std::size_t count, const Body& body) {
-    std::size_t i = 0;
-    if constexpr(most_rows_at_once<Isa> >= 6) {
-        for(; i + 6 <= count; i += 6) {
-            body(std::integral_constant<std::size_t, 6>{}, i);
-        }
-    }
-    for(; i + 3 <= count; i += 3) {
-        body(std::integral_constant<std::size_t, 3>{}, i);
-    }
-    for(; i < count; ++i) {
-        body(std::integral_constant<std::size_t, 1>{}, i);
-    }
-}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -204,13 +204,11 @@ TOKENWORKS_TARGET_AVX512 void code_product_avx512(const std::byte* panel, std::s
         const std::byte* record = panel + Panel::header_bytes;
         panel += Panel::group_bytes;
         for(std::size_t b = 0; b < Panel::group; ++b, record += Panel::record_bytes, y += tokens) {
+            prefetch_record<Panel>(record);
             scales.load(record + Panel::code_bytes, super, super_min);
             if(tokens == 1) {
                 multiply_one<Panel>(record, scales, *y, sum);
             } else {
-                for(std::size_t line = 0; line < Panel::record_bytes; line += 64) {
-                    _mm_prefetch(reinterpret_cast<const char*>(record + line + 4096), _MM_HINT_T0);
-                }
                 multiply_tile<Panel>(record, scales, y, tokens, acc);
             }
         }
@@ -324,6 +322,7 @@ TOKENWORKS_TARGET_AVX2 void code_product_avx2(const std::byte* panel, std::size_
         const std::byte* record = panel + Panel::header_bytes;
         panel += Panel::group_bytes;
         for(std::size_t b = 0; b < Panel::group; ++b, record += Panel::record_bytes, y += tokens) {
+            prefetch_record<Panel>(record);
             TOKENWORKS_UNROLL(2)
             for(int s = 0; s < Panel::per_block; ++s) {
                 const std::byte* const at =

@@ -173,7 +173,7 @@ void scale(const X& x, float factor, Out&& out, const execution& how = {}) {
 template <class X, class Out>
 void soft_cap(const X& x, float cap, Out&& out, const execution& how = {}) {
     if(!(cap > 0)) {
-        detail::raise<argument_error>("soft_cap: the cap is " + std::to_string(cap) + ", which must be above 0");
+        detail::raise<argument_error>({"soft_cap: the cap is ", cap, ", which must be above 0"});
     }
     detail::map("soft_cap", detail::as_view(x), detail::as_view(out), cap, how, detail::run_piece<detail::soft_cap_op>);
 }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 #include <tokenworks/config.hpp>
@@ -95,8 +94,8 @@ void embed(const Table& table, view<const std::int32_t, dyn> ids, Out&& out, flo
     detail::require_dense_rows("embed", "out", to);
     for(std::size_t t = 0; t < ids.size(); ++t) {
         if(ids(t) < 0 || static_cast<std::size_t>(ids(t)) >= from.extent(0)) {
-            detail::raise<argument_error>("embed: id " + std::to_string(ids(t)) + " at " + std::to_string(t) +
-                                          " is outside of the table with V=" + std::to_string(from.extent(0)));
+            detail::raise<argument_error>(
+                {"embed: id ", ids(t), " at ", t, " is outside of the table with V=", from.extent(0)});
         }
     }
     parallel_for(how, ids.size(), detail::row_grain(to.extent(1)), [&](work_range rows) {

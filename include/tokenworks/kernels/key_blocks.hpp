@@ -57,8 +57,7 @@ public:
     /// @throws shape_error where 8-bit keys are not a multiple of 32 wide, or the product overflows
     [[nodiscard]] static std::size_t storage_size(std::size_t groups, std::size_t capacity, std::size_t width) {
         if(is_q8 && width % quant::q8_0::size != 0) {
-            detail::raise<shape_error>("key_blocks: D=" + std::to_string(width) +
-                                       " is no multiple of 32, as q8_0 needs");
+            detail::raise<shape_error>({"key_blocks: D=", width, " is no multiple of 32, as q8_0 needs"});
         }
         const std::size_t blocks = (capacity / step + (capacity % step != 0 ? 1 : 0)) * (step / lanes);
         const std::size_t a_block = is_q8 ? width / quant::q8_0::size : width * lanes;

@@ -11,8 +11,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include <tokenworks/config.hpp>
@@ -51,6 +53,16 @@ using input_view = strided_view<const float, dyn, dyn>;
     return {out.data(), out.stride(0), w_rows, options.bias.empty() ? nullptr : options.bias.data(), options.add};
 }
 
+[[nodiscard]] inline code_task check_codes(const quantized_rows& x, const packed_matrix& w, const output_view& out,
+                                           const matmul_options& options) {
+    const product_output to = check_product(x.rows(), x.columns(), w.rows(), w.columns(), out, options);
+    if(!w.needs_quantized_activations()) {
+        tokenworks::detail::raise<argument_error>(
+            {"matmul: quantised activations with weights of ", info(w.type()).name});
+    }
+    return {&w, to};
+}
+
 [[nodiscard]] inline float_rows check_rows(const input_view& x) {
     require_dense_rows("matmul", "x", x);
     return {x.data(), x.stride(0), x.extent(0), x.extent(1)};
@@ -65,12 +77,33 @@ using input_view = strided_view<const float, dyn, dyn>;
 /// @note   allocates nothing
 inline void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
                    const matmul_options& options = {}, const execution& how = {}) {
-    const auto to = detail::check_product(x.rows(), x.columns(), w.rows(), w.columns(), out, options);
-    if(!w.needs_quantized_activations()) {
-        tokenworks::detail::raise<argument_error>("matmul: quantised activations with weights of " +
-                                                  std::string{info(w.type()).name});
+    const detail::code_task task = detail::check_codes(x, w, out, options);
+    detail::multiply_codes(x, std::span{&task, 1}, how);
+}
+
+/// One product of several that share their activations.
+struct matmul_task {
+    const packed_matrix& w;  ///< [N,K]
+    detail::output_view out; ///< [T,N]
+    matmul_options options{};
+};
+
+/// Several products of the same quantised activations, as one piece of work: queries, keys and values, or gate and up.
+/// The same bits as one after the other; threads meet once and share the whole.
+/// @param x      [T,K]
+/// @param tasks  up to eight; outputs must not overlap each other
+/// @throws shape_error, argument_error as for each product, and where there are more than eight
+/// @note   allocates nothing
+inline void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, const execution& how = {}) {
+    constexpr std::size_t most = 8;
+    std::array<detail::code_task, most> checked{};
+    if(tasks.size() > most) {
+        tokenworks::detail::raise<argument_error>({"matmul: ", tasks.size(), " products at once, at most ", most});
     }
-    detail::multiply_codes(x, w, to, how);
+    for(std::size_t i = 0; i < tasks.size(); ++i) {
+        checked[i] = detail::check_codes(x, tasks[i].w, tasks[i].out, tasks[i].options);
+    }
+    detail::multiply_codes(x, std::span{checked}.first(tasks.size()), how);
 }
 
 /// The product with packed weights, from floats. Weights with codes quantise the activations on the way, to the same

@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <ranges>
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -56,10 +55,9 @@ constexpr void require_writable() {
                   "tokenworks: the output of a kernel is a view of const elements");
 }
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_extents(const char* operation, const char* a, std::size_t a_extent,
-                                                           const char* b, std::size_t b_extent) {
-    raise<shape_error>(std::string{operation} + ": " + a + "=" + std::to_string(a_extent) + ", " + b + "=" +
-                       std::to_string(b_extent));
+[[noreturn]] TOKENWORKS_COLD inline void raise_extents(const char* operation, const char* a, std::size_t a_extent,
+                                                       const char* b, std::size_t b_extent) {
+    raise<shape_error>({operation, ": ", a, "=", a_extent, ", ", b, "=", b_extent});
 }
 
 /// a and b name operand and axis: "k has S".
@@ -75,10 +73,8 @@ template <class A, std::size_t AxisA, class B, std::size_t AxisB>
 inline constexpr bool may_agree = tokenworks::detail::static_extents_agree(A::static_extent(AxisA),
                                                                            B::static_extent(AxisB));
 
-[[noreturn]] TOKENWORKS_NOINLINE inline void raise_stride(const char* operation, const char* operand,
-                                                          std::size_t stride) {
-    raise<shape_error>(std::string{operation} + ": the last axis of " + operand + " has stride " +
-                       std::to_string(stride) + ", which must be 1");
+[[noreturn]] TOKENWORKS_COLD inline void raise_stride(const char* operation, const char* operand, std::size_t stride) {
+    raise<shape_error>({operation, ": the last axis of ", operand, " has stride ", stride, ", which must be 1"});
 }
 
 /// The rows of an operand are read as plain arrays.
@@ -143,6 +139,13 @@ private:
 template <class View>
 row_walk(const char*, const char*, const View&) -> row_walk<typename View::element_type>;
 
+[[noreturn]] TOKENWORKS_COLD inline void raise_shapes(const char* operation, const char* a,
+                                                      std::span<const std::size_t> a_shape, const char* b,
+                                                      std::span<const std::size_t> b_shape) {
+    raise<shape_error>({operation, ": ", a, " is ", tokenworks::detail::shape_text(a_shape), ", ", b, " is ",
+                        tokenworks::detail::shape_text(b_shape)});
+}
+
 /// Both operands have the same shape.
 template <class A, class B>
 void require_same_shape(const char* operation, const char* a_name, const A& a, const char* b_name, const B& b) {
@@ -152,8 +155,7 @@ void require_same_shape(const char* operation, const char* a_name, const A& a, c
                       "tokenworks: operands of this kernel must have the same shape, and their static extents differ");
         const bool same = ((a.extent(I) == b.extent(I)) && ...);
         if(!same) [[unlikely]] {
-            raise<shape_error>(std::string{operation} + ": " + a_name + " is " + to_string(a.extents()) + ", " +
-                               b_name + " is " + to_string(b.extents()));
+            raise_shapes(operation, a_name, a.extents().values(), b_name, b.extents().values());
         }
     }
     (std::make_index_sequence<A::rank()>{});

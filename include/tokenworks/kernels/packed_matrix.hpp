@@ -11,7 +11,6 @@
 #include <functional>
 #include <limits>
 #include <span>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/allocator.hpp>
@@ -32,25 +31,24 @@ public:
     /// Memory for [N,K] weights of a type; every row must be packed before use.
     /// @throws unsupported_error for a type that weights cannot have, shape_error where K is no multiple of its block,
     ///         std::bad_alloc
-    packed_matrix(dtype type, std::size_t rows, std::size_t columns)
+    /// @param pool  where the memory comes from; nullptr: its own
+    packed_matrix(dtype type, std::size_t rows, std::size_t columns, huge_pool* pool = nullptr)
         : type_{type}, format_{panel_format_of(type)}, rows_{rows}, columns_{columns} {
         if(columns % info(type).block_size != 0) {
-            tokenworks::detail::raise<shape_error>("pack: K=" + std::to_string(columns) + " is no multiple of the " +
-                                                   std::string{info(type).name} + " block, " +
-                                                   std::to_string(info(type).block_size));
+            tokenworks::detail::raise<shape_error>(
+                {"pack: K=", columns, " is no multiple of the ", info(type).name, " block, ", info(type).block_size});
         }
         constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 256;
         if(columns > most || rows > most) {
-            tokenworks::detail::raise<limit_error>("pack: [" + std::to_string(rows) + "," + std::to_string(columns) +
-                                                   "] is too large");
+            tokenworks::detail::raise<limit_error>({"pack: [", rows, ",", columns, "] is too large"});
         }
         panel_bytes_ = detail::panel_bytes(format_, columns);
         const auto total = checked_mul(panels(), panel_bytes_);
         if(!total || !checked_size(*total)) {
-            tokenworks::detail::raise<limit_error>("pack: [" + std::to_string(rows) + "," + std::to_string(columns) +
-                                                   "] is too large");
+            tokenworks::detail::raise<limit_error>({"pack: [", rows, ",", columns, "] is too large"});
         }
-        memory_ = huge_buffer{static_cast<std::size_t>(*total)};
+        const auto size = static_cast<std::size_t>(*total);
+        memory_ = pool == nullptr ? huge_buffer{size} : pool->take(size);
         if(rows % detail::panel_rows != 0 && panel_bytes_ != 0) {
             std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);
         }
@@ -83,9 +81,8 @@ public:
         const std::size_t row_bytes = source_row_bytes();
         const std::size_t count = row_bytes == 0 ? 0 : bytes.size() / row_bytes;
         if(row_bytes != 0 && (bytes.size() % row_bytes != 0 || first > rows_ || count > rows_ - first)) {
-            tokenworks::detail::raise<argument_error>("pack: " + std::to_string(bytes.size()) + " bytes from row " +
-                                                      std::to_string(first) + " on for " + std::to_string(rows_) +
-                                                      " rows of " + std::to_string(row_bytes));
+            tokenworks::detail::raise<argument_error>(
+                {"pack: ", bytes.size(), " bytes from row ", first, " on for ", rows_, " rows of ", row_bytes});
         }
         if(count == 0) {
             return;
@@ -110,12 +107,10 @@ public:
     /// @throws argument_error for a row that there is not, shape_error where out is not [K]
     void decode_row(std::size_t n, std::span<float> out) const {
         if(n >= rows_) {
-            tokenworks::detail::raise<argument_error>("decode_row: no row " + std::to_string(n) + " of " +
-                                                      std::to_string(rows_));
+            tokenworks::detail::raise<argument_error>({"decode_row: no row ", n, " of ", rows_});
         }
         if(out.size() != columns_) {
-            tokenworks::detail::raise<shape_error>("decode_row: w has K=" + std::to_string(columns_) +
-                                                   ", out has K=" + std::to_string(out.size()));
+            tokenworks::detail::raise<shape_error>({"decode_row: w has K=", columns_, ", out has K=", out.size()});
         }
         detail::unpack_row(format_, panel(n / detail::panel_rows), n % detail::panel_rows, out);
     }
@@ -136,18 +131,18 @@ using pack_progress = std::function<bool(std::size_t rows_done)>;
 /// @param type      any type with values of floating point, in blocks or plain
 /// @param bytes     [N,K] row after row in the file's form
 /// @param progress  called about every 16 MiB of source, so that a caller may show it and release what was read
+/// @param pool      where the memory comes from; nullptr: its own
 /// @throws unsupported_error, shape_error as packed_matrix does; argument_error where the bytes are not N rows;
 ///         cancelled_error
 [[nodiscard]] inline packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
                                         std::size_t columns, const execution& how = {},
-                                        const pack_progress& progress = {}) {
-    packed_matrix out{type, rows, columns};
+                                        const pack_progress& progress = {}, huge_pool* pool = nullptr) {
+    packed_matrix out{type, rows, columns, pool};
     const std::size_t row_bytes = out.source_row_bytes();
     if(bytes.size() / std::max<std::size_t>(1, row_bytes) != rows || bytes.size() != rows * row_bytes) {
         if(row_bytes != 0 || !bytes.empty()) {
-            tokenworks::detail::raise<argument_error>("pack: " + std::to_string(bytes.size()) + " bytes for [" +
-                                                      std::to_string(rows) + "," + std::to_string(columns) + "] " +
-                                                      std::string{info(type).name});
+            tokenworks::detail::raise<argument_error>(
+                {"pack: ", bytes.size(), " bytes for [", rows, ",", columns, "] ", info(type).name});
         }
     }
     constexpr std::size_t slice = std::size_t{16} << 20;
@@ -156,7 +151,7 @@ using pack_progress = std::function<bool(std::size_t rows_done)>;
         const std::size_t count = std::min(step, rows - first);
         out.pack_rows(first, bytes.subspan(first * row_bytes, count * row_bytes), how);
         if(progress && !progress(first + count)) {
-            tokenworks::detail::raise<cancelled_error>("pack: cancelled");
+            tokenworks::detail::raise<cancelled_error>({"pack: cancelled"});
         }
     }
     return out;

@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/dtype.hpp>
@@ -91,7 +90,7 @@ enum class panel_format : std::uint8_t {
     default:
         break;
     }
-    tokenworks::detail::raise<unsupported_error>("matmul: weights of type " + std::string{info(type).name});
+    tokenworks::detail::raise<unsupported_error>({"matmul: weights of type ", info(type).name});
 }
 
 namespace detail {
@@ -128,6 +127,17 @@ struct code_panel {
         return b / group * group_bytes + header_bytes + b % group * record_bytes;
     }
 };
+
+/// Asks for a record that the loop over a panel comes to a few steps later: a core's own prefetcher alone gets a third
+/// to a half of the memory's speed when one token passes over weights.
+template <class Panel>
+TOKENWORKS_INLINE void prefetch_record(const std::byte* record) noexcept {
+    constexpr std::size_t ahead = 3072;
+    TOKENWORKS_UNROLL(10)
+    for(std::size_t line = 0; line < Panel::record_bytes; line += 64) {
+        __builtin_prefetch(record + ahead + line);
+    }
+}
 
 template <panel_format Format>
 struct find_panel;

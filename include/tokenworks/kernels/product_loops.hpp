@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
@@ -95,21 +96,41 @@ void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, 
     return 1 + chunk_bytes / (1 + panel_bytes);
 }
 
-/// Quantised rows times packed codes.
-inline void multiply_codes(const quantized_rows& x, const packed_matrix& w, const product_output& to,
-                           const execution& how) {
+/// Packed codes to multiply with, and where the result goes.
+struct code_task {
+    const packed_matrix* w;
+    product_output to;
+};
+
+/// Quantised rows times packed codes, one matrix or several: their panels are cut over the team as those of one.
+inline void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks, const execution& how) {
     constexpr std::size_t tile = quantized_rows::tile;
-    const code_function multiply = select_code_product(w.format(), how.set);
+    std::size_t panels = 0;
+    std::size_t largest = 0;
+    for(const code_task& task: tasks) {
+        panels += task.w->panels();
+        largest = std::max(largest, task.w->panel_bytes());
+    }
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
         alignas(64) float acc[tile * panel_rows] = {};
         const std::size_t tokens = x.tile_rows(i);
-        for(std::size_t p = begin; p < end; ++p) {
-            multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
-            to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+        std::size_t before = 0; // panels of the matrices passed
+        for(const code_task& task: tasks) {
+            const packed_matrix& w = *task.w;
+            const std::size_t first = std::max(begin, before) - before;
+            const std::size_t last = std::min(std::max(end, before) - before, w.panels());
+            if(first < last) {
+                const code_function multiply = select_code_product(w.format(), how.set);
+                for(std::size_t p = first; p < last; ++p) {
+                    multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+                    task.to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+                }
+            }
+            before += w.panels();
         }
     };
-    for_each_part(how, w.panels(), (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
-                  panel_chunk(w.panel_bytes(), std::size_t{128} << 10), part);
+    for_each_part(how, panels, (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
+                  panel_chunk(largest, std::size_t{128} << 10), part);
 }
 
 /// Float rows, wherever they lie.

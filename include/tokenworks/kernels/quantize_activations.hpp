@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -75,13 +74,12 @@ inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::
     const std::size_t columns = x.extent(1);
     const std::size_t blocks = (columns + 31) / 32;
     if(columns > 1 && x.stride(1) != 1) {
-        tokenworks::detail::raise<shape_error>("quantize_rows: the elements of a row of x must lie side by side, not " +
-                                               std::to_string(x.stride(1)) + " apart");
+        tokenworks::detail::raise<shape_error>(
+            {"quantize_rows: the elements of a row of x must lie side by side, not ", x.stride(1), " apart"});
     }
     if(memory.size() < quantized_rows::bytes(rows, columns)) {
-        tokenworks::detail::raise<argument_error>("quantize_rows: " + std::to_string(memory.size()) + " bytes for [" +
-                                                  std::to_string(rows) + "," + std::to_string(columns) + "], need " +
-                                                  std::to_string(quantized_rows::bytes(rows, columns)));
+        tokenworks::detail::raise<argument_error>({"quantize_rows: ", memory.size(), " bytes for [", rows, ",", columns,
+                                                   "], need ", quantized_rows::bytes(rows, columns)});
     }
     const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
     const std::size_t skip = (sizeof(quantized_block) - address % sizeof(quantized_block)) % sizeof(quantized_block);

@@ -71,7 +71,7 @@ template <class X>
     detail::require_operand<float, 1, std::remove_const_t<decltype(from)>>();
     detail::require_dense_rows("argmax", "x", from);
     if(from.empty()) {
-        detail::raise<argument_error>("argmax: x is empty");
+        detail::raise<argument_error>({"argmax: x is empty"});
     }
     return simd::dispatch<detail::argmax_row>(how.set, static_cast<const float*>(from.data()), from.size());
 }

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <numbers>
 #include <span>
-#include <string>
 #include <vector>
 
 #include <tokenworks/config.hpp>
@@ -102,43 +101,45 @@ public:
     [[nodiscard]] double magnitude() const noexcept { return magnitude_; }
 
 private:
-    static void need(bool holds, const std::string& what) {
+    [[noreturn]] TOKENWORKS_COLD static void refuse_config(tokenworks::detail::message_parts what) {
+        tokenworks::detail::raise<argument_error>({"rope: ", tokenworks::detail::message(what)});
+    }
+
+    static void need(bool holds, tokenworks::detail::message_parts what) {
         if(!holds) {
-            tokenworks::detail::raise<argument_error>("rope: " + what);
+            refuse_config(what);
         }
     }
 
-    static void need_factors(const std::vector<float>& factors, std::size_t pairs, const std::string& name) {
-        need(factors.size() == pairs,
-             name + " has " + std::to_string(factors.size()) + " values for " + std::to_string(pairs) + " pairs");
+    static void need_factors(const std::vector<float>& factors, std::size_t pairs, const char* name) {
+        need(factors.size() == pairs, {name, " has ", factors.size(), " values for ", pairs, " pairs"});
         need(std::ranges::all_of(factors, [](float f) { return std::isfinite(f) && f > 0; }),
-             name + " has a value that is not above 0");
+             {name, " has a value that is not above 0"});
     }
 
     static void validate(const rope_config& config) {
         const rope_scaling& scaling = config.scaling;
         const auto is_any_of = [&](auto... kinds) { return ((scaling.kind == kinds) || ...); };
         using enum rope_scaling_kind;
-        need(config.width % 2 == 0 && config.width <= 65536,
-             "width " + std::to_string(config.width) + " is odd or above 65536");
-        need(std::isfinite(config.base) && config.base > 0, "base " + std::to_string(config.base) + " is not above 0");
+        need(config.width % 2 == 0 && config.width <= 65536, {"width ", config.width, " is odd or above 65536"});
+        need(std::isfinite(config.base) && config.base > 0, {"base ", config.base, " is not above 0"});
         need(config.factors.empty() || config.factors.size() == config.width / 2,
-             "factors are " + std::to_string(config.factors.size()) + " for width " + std::to_string(config.width));
+             {"factors are ", config.factors.size(), " for width ", config.width});
         if(!config.factors.empty()) {
             need_factors(config.factors, config.width / 2, "factors");
         }
-        need(std::isfinite(scaling.factor) && scaling.factor > 0,
-             "factor " + std::to_string(scaling.factor) + " is not above 0");
-        need(std::isfinite(scaling.attention_factor) && scaling.attention_factor >= 0, "attention_factor is negative");
-        need(!is_any_of(ntk, dynamic_ntk) || config.width > 2, "this scaling needs a width above 2");
+        need(std::isfinite(scaling.factor) && scaling.factor > 0, {"factor ", scaling.factor, " is not above 0"});
+        need(std::isfinite(scaling.attention_factor) && scaling.attention_factor >= 0,
+             {"attention_factor is negative"});
+        need(!is_any_of(ntk, dynamic_ntk) || config.width > 2, {"this scaling needs a width above 2"});
         need(!is_any_of(dynamic_ntk, yarn, llama3, longrope) || scaling.original_context > 0,
-             "this scaling needs original_context");
-        need(scaling.kind != dynamic_ntk || scaling.factor >= 1, "dynamic_ntk needs a factor of at least 1");
+             {"this scaling needs original_context"});
+        need(scaling.kind != dynamic_ntk || scaling.factor >= 1, {"dynamic_ntk needs a factor of at least 1"});
         need(scaling.kind != yarn || (scaling.beta_fast > 0 && scaling.beta_slow > 0 && config.base != 1),
-             "beta_fast and beta_slow must be above 0, and the base not 1");
+             {"beta_fast and beta_slow must be above 0, and the base not 1"});
         need(scaling.kind != llama3 ||
                  (scaling.low_freq_factor > 0 && scaling.high_freq_factor > scaling.low_freq_factor),
-             "high_freq_factor must be above low_freq_factor, and both above 0");
+             {"high_freq_factor must be above low_freq_factor, and both above 0"});
         if(scaling.kind == longrope) {
             need_factors(scaling.short_factors, config.width / 2, "short_factors");
             need_factors(scaling.long_factors, config.width / 2, "long_factors");

@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -136,14 +135,14 @@ private:
         for(std::size_t i = 0; i < inputs.size(); ++i) {
             for(std::size_t j = 0; j < i; ++j) {
                 if(inputs[i].cache == inputs[j].cache) {
-                    throw argument_error("forward: inputs " + std::to_string(j) + " and " + std::to_string(i) +
-                                         " have the same cache");
+                    tokenworks::detail::raise<argument_error>(
+                        {"forward: inputs ", j, " and ", i, " have the same cache"});
                 }
             }
         }
         if(logits.extent(0) != wanted || (wanted != 0 && logits.extent(1) != config_.vocab_size)) {
-            throw shape_error("forward: logits is " + to_string(logits.extents()) + ", expected [" +
-                              std::to_string(wanted) + "," + std::to_string(config_.vocab_size) + "]");
+            tokenworks::detail::raise<shape_error>({"forward: logits is ", to_string(logits.extents()), ", expected [",
+                                                    wanted, ",", config_.vocab_size, "]"});
         }
         c.begin_step(plan.rows, inputs.size());
         std::size_t row = 0;
@@ -156,21 +155,21 @@ private:
 
     void check(const decoder_input& input) const {
         if(input.cache == nullptr || input.tokens.empty()) {
-            throw argument_error(input.cache == nullptr ? "forward: an input without a cache"
-                                                        : "forward: an input without tokens");
+            tokenworks::detail::raise<argument_error>(
+                {input.cache == nullptr ? "forward: an input without a cache" : "forward: an input without tokens"});
         }
         for(const std::int32_t id: input.tokens) {
             if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-                throw argument_error("forward: token id " + std::to_string(id) + " is not in 0.." +
-                                     std::to_string(config_.vocab_size - 1));
+                tokenworks::detail::raise<argument_error>(
+                    {"forward: token id ", id, " is not in 0..", config_.vocab_size - 1});
             }
         }
         input.cache->require_room(input.tokens.size());
         if(learned_positions_ &&
            input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
-            throw capacity_error("forward: " + std::to_string(input.cache->size()) + " tokens and " +
-                                 std::to_string(input.tokens.size()) + " more, but positions are learned up to " +
-                                 std::to_string(config_.context_length));
+            tokenworks::detail::raise<capacity_error>({"forward: ", input.cache->size(), " tokens and ",
+                                                       input.tokens.size(), " more, but positions are learned up to ",
+                                                       config_.context_length});
         }
     }
 

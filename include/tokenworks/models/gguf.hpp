@@ -26,7 +26,8 @@ namespace detail {
     if(architecture == "gemma3") {
         return gemma3_config(file);
     }
-    throw unsupported_error(file.name() + ": architecture '" + printable(architecture) + "'; known are llama, gemma3");
+    tokenworks::detail::raise<unsupported_error>(
+        {file.name(), ": architecture '", tokenworks::detail::escaped(architecture), "'; known are llama, gemma3"});
 }
 
 } // namespace detail
@@ -41,7 +42,7 @@ namespace detail {
             static_cast<void>(kernels::rope_table{rope, config.context_length});
         }
     } catch(const argument_error& problem) { // what a caller would have got wrong, a file has
-        throw format_error(file.name(), "", format_error::no_offset, problem.what());
+        tokenworks::detail::raise_format(file.name(), {""}, format_error::no_offset, {problem.what()});
     }
     return config;
 }

@@ -69,12 +69,12 @@ public:
         }
         const auto each = file_->get<std::vector<std::uint64_t>>(key(name));
         if(each.size() != layers) {
-            file_->refuse(key(name),
-                          "has " + std::to_string(each.size()) + " entries for " + std::to_string(layers) + " layers");
+            file_->refuse(key(name), {"has ", each.size(), " entries for ", layers, " layers"});
         }
         for(const std::uint64_t one: each) {
             if(one != each.front()) {
-                throw unsupported_error(file_->name() + ": " + key(name) + ": layers of different width");
+                tokenworks::detail::raise<unsupported_error>(
+                    {file_->name(), ": ", key(name), ": layers of different width"});
             }
         }
         return checked(name, each.front(), std::size_t{1} << 28);
@@ -87,7 +87,12 @@ public:
     [[nodiscard]] std::string text_or(std::string_view name, std::string otherwise) const {
         return file_->get_or<std::string>(key(name), std::move(otherwise));
     }
-    [[noreturn]] void refuse(std::string_view name, const std::string& what) const { file_->refuse(key(name), what); }
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view name, const std::string& what) const {
+        file_->refuse(key(name), tokenworks::detail::message_parts{what});
+    }
+    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view name, tokenworks::detail::message_parts what) const {
+        file_->refuse(key(name), what);
+    }
 
     /// V: from its own key, or from the tokens or the embedding.
     [[nodiscard]] std::size_t vocab_size() const {
@@ -103,13 +108,13 @@ public:
 private:
     [[nodiscard]] std::size_t checked(std::string_view name, std::uint64_t value, std::size_t most) const {
         if(value == 0 || value > most) {
-            refuse(name, "is " + std::to_string(value) + ", not in 1.." + std::to_string(most));
+            refuse(name, {"is ", value, ", not in 1..", most});
         }
         return static_cast<std::size_t>(value);
     }
     [[nodiscard]] float checked(std::string_view name, float value) const {
         if(!std::isfinite(value)) {
-            refuse(name, "is not a finite number");
+            refuse(name, {"is not a finite number"});
         }
         return value;
     }

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <tokenworks/config.hpp>
@@ -21,7 +20,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 [[nodiscard]] inline decoder_config llama_config(const io::gguf_file& file) {
     const gguf_hyperparameters from{file};
     if(file.get_or<std::uint64_t>(from.key("expert_count"), 0) > 1) {
-        throw unsupported_error(file.name() + ": architecture llama with a mixture of experts");
+        tokenworks::detail::raise<unsupported_error>({file.name(), ": architecture llama with a mixture of experts"});
     }
     decoder_config config;
     config.architecture = "llama";
@@ -35,8 +34,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.kv_heads =
         from.has("attention.head_count_kv") ? from.uniform_count("attention.head_count_kv", layers) : config.heads;
     if(!from.has("attention.key_length") && config.width % config.heads != 0) {
-        from.refuse("attention.head_count", "is " + std::to_string(config.heads) +
-                                                ", which does not divide the width " + std::to_string(config.width));
+        from.refuse("attention.head_count", {"is ", config.heads, ", which does not divide the width ", config.width});
     }
     config.key_width = from.count_or("attention.key_length", config.width / config.heads);
     config.value_width = from.count_or("attention.value_length", config.key_width);

@@ -59,7 +59,7 @@ public:
     [[nodiscard]] std::optional<nn::norm> final_norm() { return norm("output_norm"); }
 
     [[nodiscard]] nn::decoder_layer layer(std::size_t index) {
-        const std::string prefix = "blk." + std::to_string(index) + ".";
+        const std::string prefix = tokenworks::detail::message({"blk.", index, "."});
         nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(prefix)};
         if(config_.pre_norm) {
             result.before_attention = norm(prefix + "attn_norm");
@@ -83,14 +83,13 @@ private:
         const dtype_info type = info(found.type);
         if(columns % type.block_size != 0) {
             raise_weight(source_, name, found.offset,
-                         "rows of " + std::to_string(columns) + " are no multiple of the " + std::string{type.name} +
-                             " block");
+                         {"rows of ", columns, " are no multiple of the ", type.name, " block"});
         }
-        kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_);
+        kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_);
         source_.release(found);
         done_ += found.bytes.size();
         if(progress_ && !progress_(done_)) {
-            throw cancelled_error("loading " + source_.label() + ": cancelled");
+            tokenworks::detail::raise<cancelled_error>({"loading ", source_.label(), ": cancelled"});
         }
         return packed;
     }
@@ -182,6 +181,7 @@ private:
     const weight_source& source_;
     execution how_;
     load_progress progress_;
+    huge_pool pool_;
     std::uint64_t done_ = 0;
     std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;
 };

@@ -26,13 +26,12 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     kernels::rope_config rope;
     rope.width = from.count_or("rope.dimension_count", config.key_width);
     if(rope.width % 2 != 0 || rope.width > config.key_width) {
-        from.refuse("rope.dimension_count", "is " + std::to_string(rope.width) +
-                                                ", not an even number up to the head's " +
-                                                std::to_string(config.key_width));
+        from.refuse("rope.dimension_count",
+                    {"is ", rope.width, ", not an even number up to the head's ", config.key_width});
     }
     rope.base = static_cast<double>(from.real_or("rope.freq_base", base));
     if(!(rope.base > 0)) {
-        from.refuse("rope.freq_base", "is " + std::to_string(rope.base) + ", not above 0");
+        from.refuse("rope.freq_base", {"is ", rope.base, ", not above 0"});
     }
     rope.pairing = pairing;
 
@@ -45,7 +44,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
         std::vector<float> values = load_vector(weights, name, rope.width / 2);
         for(const float value: values) {
             if(!std::isfinite(value) || !(value > 0)) {
-                raise_weight(weights, name, found->offset, "has a factor that is not above 0");
+                raise_weight(weights, name, found->offset, {"has a factor that is not above 0"});
             }
         }
         return values;
@@ -55,7 +54,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     kernels::rope_scaling& scaling = rope.scaling;
     scaling.factor = static_cast<double>(from.real_or("rope.scaling.factor", from.real_or("rope.scale_linear", 1)));
     if(!(scaling.factor > 0)) {
-        from.refuse("rope.scaling.factor", "is not above 0");
+        from.refuse("rope.scaling.factor", {"is not above 0"});
     }
     scaling.original_context =
         from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
@@ -71,8 +70,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     } else if(kind == "yarn") {
         scaling.kind = kernels::rope_scaling_kind::yarn;
     } else if(kind != "longrope") {
-        throw unsupported_error(from.file().name() + ": " + from.key("rope.scaling.type") + " '" + printable(kind) +
-                                "'");
+        tokenworks::detail::raise<unsupported_error>(
+            {from.file().name(), ": ", from.key("rope.scaling.type"), " '", tokenworks::detail::escaped(kind), "'"});
     }
     if(kind == "longrope" || !long_factors.empty()) {
         scaling.kind = kernels::rope_scaling_kind::longrope;

@@ -47,17 +47,23 @@ public:
 };
 
 /// Throws a format_error about one tensor.
-[[noreturn]] inline void raise_weight(const weight_source& source, const std::string& name, std::uint64_t offset,
-                                      const std::string& what) {
-    throw format_error(source.label(), "tensor " + name, offset, what);
+[[noreturn]] TOKENWORKS_COLD inline void raise_weight(const weight_source& source, std::string_view name,
+                                                      std::uint64_t offset, tokenworks::detail::message_parts what) {
+    tokenworks::detail::raise_format(source.label(), {"tensor ", name}, offset, what);
+}
+[[noreturn]] TOKENWORKS_COLD inline void raise_weight(const weight_source& source, std::string_view name,
+                                                      std::uint64_t offset, const std::string& what) {
+    raise_weight(source, name, offset, tokenworks::detail::message_parts{what});
 }
 
 [[nodiscard]] inline std::string extents_text(std::span<const std::size_t> extents) {
     std::string text = "[";
     for(std::size_t i = 0; i < extents.size(); ++i) {
-        text += (i == 0 ? "" : ",") + std::to_string(extents[i]);
+        text += i == 0 ? "" : ",";
+        text += std::to_string(extents[i]);
     }
-    return text + "]";
+    text += ']';
+    return text;
 }
 
 /// The tensor of that name with exactly these extents.
@@ -66,7 +72,7 @@ public:
                                     std::span<const std::size_t> extents) {
     std::optional<weight> found = source.find(name);
     if(!found) {
-        raise_weight(source, name, format_error::no_offset, "missing; expected extents " + extents_text(extents));
+        raise_weight(source, name, format_error::no_offset, {"missing; expected extents ", extents_text(extents)});
     }
     // Files may leave out leading extents of 1, or write them.
     const auto without_ones = [](std::span<const std::size_t> all) {
@@ -77,7 +83,7 @@ public:
     };
     if(!std::ranges::equal(without_ones(found->extents), without_ones(extents))) {
         raise_weight(source, name, found->offset,
-                     "extents " + extents_text(found->extents) + ", expected " + extents_text(extents));
+                     {"extents ", extents_text(found->extents), ", expected ", extents_text(extents)});
     }
     return *std::move(found);
 }
@@ -90,7 +96,7 @@ public:
     try {
         static_cast<void>(kernels::panel_format_of(found.type));
     } catch(const unsupported_error& problem) {
-        throw unsupported_error(source.label() + ": tensor " + name + ": " + problem.what());
+        tokenworks::detail::raise<unsupported_error>({source.label(), ": tensor ", name, ": ", problem.what()});
     }
     return found;
 }

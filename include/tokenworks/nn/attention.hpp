@@ -56,15 +56,13 @@ struct attention {
         const arena::scope scratch{c.scratch};
         const std::size_t count = x.values().extent(0);
         if(c.positions().size() != count) {
-            throw shape_error("attention: x has T=" + std::to_string(count) +
-                              ", the step's sequences have T=" + std::to_string(c.positions().size()));
+            tokenworks::detail::raise<shape_error>(
+                {"attention: x has T=", count, ", the step's sequences have T=", c.positions().size()});
         }
         const rows q = c.scratch_rows(count, heads * key_width);
         const rows k = c.scratch_rows(count, kv_heads * key_width);
         const rows v = c.scratch_rows(count, kv_heads * value_width);
-        query(c, x, q);
-        key(c, x, k);
-        value(c, x, v);
+        project(c, x, {{query, q}, {key, k}, {value, v}});
         normalize(c, query_norm, q, heads);
         normalize(c, key_norm, k, kv_heads);
         if(rope) {

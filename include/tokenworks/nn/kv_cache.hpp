@@ -1,7 +1,8 @@
 // Keys and values of the tokens of one sequence, for every layer.
 //
-// A layer's keys lie as [G][capacity][D]: what one head reads is one stream. Storage is float32, float16 (the default)
-// or q8_0 blocks of 32 values; what is stored for a token never depends on the tokens around it.
+// A layer's keys lie 16 side by side (kernels/key_blocks.hpp), its values as [G][capacity][D]: what one head reads is
+// one stream. Storage is float32, float16 (the default) or blocks of 32 values in 8 bits; what is stored for a token
+// never depends on the tokens around it.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include <tokenworks/core/float16.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/view.hpp>
+#include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/quant/encode_legacy.hpp>
 #include <tokenworks/quant/legacy.hpp>
@@ -55,17 +57,17 @@ public:
              std::size_t capacity, dtype type = dtype::f16)
         : kv_heads_{kv_heads}, key_width_{key_width}, value_width_{value_width}, capacity_{capacity}, type_{type} {
         if(type != dtype::f32 && type != dtype::f16 && type != dtype::q8_0) {
-            throw unsupported_error("kv_cache: keys and values of type " + std::string{info(type).name});
+            tokenworks::detail::raise<unsupported_error>({"kv_cache: keys and values of type ", info(type).name});
         }
         const std::size_t block = info(type).block_size;
         if(key_width % block != 0 || value_width % block != 0) {
-            throw argument_error("kv_cache: heads of width " + std::to_string(key_width) + " and " +
-                                 std::to_string(value_width) + " are no whole " + std::string{info(type).name} +
-                                 " blocks");
+            tokenworks::detail::raise<argument_error>({"kv_cache: heads of width ", key_width, " and ", value_width,
+                                                       " are no whole ", info(type).name, " blocks"});
         }
+        huge_pool pool;
         layers_.reserve(layers);
         for(std::size_t i = 0; i < layers; ++i) {
-            layers_.push_back({huge_buffer{bytes_of(key_width)}, huge_buffer{bytes_of(value_width)}});
+            layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
         }
     }
 
@@ -77,15 +79,13 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] dtype type() const noexcept { return type_; }
     /// Bytes reserved.
-    [[nodiscard]] std::size_t bytes() const noexcept {
-        return layers_.size() * (bytes_of(key_width_) + bytes_of(value_width_));
-    }
+    [[nodiscard]] std::size_t bytes() const noexcept { return layers_.size() * (key_bytes() + value_bytes()); }
 
     /// @throws capacity_error naming both numbers, where `more` tokens do not fit
     void require_room(std::size_t more) const {
         if(more > capacity_ - size_) {
-            throw capacity_error("kv_cache: " + std::to_string(size_) + " tokens and " + std::to_string(more) +
-                                 " more do not fit a context of " + std::to_string(capacity_));
+            tokenworks::detail::raise<capacity_error>(
+                {"kv_cache: ", size_, " tokens and ", more, " more do not fit a context of ", capacity_});
         }
     }
 
@@ -93,8 +93,7 @@ public:
     /// @throws argument_error where there are fewer
     void truncate(std::size_t n) {
         if(n > size_) {
-            throw argument_error("kv_cache: cannot keep " + std::to_string(n) + " of " + std::to_string(size_) +
-                                 " tokens");
+            tokenworks::detail::raise<argument_error>({"kv_cache: cannot keep ", n, " of ", size_, " tokens"});
         }
         size_ = n;
     }
@@ -111,24 +110,22 @@ public:
     void store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {
         require_shape(layer, keys, values);
         require_room(keys.extent(0));
-        write(layers_[layer].keys, keys, key_width_, how);
-        write(layers_[layer].values, values, value_width_, how);
+        if(keys.extent(0) == 0) {
+            return;
+        }
+        const view<const float, dyn, dyn, dyn> split{keys.data(), keys.extent(0), kv_heads_, key_width_};
+        visit_storage(
+            [&]<class T>() { kernels::store_keys(split, size_, keys_as<T>(layers_[layer].keys.data()), how); });
+        write_values(layers_[layer].values, values, how);
     }
 
-    /// Calls use(k, v) with the first `count` keys and values of a layer, [S,G,D] of the storage type.
+    /// Calls use(k, v) with the keys of a layer, key_blocks of the storage type, and its first `count` values, [S,G,Dv]
+    /// of that type.
     template <class Use>
     void read(std::size_t layer, std::size_t count, Use&& use) const {
-        switch(type_) {
-        case dtype::f32:
-            return use(rows_of<float>(layers_[layer].keys, key_width_, count),
-                       rows_of<float>(layers_[layer].values, value_width_, count));
-        case dtype::q8_0:
-            return use(rows_of<quant::q8_0>(layers_[layer].keys, key_width_ / quant::q8_0::size, count),
-                       rows_of<quant::q8_0>(layers_[layer].values, value_width_ / quant::q8_0::size, count));
-        default:
-            return use(rows_of<f16>(layers_[layer].keys, key_width_, count),
-                       rows_of<f16>(layers_[layer].values, value_width_, count));
-        }
+        visit_storage([&]<class T>() {
+            use(keys_as<const T>(layers_[layer].keys.data()), values_as<T>(layers_[layer].values, count));
+        });
     }
 
 private:
@@ -140,45 +137,68 @@ private:
     void require_shape(std::size_t layer, const_rows keys, const_rows values) const {
         if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
            values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
-            throw shape_error("kv_cache: keys " + to_string(keys.extents()) + " and values " +
-                              to_string(values.extents()) + " of layer " + std::to_string(layer) + " for a cache of " +
-                              std::to_string(layers_.size()) + " layers, G=" + std::to_string(kv_heads_) +
-                              ", D=" + std::to_string(key_width_) + " and " + std::to_string(value_width_));
+            tokenworks::detail::raise<shape_error>({"kv_cache: keys ", to_string(keys.extents()), " and values ",
+                                                    to_string(values.extents()), " of layer ", layer,
+                                                    " for a cache of ", layers_.size(), " layers, G=", kv_heads_,
+                                                    ", D=", key_width_, " and ", value_width_});
         }
     }
 
-    [[nodiscard]] std::size_t row_bytes(std::size_t width) const noexcept {
-        return width / info(type_).block_size * info(type_).block_bytes;
+    template <class Use>
+    void visit_storage(Use&& use) const {
+        switch(type_) {
+        case dtype::f32:
+            return use.template operator()<float>();
+        case dtype::q8_0:
+            return use.template operator()<quant::q8_0>();
+        default:
+            return use.template operator()<f16>();
+        }
     }
 
-    [[nodiscard]] std::size_t bytes_of(std::size_t width) const {
-        const auto count = checked_mul(kv_heads_, capacity_);
+    /// Keys that there is room for: whole steps of attention.
+    [[nodiscard]] std::size_t key_capacity() const noexcept {
+        constexpr std::size_t step = kernels::key_blocks<float>::step;
+        return capacity_ / step * step + (capacity_ % step != 0 ? step : 0);
+    }
+
+    [[nodiscard]] std::size_t key_bytes() const { return bytes_of(key_capacity(), key_width_); }
+    [[nodiscard]] std::size_t value_bytes() const { return bytes_of(capacity_, value_width_); }
+
+    [[nodiscard]] std::size_t bytes_of(std::size_t tokens, std::size_t width) const {
+        const auto count = checked_mul(kv_heads_, tokens);
         const auto blocks = count ? checked_mul(*count, width / info(type_).block_size) : std::nullopt;
         const auto total = blocks ? checked_mul(*blocks, info(type_).block_bytes) : std::nullopt;
         const auto size = total ? checked_size(*total) : std::nullopt;
-        if(!size) {
-            throw argument_error("kv_cache: a capacity of " + std::to_string(capacity_) +
-                                 " tokens is too large for heads of width " + std::to_string(width));
+        if(!size || tokens < capacity_) {
+            tokenworks::detail::raise<argument_error>(
+                {"kv_cache: a capacity of ", capacity_, " tokens is too large for heads of width ", width});
         }
         return *size;
     }
 
+    template <class T, class Byte>
+    [[nodiscard]] kernels::key_blocks<T> keys_as(Byte* memory) const {
+        using storage = typename kernels::key_blocks<T>::storage_type;
+        return {reinterpret_cast<storage*>(memory), kv_heads_, capacity_, key_width_};
+    }
+
     template <class T>
-    [[nodiscard]] strided_view<const T, dyn, dyn, dyn> rows_of(const huge_buffer& memory, std::size_t elements,
-                                                               std::size_t count) const noexcept {
+    [[nodiscard]] strided_view<const T, dyn, dyn, dyn> values_as(const huge_buffer& memory,
+                                                                 std::size_t count) const noexcept {
+        const std::size_t elements = value_width_ / info(type_).block_size;
         return {reinterpret_cast<const T*>(memory.data()),
                 extents<dyn, dyn, dyn>{count, kv_heads_, elements},
                 {elements, capacity_ * elements, 1}};
     }
 
-    void write(huge_buffer& memory, const_rows from, std::size_t width, const execution& how) const {
-        const std::size_t bytes = row_bytes(width);
+    void write_values(huge_buffer& memory, const_rows from, const execution& how) const {
+        const std::size_t bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
         parallel_for(how, from.extent(0), 32, [&](work_range range) {
             for(std::size_t t = range.begin; t < range.end; ++t) {
                 for(std::size_t g = 0; g < kv_heads_; ++g) {
-                    const float* const source = from.data() + t * from.stride(0) + g * width;
-                    std::byte* const target = memory.data() + (g * capacity_ + size_ + t) * bytes;
-                    write_row(source, target, width, how.set);
+                    const float* const source = from.data() + t * from.stride(0) + g * value_width_;
+                    write_row(source, memory.data() + (g * capacity_ + size_ + t) * bytes, value_width_, how.set);
                 }
             }
         });

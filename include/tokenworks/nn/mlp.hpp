@@ -28,8 +28,7 @@ struct gated_mlp {
         const arena::scope scratch{c.scratch};
         const rows gated = c.scratch_rows(x.values().extent(0), gate.out_width());
         const rows raised = c.scratch_rows(x.values().extent(0), up.out_width());
-        gate(c, x, gated);
-        up(c, x, raised);
+        project(c, x, {{gate, gated}, {up, raised}});
         kernels::glu(activation, gated, raised, gated, c.how);
         down(c, activations{c, gated}, to);
     }

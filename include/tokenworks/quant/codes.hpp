@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <utility>
 
 #include <tokenworks/config.hpp>
@@ -85,8 +84,7 @@ decltype(auto) visit_block(dtype type, F&& f) {
     default:
         break;
     }
-    tokenworks::detail::raise<unsupported_error>("visit_block: " + std::string{info(type).name} +
-                                                 " is not a block format");
+    tokenworks::detail::raise<unsupported_error>({"visit_block: ", info(type).name, " is not a block format"});
 }
 
 /// One block's codes, scales and minimums, from its bytes at any address.

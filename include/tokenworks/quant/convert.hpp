@@ -10,7 +10,6 @@
 #include <cstring>
 #include <limits>
 #include <span>
-#include <string>
 #include <type_traits>
 
 #include <tokenworks/config.hpp>
@@ -38,14 +37,13 @@ concept encodable = requires(const float* values, Block& out) {
                                               std::size_t elements) {
     const dtype_info row = info(type);
     if(elements % row.block_size != 0) {
-        raise<shape_error>(std::string{operation} + " " + std::string{row.name} + ": " + std::to_string(elements) +
-                           " elements are not a multiple of the block size " + std::to_string(row.block_size));
+        raise<shape_error>({operation, " ", row.name, ": ", elements, " elements are not a multiple of the block size ",
+                            row.block_size});
     }
     const std::size_t blocks = elements / row.block_size;
     if(blocks * row.block_bytes != bytes) {
-        raise<shape_error>(std::string{operation} + " " + std::string{row.name} + ": " + std::to_string(elements) +
-                           " elements take " + std::to_string(blocks * row.block_bytes) + " bytes, not " +
-                           std::to_string(bytes));
+        raise<shape_error>({operation, " ", row.name, ": ", elements, " elements take ", blocks * row.block_bytes,
+                            " bytes, not ", bytes});
     }
     return blocks;
 }
@@ -90,11 +88,10 @@ template <class Block>
     return finite;
 }
 
-template <class Block>
-[[noreturn]] inline void refuse_block(std::size_t index, const char* reason) {
-    raise<argument_error>("encode " + std::string{info(Block::type).name} + ": a value in elements " +
-                          std::to_string(index * Block::size) + " to " + std::to_string((index + 1) * Block::size - 1) +
-                          " is " + reason);
+[[noreturn]] TOKENWORKS_COLD inline void refuse_block(dtype type, std::size_t index, const char* reason) {
+    const dtype_info row = info(type);
+    raise<argument_error>({"encode ", row.name, ": a value in elements ", index * row.block_size, " to ",
+                           (index + 1) * row.block_size - 1, " is ", reason});
 }
 
 template <class Block>
@@ -108,7 +105,7 @@ inline void encode_blocks(const float* from, std::size_t blocks, std::byte* to) 
             finite &= magnitude <= std::numeric_limits<float>::max();
         }
         if(!finite) {
-            refuse_block<Block>(b, "infinite or NaN");
+            refuse_block(Block::type, b, "infinite or NaN");
         }
         Block block;
         // No format reaches 2^32; below it no sum of an encoder overflows unnoticed.
@@ -116,7 +113,7 @@ inline void encode_blocks(const float* from, std::size_t blocks, std::byte* to) 
             encode(from, block);
         }
         if(!(largest < 0x1p32F) || !finite_scales(block)) {
-            refuse_block<Block>(b, "too large for the format's half-precision scale");
+            refuse_block(Block::type, b, "too large for the format's half-precision scale");
         }
         std::memcpy(to, &block, sizeof(Block));
     }
@@ -131,8 +128,7 @@ inline void encode_blocks(const float* from, std::size_t blocks, std::byte* to) 
 /// @throws     shape_error naming both sizes where they do not fit; unsupported_error for a number that names no type
 inline void decode(dtype type, std::span<const std::byte> src, std::span<float> dst) {
     if(!find_dtype(static_cast<std::uint32_t>(type))) {
-        detail::raise<unsupported_error>("decode: no element type has the number " +
-                                         std::to_string(static_cast<std::uint32_t>(type)));
+        detail::raise<unsupported_error>({"decode: no element type has the number ", static_cast<std::uint32_t>(type)});
     }
     const std::size_t blocks = detail::count_blocks("decode", type, src.size(), dst.size());
     const std::byte* from = src.data();
@@ -215,7 +211,7 @@ inline void decode(dtype type, std::span<const std::byte> src, std::span<float> 
 /// @note       on an argument_error the blocks before the bad one are written
 inline void encode(dtype type, std::span<const float> src, std::span<std::byte> dst) {
     if(!can_encode(type)) {
-        detail::raise<unsupported_error>("encode: there is no encoder for " + std::string{info(type).name});
+        detail::raise<unsupported_error>({"encode: there is no encoder for ", info(type).name});
     }
     const std::size_t blocks = detail::count_blocks("encode", type, dst.size(), src.size());
     const float* from = src.data();

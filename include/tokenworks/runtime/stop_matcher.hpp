@@ -34,10 +34,10 @@ public:
         for(const std::string& s: strings) {
             total += s.size();
             if(s.empty()) {
-                throw argument_error("stop strings: string " + std::to_string(&s - strings.data()) + " is empty");
+                tokenworks::detail::raise<argument_error>({"stop strings: string ", &s - strings.data(), " is empty"});
             }
             if(total > most_bytes) {
-                throw limit_error("stop strings: more than " + std::to_string(most_bytes) + " bytes");
+                tokenworks::detail::raise<limit_error>({"stop strings: more than ", most_bytes, " bytes"});
             }
             insert(s);
         }

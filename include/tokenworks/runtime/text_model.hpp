@@ -86,7 +86,7 @@ public:
     /// @throws unsupported_error where the file has no vocabulary
     [[nodiscard]] const codec::tokenizer& tokenizer() const {
         if(!tokenizer_) {
-            throw unsupported_error(name_ + ": the file has no tokenizer");
+            tokenworks::detail::raise<unsupported_error>({name_, ": the file has no tokenizer"});
         }
         return *tokenizer_;
     }
@@ -144,7 +144,7 @@ public:
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
     [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const {
         if(!template_) {
-            throw unsupported_error(no_template_);
+            tokenworks::detail::raise<unsupported_error>({no_template_});
         }
         return template_->encode(tokenizer(), messages);
     }
@@ -157,9 +157,9 @@ private:
         if(models::has_vocabulary(file)) {
             tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
             if(tokenizer_->vocab_size() != config.vocab_size) {
-                throw format_error(name_, "tokenizer.ggml.tokens", format_error::no_offset,
-                                   "has " + std::to_string(tokenizer_->vocab_size()) + " tokens, the model has " +
-                                       std::to_string(config.vocab_size));
+                tokenworks::detail::raise_format(
+                    name_, {"tokenizer.ggml.tokens"}, format_error::no_offset,
+                    {"has ", tokenizer_->vocab_size(), " tokens, the model has ", config.vocab_size});
             }
         }
         read_template(file);
@@ -175,7 +175,7 @@ private:
         network_ = std::make_unique<models::decoder>(std::move(config), weights, how_, progress);
         // Norms and biases are not counted one by one.
         if(progress && !progress(total)) {
-            throw cancelled_error("loading " + name_ + ": cancelled");
+            tokenworks::detail::raise<cancelled_error>({"loading ", name_, ": cancelled"});
         }
     }
 

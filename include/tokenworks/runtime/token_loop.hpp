@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -111,20 +110,23 @@ private:
     void check(std::span<const token_id> prompt) const {
         const std::size_t vocab = model_->vocab_size();
         if(prompt.empty()) {
-            throw argument_error("generate: the prompt has no tokens");
+            tokenworks::detail::raise<argument_error>({"generate: the prompt has no tokens"});
         }
         for(std::size_t i = 0; i < prompt.size(); ++i) {
             if(prompt[i] < 0 || static_cast<std::size_t>(prompt[i]) >= vocab) {
-                throw argument_error("generate: token " + std::to_string(prompt[i]) + " at place " + std::to_string(i) +
-                                     " of the prompt, the vocabulary has " + std::to_string(vocab));
+                tokenworks::detail::raise<argument_error>(
+                    {"generate: token ", prompt[i], " at place ", i, " of the prompt, the vocabulary has ", vocab});
             }
         }
         const std::size_t held = state_->size();
         const std::size_t capacity = state_->capacity();
         if(held > capacity || prompt.size() > capacity - held) {
-            throw capacity_error("generate: the prompt has " + std::to_string(prompt.size()) +
-                                 " tokens, the context takes " + std::to_string(capacity) +
-                                 (held == 0 ? "" : " and holds " + std::to_string(held)));
+            if(held == 0) {
+                tokenworks::detail::raise<capacity_error>(
+                    {"generate: the prompt has ", prompt.size(), " tokens, the context takes ", capacity});
+            }
+            tokenworks::detail::raise<capacity_error>({"generate: the prompt has ", prompt.size(),
+                                                       " tokens, the context takes ", capacity, " and holds ", held});
         }
     }
 
@@ -163,8 +165,8 @@ private:
     bool append_last() {
         if(state_->size() >= state_->capacity()) {
             if(options_.on_full == when_full::fail) {
-                throw capacity_error("generate: the context is full, it takes " + std::to_string(state_->capacity()) +
-                                     " tokens");
+                tokenworks::detail::raise<capacity_error>(
+                    {"generate: the context is full, it takes ", state_->capacity(), " tokens"});
             }
             reason_ = finish_reason::context_full;
             return false;

@@ -15,7 +15,6 @@
 #include <limits>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include <tokenworks/config.hpp>
@@ -52,7 +51,8 @@ public:
     /// @throws argument_error if V is 0 or above 2^31 - 1, if a logit is NaN or +infinity, or if none is finite
     void load(std::span<const float> logits) {
         if(logits.empty() || logits.size() > static_cast<std::size_t>(std::numeric_limits<token_id>::max())) {
-            throw argument_error("sampling: " + std::to_string(logits.size()) + " logits, must be 1 to 2147483647");
+            tokenworks::detail::raise<argument_error>(
+                {"sampling: ", logits.size(), " logits, must be 1 to 2147483647"});
         }
         reserve(logits.size());
         logits_.resize(logits.size());
@@ -60,11 +60,11 @@ public:
         if(!found.valid) {
             const auto bad =
                 std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < detail::infinity); });
-            throw argument_error("sampling: the logit of token " + std::to_string(bad - logits.begin()) +
-                                 (*bad > 0 ? " is +infinity" : " is NaN"));
+            tokenworks::detail::raise<argument_error>(
+                {"sampling: the logit of token ", bad - logits.begin(), *bad > 0 ? " is +infinity" : " is NaN"});
         }
         if(!(found.highest > -detail::infinity)) {
-            throw argument_error("sampling: no finite logit");
+            tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
         }
         list_.clear();
         dense_ = true;
@@ -241,7 +241,7 @@ public:
     [[nodiscard]] candidate best() const {
         const float top = max_logit();
         if(!(top > -detail::infinity)) {
-            throw argument_error("sampling: no finite logit");
+            tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
         }
         if(dense_) {
             std::size_t i = 0;

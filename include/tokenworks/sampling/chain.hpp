@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <functional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -66,13 +65,14 @@ public:
         for(std::size_t i = 0; i < processors_.size(); ++i) {
             processors_[i](work, s);
             if(!work.valid()) {
-                throw argument_error("sampling: processor " + std::to_string(i) + " left a logit of NaN or +infinity");
+                tokenworks::detail::raise<argument_error>(
+                    {"sampling: processor ", i, " left a logit of NaN or +infinity"});
             }
         }
         const token_id id = picker_(work, s);
         if(id < 0 || static_cast<std::size_t>(id) >= logits.size()) {
-            throw argument_error("sampling: the picker returned token " + std::to_string(id) + ", the vocabulary has " +
-                                 std::to_string(logits.size()));
+            tokenworks::detail::raise<argument_error>(
+                {"sampling: the picker returned token ", id, ", the vocabulary has ", logits.size()});
         }
         return id;
     }

@@ -24,7 +24,7 @@ public:
     token_id operator()(candidates& c, const step& s) const {
         const distribution d = c.softmax();
         if(!(d.sum > 0)) {
-            throw argument_error("sampling: no finite logit");
+            tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
         }
         const double target = numbers_.uniform<double>(s.position) * d.sum;
         double before = 0;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,8 +20,8 @@ public:
         std::sort(biases.begin(), biases.end());
         for(const auto& [id, bias]: biases) {
             if(id < 0 || !(bias < detail::infinity)) {
-                throw argument_error("logit_bias: token " + std::to_string(id) + " with bias " + std::to_string(bias) +
-                                     ", needs an id of at least 0 and a bias below +infinity");
+                tokenworks::detail::raise<argument_error>({"logit_bias: token ", id, " with bias ", bias,
+                                                           ", needs an id of at least 0 and a bias below +infinity"});
             }
             if(!ids_.empty() && ids_.back() == id) {
                 biases_.back() += bias;
@@ -36,8 +35,8 @@ public:
     /// @throws argument_error if an id is not in the vocabulary
     void operator()(candidates& c, const step&) const {
         if(!ids_.empty() && static_cast<std::size_t>(ids_.back()) >= c.vocab_size()) {
-            throw argument_error("logit_bias: token " + std::to_string(ids_.back()) + ", the vocabulary has " +
-                                 std::to_string(c.vocab_size()));
+            tokenworks::detail::raise<argument_error>(
+                {"logit_bias: token ", ids_.back(), ", the vocabulary has ", c.vocab_size()});
         }
         c.transform_only(ids_, [&](std::size_t n, float logit) { return logit + biases_[n]; });
     }

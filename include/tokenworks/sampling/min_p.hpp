@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -17,7 +16,7 @@ public:
     /// @throws argument_error unless 0 <= p <= 1
     explicit min_p(float p) : p_{p} {
         if(!(p >= 0 && p <= 1)) {
-            throw argument_error("min_p: p is " + std::to_string(p) + ", must be in 0 to 1");
+            tokenworks::detail::raise<argument_error>({"min_p: p is ", p, ", must be in 0 to 1"});
         }
     }
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -29,13 +28,14 @@ public:
     /// @throws argument_error unless repeat > 0, last_n >= -1 and all are finite
     explicit penalties(const penalty_options& options) : options_{options} {
         if(!(options.repeat > 0) || !std::isfinite(options.repeat)) {
-            throw argument_error("penalties: repeat is " + std::to_string(options.repeat) + ", must be above 0");
+            tokenworks::detail::raise<argument_error>({"penalties: repeat is ", options.repeat, ", must be above 0"});
         }
         if(!std::isfinite(options.frequency) || !std::isfinite(options.presence)) {
-            throw argument_error("penalties: frequency and presence must be finite");
+            tokenworks::detail::raise<argument_error>({"penalties: frequency and presence must be finite"});
         }
         if(options.last_n < -1) {
-            throw argument_error("penalties: last_n is " + std::to_string(options.last_n) + ", must be at least -1");
+            tokenworks::detail::raise<argument_error>(
+                {"penalties: last_n is ", options.last_n, ", must be at least -1"});
         }
     }
 

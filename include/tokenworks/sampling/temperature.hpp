@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -16,7 +15,7 @@ public:
     /// @throws argument_error if t is negative, NaN or infinite
     explicit temperature(float t) : t_{t} {
         if(!(t >= 0) || !std::isfinite(t)) {
-            throw argument_error("temperature: t is " + std::to_string(t) + ", must be at least 0 and finite");
+            tokenworks::detail::raise<argument_error>({"temperature: t is ", t, ", must be at least 0 and finite"});
         }
     }
 

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <string>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -19,7 +18,7 @@ public:
     /// @throws argument_error unless 0 <= p <= 1
     explicit typical(float p) : p_{p} {
         if(!(p >= 0 && p <= 1)) {
-            throw argument_error("typical: p is " + std::to_string(p) + ", must be in 0 to 1");
+            tokenworks::detail::raise<argument_error>({"typical: p is ", p, ", must be in 0 to 1"});
         }
     }
 
