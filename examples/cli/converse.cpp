@@ -65,6 +65,14 @@ tw::generate_options loop_options(const generate_options& what) {
     for(const std::string& bias: what.logit_bias) {
         options.sampling.logit_bias.push_back(parse_bias(bias));
     }
+    if(std::ranges::any_of(what.stop, [](const std::string& text) { return text.empty(); })) {
+        throw usage_error("--stop: an empty text would end every answer");
+    }
+    try {
+        static_cast<void>(tw::sampling::make_chain(options.sampling));
+    } catch(const tw::argument_error& problem) { // a temperature below zero, say
+        throw usage_error(problem.what());
+    }
     options.stop = what.stop;
     options.ignore_eos = what.ignore_eos;
     return options;
@@ -96,7 +104,7 @@ int generate(const common_options& options, const generate_options& what) {
     const int given =
         int{what.input.text.has_value()} + int{what.input.file.has_value()} + int{what.input.ids.has_value()};
     if(given != 1) {
-        throw usage_error("generate needs one of -p, --file and --ids");
+        throw usage_error("generate takes exactly one of -p, --file and --ids");
     }
     if(what.input.ids && (what.chat || what.system)) {
         throw usage_error("--ids is a prompt as it is; it does not go with --chat or --system");
@@ -108,6 +116,9 @@ int generate(const common_options& options, const generate_options& what) {
     std::vector<std::int32_t> prompt;
     if(what.input.ids) {
         prompt = parse_ids(*what.input.ids);
+        if(prompt.empty()) {
+            throw usage_error("--ids: no token id given");
+        }
     } else if(what.chat || what.system) {
         std::vector<tw::codec::chat_message> messages = first_messages(what);
         messages.push_back({"user", text});
@@ -134,6 +145,7 @@ int generate(const common_options& options, const generate_options& what) {
             all += piece;
         } else {
             std::cout << piece << std::flush;
+            require_stdout();
         }
     }
     if(options.json) {
@@ -203,13 +215,17 @@ int chat(const common_options& options, const generate_options& what) {
         turn.history = std::span{prompt}.first(kept);
         std::stop_source stop;
         turn.cancel = stop.get_token();
+        turn.on_progress = [](std::size_t, std::size_t) { return !interrupted; }; // Ctrl-C while reading the prompt
         std::string answer;
         std::optional<tw::runtime::finish_reason> reason;
         try {
             auto generation =
                 tw::generate(model, state, model.tokenizer(), std::span{prompt}.subspan(kept), std::move(turn));
             for(const std::string_view piece: generation) {
-                std::cout << piece << std::flush;
+                if(!options.json) {
+                    std::cout << piece << std::flush;
+                    require_stdout();
+                }
                 answer += piece;
                 if(interrupted) {
                     stop.request_stop();
@@ -218,7 +234,15 @@ int chat(const common_options& options, const generate_options& what) {
             reason = generation.finish_reason();
             seen.assign(prompt.begin(), prompt.end());
             seen.insert(seen.end(), generation.ids().begin(), generation.ids().end());
-            std::cout << std::endl;
+            if(options.json) { // an object a turn, a line each
+                const json out{{"text", answer},
+                               {"finish_reason", std::string{to_string(generation.finish_reason())}},
+                               {"timings", to_json(generation.timings())}};
+                std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
+            } else {
+                std::cout << std::endl;
+            }
+            require_stdout();
             if(terminal) {
                 report(generation.timings());
             }

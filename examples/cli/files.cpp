@@ -1,6 +1,7 @@
 // The subcommands that read a model file without running it: info, tokenize, detokenize, quantize.
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <unistd.h>
@@ -32,12 +34,25 @@ namespace cli {
 using json = nlohmann::ordered_json;
 
 tw::isa chosen_isa(const common_options& options) {
-    if(options.isa == "auto") {
+    std::string name = options.isa;
+    if(name == "auto") {
         // The library does not read the environment; this program says that it does.
         const char* const wanted = std::getenv("TOKENWORKS_ISA");
-        return tw::parse_isa(wanted == nullptr || *wanted == '\0' ? "auto" : wanted);
+        name = wanted == nullptr || *wanted == '\0' ? name : wanted;
     }
-    return tw::parse_isa(options.isa);
+    try {
+        return tw::parse_isa(name);
+    } catch(const tw::argument_error& problem) {
+        throw usage_error(std::string{"--isa: "} + problem.what());
+    }
+}
+
+void require_stdout() {
+    errno = 0;
+    if(std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout.flush()) {
+        const std::string why = errno == 0 ? std::string{} : ": " + std::generic_category().message(errno);
+        throw tw::io_error("stdout", "cannot be written" + why);
+    }
 }
 
 std::vector<std::int32_t> parse_ids(const std::string& text) {
@@ -66,11 +81,11 @@ std::string read_text(const std::string& path) {
     if(!file) {
         throw tw::io_error(path, "cannot be opened");
     }
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
-    if(file.bad()) {
+    try {
+        return {std::istreambuf_iterator<char>{file}, {}};
+    } catch(const std::ios_base::failure&) { // a folder, for one
         throw tw::io_error(path, "cannot be read");
     }
-    return text;
 }
 
 std::string text_of(const input_options& input) {
@@ -164,6 +179,7 @@ std::uint64_t cache_bytes_per_token(const tw::io::gguf_file& file) {
 } // namespace
 
 int info(const common_options& options) {
+    static_cast<void>(chosen_isa(options)); // reads, computes nothing; a wrong name is an error all the same
     const auto file = tw::io::gguf_file::open(options.model);
     std::uint64_t elements = 0;
     std::uint64_t bytes = 0;
@@ -264,9 +280,17 @@ tw::codec::tokenizer load_tokenizer(const tw::io::gguf_file& file) {
 } // namespace
 
 int tokenize(const common_options& options, const tokenize_options& what) {
+    static_cast<void>(chosen_isa(options));
     const auto file = tw::io::gguf_file::open(options.model);
     const tw::codec::tokenizer tokenizer = load_tokenizer(file);
     const tw::codec::encode_options how{what.add_special, what.parse_special};
+    const auto print = [&](const std::vector<std::int32_t>& ids) {
+        if(options.json) {
+            std::cout << json{{"ids", ids}}.dump() << '\n';
+        } else {
+            print_ids(ids);
+        }
+    };
     if(what.jsonl) {
         std::ifstream lines{*what.jsonl, std::ios::binary};
         if(!lines) {
@@ -279,20 +303,20 @@ int tokenize(const common_options& options, const tokenize_options& what) {
                 throw tw::format_error(*what.jsonl, "line " + std::to_string(number), tw::format_error::no_offset,
                                        "is not a JSON string");
             }
-            print_ids(tokenizer.encode(text.get_ref<const std::string&>(), how));
+            print(tokenizer.encode(text.get_ref<const std::string&>(), how));
+            require_stdout();
+        }
+        if(!lines.eof()) {
+            throw tw::io_error(*what.jsonl, "cannot be read to its end");
         }
         return 0;
     }
-    const std::vector<std::int32_t> ids = tokenizer.encode(text_of(what.input), how);
-    if(options.json) {
-        std::cout << json{{"ids", ids}}.dump() << '\n';
-    } else {
-        print_ids(ids);
-    }
+    print(tokenizer.encode(text_of(what.input), how));
     return 0;
 }
 
 int detokenize(const common_options& options, const std::string& ids) {
+    static_cast<void>(chosen_isa(options));
     const auto file = tw::io::gguf_file::open(options.model);
     const std::string text = load_tokenizer(file).decode(parse_ids(ids), {.special = true});
     if(options.json) {
@@ -363,7 +387,7 @@ int quantize(const common_options& options, const quantize_options& what) {
     }
     const auto file = tw::io::gguf_file::open(what.in);
     tw::thread_team team{options.threads};
-    const tw::execution how{.threads = &team};
+    const tw::execution how{.set = chosen_isa(options), .threads = &team};
     tw::io::gguf_writer out{static_cast<std::uint32_t>(file.alignment())};
     out.copy_metadata(file);
     out.set("general.file_type", file_type(wanted->type));
@@ -400,10 +424,20 @@ int quantize(const common_options& options, const quantize_options& what) {
         });
     }
     progress_bar bar{"quantizing"};
+    std::uint64_t bytes = 0;
     out.save(what.out, [&](std::uint64_t done, std::uint64_t total) {
         bar(done, total);
+        bytes = total;
         return true;
     });
+    if(options.json) {
+        std::cout << json{{"file", what.out},
+                          {"type", std::string{wanted->name}},
+                          {"tensors", file.tensors().size()},
+                          {"bytes", bytes}}
+                         .dump()
+                  << '\n';
+    }
     return 0;
 }
 

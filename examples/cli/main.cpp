@@ -1,7 +1,13 @@
-// tokenworks: the library at a terminal. This file is the command line; the work is in files.cpp and models.cpp.
+// tokenworks: the library at a terminal. This file is the command line; the work is in files.cpp, converse.cpp and
+// measure.cpp.
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <new>
 #include <string>
 
@@ -14,12 +20,34 @@
 
 namespace {
 
-void add_model(CLI::App& command, cli::common_options& options) {
-    command.add_option("-m,--model", options.model, "a GGUF file")->required();
+/// Decimal digits up to a largest number: without this the parser takes 010 for eight, and cuts what is too large.
+CLI::Validator whole_number(std::uint64_t most = std::numeric_limits<std::uint32_t>::max() / 2) {
+    const auto check = [most](const std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [last, problem] = std::from_chars(text.data(), end, value);
+        const bool good = problem == std::errc{} && last == end && value <= most && (text[0] != '0' || text == "0");
+        return good ? std::string{} : "'" + text + "' is not a whole number from 0 to " + std::to_string(most);
+    };
+    return CLI::Validator{check, "UINT"};
+}
+
+/// An option of texts that may be repeated: one value each time, taken as it is.
+template <class T>
+void add_texts(CLI::App& command, const std::string& name, T& values, const std::string& about) {
+    command.add_option(name, values, about)->allow_extra_args(false);
+}
+
+void add_machine(CLI::App& command, cli::common_options& options) {
     command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")
         ->check(CLI::Range(0, 1024));
     command.add_option("--isa", options.isa, "auto, portable, avx2, avx512 or neon; also TOKENWORKS_ISA");
     command.add_flag("--json", options.json, "one JSON object on stdout");
+}
+
+void add_model(CLI::App& command, cli::common_options& options) {
+    command.add_option("-m,--model", options.model, "a GGUF file")->required();
+    add_machine(command, options);
 }
 
 void add_text(CLI::App& command, cli::input_options& input, const std::string& name) {
@@ -31,26 +59,33 @@ void add_text(CLI::App& command, cli::input_options& input, const std::string& n
 void add_sampling(CLI::App& command, cli::generate_options& options) {
     auto& s = options.sampling;
     command.add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str();
-    command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")->capture_default_str();
+    command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")
+        ->capture_default_str()
+        ->check(whole_number());
     command.add_option("--top-p", s.top_p, "keep the likeliest up to this mass")->capture_default_str();
     command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")
         ->capture_default_str();
     command.add_option("--typical-p", s.typical_p, "locally typical sampling; 1: off")->capture_default_str();
     command.add_option("--repeat-penalty", s.repeat_penalty, "of tokens that occurred; 1: off")->capture_default_str();
     command.add_option("--repeat-last-n", s.repeat_last_n, "tokens that the penalties look back")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(whole_number());
     command.add_option("--frequency-penalty", s.frequency_penalty, "0: off")->capture_default_str();
     command.add_option("--presence-penalty", s.presence_penalty, "0: off")->capture_default_str();
-    command.add_option("--seed", s.seed, "of the random numbers")->capture_default_str();
-    command.add_option("--logit-bias", options.logit_bias, "ID=B, repeatable: adds B to a token's logit");
+    command.add_option("--seed", s.seed, "of the random numbers")
+        ->capture_default_str()
+        ->check(whole_number(std::numeric_limits<std::uint64_t>::max()));
+    add_texts(command, "--logit-bias", options.logit_bias, "ID=B, repeatable: adds B to a token's logit");
     command.add_option("--grammar-file", options.grammar_file, "GBNF (not in this version)");
     command.add_option("--json-schema", options.json_schema, "JSON Schema (not in this version)");
     command.add_option("--regex", options.regex, "a regular expression (not in this version)");
-    command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")->capture_default_str();
-    command.add_option("--ctx", options.context, "context to reserve; 0: as needed");
+    command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")
+        ->capture_default_str()
+        ->check(whole_number());
+    command.add_option("--ctx", options.context, "context to reserve; 0: as needed")->check(whole_number());
     command.add_option("--cache-type", options.cache_type, "f32, f16 or q8_0")->capture_default_str();
     command.add_option("--system", options.system, "the system message of a conversation");
-    command.add_option("--stop", options.stop, "text that ends the answer, repeatable");
+    add_texts(command, "--stop", options.stop, "text that ends the answer, repeatable");
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
 }
 
@@ -70,8 +105,9 @@ int run(int argc, char** argv) {
     auto* const tokenize_command = app.add_subcommand("tokenize", "text to token ids");
     add_model(*tokenize_command, common);
     add_text(*tokenize_command, tokenize.input, "--text");
-    tokenize_command->add_option("--jsonl", tokenize.jsonl,
-                                 "a file with a JSON string a line; prints a line of ids for each");
+    tokenize_command
+        ->add_option("--jsonl", tokenize.jsonl, "a file with a JSON string a line; prints a line of ids for each")
+        ->excludes("--text", "--file");
     tokenize_command->add_flag("--add-special", tokenize.add_special, "add what the model starts and ends a text with");
     tokenize_command->add_flag("--parse-special", tokenize.parse_special, "read control tokens in the text as such");
     tokenize_command->callback([&] { code = cli::tokenize(common, tokenize); });
@@ -132,13 +168,22 @@ int run(int argc, char** argv) {
     quantize_command->add_option("OUT", quantize.out)->required();
     quantize_command->add_option("TYPE", quantize.type, "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl")
         ->required();
-    quantize_command->add_option("-t,--threads", common.threads)->check(CLI::Range(0, 1024));
+    add_machine(*quantize_command, common);
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
 
+    const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
+    const std::string first = argc > 1 ? argv[1] : "--help";
+    if(first[0] != '-' &&
+       std::ranges::none_of(subcommands, [&](const auto* each) { return each->check_name(first); })) {
+        throw cli::usage_error("there is no subcommand '" + tokenworks::printable(first) + "'; --help lists them");
+    }
     try {
         app.parse(argc, argv);
     } catch(const CLI::ParseError& problem) {
-        return app.exit(problem) == 0 ? 0 : 2;
+        if(problem.get_exit_code() == 0) { // asked for help or the version
+            return app.exit(problem);
+        }
+        throw cli::usage_error(std::string{problem.what()} + "; --help tells the flags");
     }
     if(app.get_subcommands().empty()) {
         std::cout << app.help();
@@ -150,7 +195,9 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
-        return run(argc, argv);
+        const int code = run(argc, argv);
+        cli::require_stdout();
+        return code;
     } catch(const cli::usage_error& problem) {
         std::cerr << "tokenworks: error: " << problem.what() << '\n';
         return 2;

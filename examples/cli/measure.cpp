@@ -148,12 +148,15 @@ int perplexity(const common_options& options, const perplexity_options& what) {
         bar(w + 1, windows);
     }
     const double mean = sum / count;
+    if(!std::isfinite(mean)) {
+        throw tw::error("perplexity: " + options.model + " gives logits that are no numbers");
+    }
     const double deviation = std::sqrt(std::max(0.0, sum_of_squares / count - mean * mean) / std::max(1.0, count - 1));
     if(options.json) {
         std::cout << json{{"perplexity", std::exp(mean)},
                           {"error", std::exp(mean) * deviation},
                           {"windows", windows},
-                          {"tokens_scored", count}}
+                          {"tokens_scored", static_cast<std::uint64_t>(count)}}
                          .dump()
                   << '\n';
     } else {

@@ -92,7 +92,11 @@ int bench(const common_options&, const bench_options&);
 
 // Shared by the subcommands.
 
-/// The instruction set and threads that --isa, TOKENWORKS_ISA and --threads ask for.
+/// What was written to stdout has arrived there so far.
+/// @throws tw::io_error
+void require_stdout();
+/// The instruction set that --isa or TOKENWORKS_ISA asks for.
+/// @throws usage_error for a name that is none; tw::unsupported_error where the processor lacks it
 [[nodiscard]] tw::isa chosen_isa(const common_options&);
 /// "1,2,3" or "1 2 3".
 /// @throws usage_error

@@ -2,13 +2,16 @@
 
 #include <cmath>
 #include <cstddef>
+#include <fstream>
 #include <limits>
 #include <new>
+#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/memory.hpp"
 #include "support/sanitizers.hpp"
 #include "support/weights.hpp"
 
@@ -212,4 +215,20 @@ TEST_CASE("kv_cache: keys and values of another model's shape", "[nn]") {
     CHECK_THROWS_AS(cache.store(0, values.rows(), values.rows(), {}), tw::shape_error);
     CHECK_THROWS_AS(cache.store(0, keys.rows(), keys.rows(), {}), tw::shape_error);
     CHECK_THROWS_AS(cache.store(0, keys.rows().slice(0, 2), values.rows(), {}), tw::shape_error);
+}
+
+TEST_CASE("kv_cache: a large cache takes memory as tokens come", "[nn]") {
+    constexpr std::size_t width = 128;
+    nn::kv_cache cache{8, 4, width, width, 40'000}; // 655 MB reserved
+    CHECK(cache.bytes() > std::size_t{600} << 20);
+    const matrix row{1, 4 * width, 1};
+    for(std::size_t layer = 0; layer < 8; ++layer) {
+        cache.store(layer, row.rows(), row.rows(), {});
+    }
+    cache.advance(1);
+    std::string setting; // where the system gives huge pages to all, it is the system's choice
+    std::getline(std::ifstream{"/sys/kernel/mm/transparent_hugepage/enabled"}, setting);
+    if(!support::is_sanitized && setting.find("[always]") == std::string::npos) {
+        CHECK(support::peak_memory() < std::size_t{64} << 20); // on huge pages it would be 128 MB and more
+    }
 }

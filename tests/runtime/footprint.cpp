@@ -3,33 +3,16 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <tokenworks/runtime/text_model.hpp>
 
 #include "support/catch.hpp"
+#include "support/memory.hpp"
 #include "support/models.hpp"
 #include "support/sanitizers.hpp"
 
 namespace tw = tokenworks;
-
-namespace {
-
-/// Bytes that were resident at most so far; 0 where the system does not tell.
-std::size_t peak_memory() {
-    std::ifstream file{"/proc/self/status"};
-    for(std::string word; file >> word;) {
-        if(word == "VmHWM:") {
-            std::size_t kilobytes = 0;
-            file >> kilobytes;
-            return kilobytes * 1024;
-        }
-    }
-    return 0;
-}
-
-} // namespace
 
 TEST_CASE("footprint: peak memory stays below the file, the cache and 150 MB; load to first token", "[runtime]") {
     const auto path = support::real_model(support::smollm2);
@@ -37,7 +20,7 @@ TEST_CASE("footprint: peak memory stays below the file, the cache and 150 MB; lo
         WARN(support::how_to_get);
         return;
     }
-    const std::size_t before = peak_memory();
+    const std::size_t before = support::peak_memory();
     const auto start = std::chrono::steady_clock::now();
     const auto model = tw::text_model::load(path->string());
     const auto ids = model.tokenizer().encode("The capital of France is");
@@ -59,6 +42,6 @@ TEST_CASE("footprint: peak memory stays below the file, the cache and 150 MB; lo
         return;
     }
     const std::size_t allowed = std::filesystem::file_size(*path) + state.cache().bytes() + (std::size_t{150} << 20);
-    WARN("peak memory " << peak_memory() / 1'000'000 << " MB, allowed " << allowed / 1'000'000 << " MB");
-    CHECK(peak_memory() < allowed);
+    WARN("peak memory " << support::peak_memory() / 1'000'000 << " MB, allowed " << allowed / 1'000'000 << " MB");
+    CHECK(support::peak_memory() < allowed);
 }

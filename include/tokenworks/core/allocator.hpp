@@ -79,6 +79,9 @@ public:
     }
 };
 
+/// Whether memory is asked for in 2 MiB pages: fast to read, but touching one byte takes all of a page.
+enum class page_size : bool { normal, huge };
+
 /// Owns bytes, not initialised: 64-byte aligned; from 2 MiB on, aligned to that and on huge pages where the system
 /// offers them on request.
 class huge_buffer {
@@ -88,16 +91,18 @@ public:
     huge_buffer() noexcept = default;
 
     /// @throws std::bad_alloc
-    explicit huge_buffer(std::size_t bytes) : size_{bytes} {
+    explicit huge_buffer(std::size_t bytes, page_size pages = page_size::huge) : size_{bytes} {
         if(bytes == 0) {
             return;
         }
         data_ = static_cast<std::byte*>(::operator new(detail::padded_bytes<std::byte>(bytes), alignment()));
 #if defined(__linux__)
-        if(bytes >= huge_page) {
+        if(bytes >= huge_page && pages == page_size::huge) {
             // Only advice: where the system declines, the buffer works the same.
             static_cast<void>(::madvise(data_, bytes / huge_page * huge_page, MADV_HUGEPAGE));
         }
+#else
+        static_cast<void>(pages);
 #endif
     }
 
@@ -162,16 +167,18 @@ class huge_pool {
 public:
     static constexpr std::size_t largest_slab = 8 * huge_buffer::huge_page;
 
+    explicit huge_pool(page_size pages = page_size::huge) noexcept : pages_{pages} {}
+
     /// @throws std::bad_alloc
     [[nodiscard]] huge_buffer take(std::size_t bytes) {
         if(bytes == 0 || bytes > largest_slab / 4) {
-            return huge_buffer{bytes};
+            return huge_buffer{bytes, pages_};
         }
         const std::size_t needed = detail::padded_bytes<std::byte>(bytes);
         if(slab_ == nullptr || needed > slab_->size() - used_) {
             std::size_t more = std::clamp(total_, least_slab, largest_slab);
             more -= more >= huge_buffer::huge_page ? more % huge_buffer::huge_page : 0;
-            slab_ = std::make_shared<huge_buffer>(std::max(needed, more));
+            slab_ = std::make_shared<huge_buffer>(std::max(needed, more), pages_);
             used_ = 0;
         }
         total_ += needed;
@@ -182,6 +189,7 @@ public:
 private:
     static constexpr std::size_t least_slab = std::size_t{64} << 10;
 
+    page_size pages_;
     std::shared_ptr<huge_buffer> slab_;
     std::size_t used_ = 0;  ///< of the slab
     std::size_t total_ = 0; ///< of all slabs

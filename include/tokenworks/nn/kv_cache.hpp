@@ -64,7 +64,11 @@ public:
             tokenworks::detail::raise<argument_error>({"kv_cache: heads of width ", key_width, " and ", value_width,
                                                        " are no whole ", info(type).name, " blocks"});
         }
-        huge_pool pool;
+        // Huge pages are touched whole, so that a large cache, of a long context that may never be used, gets small
+        // ones.
+        const bool is_large =
+            checked_mul(layers, key_bytes() + value_bytes()).value_or(huge_pages_up_to + 1) > huge_pages_up_to;
+        huge_pool pool{is_large ? page_size::normal : page_size::huge};
         layers_.reserve(layers);
         for(std::size_t i = 0; i < layers; ++i) {
             layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
@@ -129,6 +133,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t huge_pages_up_to = std::size_t{128} << 20;
+
     struct layer_memory {
         huge_buffer keys;
         huge_buffer values;

@@ -1,0 +1,141 @@
+"""The program at a terminal: exit codes, what goes to stdout, and what is said of wrong input.
+
+Runs on the tiny models of tests/golden; what needs a vocabulary also on SmolLM2 where it is there.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+class Checker:
+    def __init__(self, command):
+        self.command = command
+        self.failures = 0
+        self.count = 0
+
+    def run(self, *arguments, text="", stdout=subprocess.PIPE):
+        return subprocess.run([*self.command, *arguments], input=text, stdout=stdout, stderr=subprocess.PIPE, text=True,
+                              timeout=120, check=False)
+
+    def expect(self, code, *arguments, out=None, says="", text="", stdout=subprocess.PIPE):
+        """The exit code, a part of stderr, and a test of stdout (which is empty where the program fails)."""
+        done = self.run(*arguments, text=text, stdout=stdout)
+        self.count += 1
+        good = done.returncode == code and says in done.stderr
+        if code != 0:
+            good = good and not done.stdout and done.stderr.startswith("tokenworks: error: ")
+        if out is not None:
+            good = good and out(done.stdout)
+        if not good:
+            self.failures += 1
+            shown = (done.stdout or "")[-400:]
+            print(f"FAILED: {arguments}: exit {done.returncode}, expected {code} and '{says}'\n{shown}\n{done.stderr}")
+        return done
+
+
+def without_vocabulary(check, model, folder):
+    check.expect(0, out=lambda text: "generate" in text)
+    check.expect(0, "--version", out=lambda text: text.count(".") == 2)
+    check.expect(0, "generate", "--help", out=lambda text: "--top-k" in text)
+    check.expect(0, "info", "-m", model, out=lambda text: "architecture" in text)
+    check.expect(0, "info", "-m", model, "--json", out=lambda text: json.loads(text)["architecture"] == "llama")
+    target = os.path.join(folder, "logits.npy")
+    check.expect(0, "logits", "-m", model, "--ids", "1,2,3", "--out", target, "--json",
+                 out=lambda text: json.loads(text)["shape"][0] == 3)
+    check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--json",
+                 out=lambda text: json.loads(text)["decode_tokens_per_second"] > 0)
+    quantized = os.path.join(folder, "out.gguf")
+    check.expect(0, "quantize", model, quantized, "q8_0", "--json", out=lambda text: json.loads(text)["tensors"] > 0)
+
+    check.expect(2, "serve", "--help", says="no subcommand 'serve'")
+    check.expect(2, "info", says="--model is required")
+    check.expect(2, "info", "-m", model, "--isa", "mmx", says="mmx")
+    check.expect(2, "logits", "-m", model, "--ids", "1,x", "--out", target, says="'x' is not a token id")
+    check.expect(2, "quantize", model, quantized, "q9_9", says="q9_9")
+    check.expect(1, "info", "-m", os.path.join(folder, "none.gguf"), says="none.gguf")
+    check.expect(1, "info", "-m", folder, says=folder)
+    check.expect(1, "logits", "-m", model, "--ids", "99999", "--out", target, says="99999")
+    check.expect(1, "tokenize", "-m", model, "--text", "x", says="no tokenizer")
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            check.expect(1, "info", "-m", model, stdout=full, says="stdout: cannot be written")
+            check.expect(1, "--help", stdout=full, says="stdout: cannot be written")
+            check.expect(1, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--json", stdout=full,
+                         says="stdout: cannot be written")
+
+
+def with_vocabulary(check, model, folder):
+    check.expect(0, "tokenize", "-m", model, "--text", "Hello", out=lambda text: text.strip().isdigit())
+    lines = os.path.join(folder, "lines.jsonl")
+    Path(lines).write_text('"a b"\n"c"\n', encoding="utf-8")
+    check.expect(0, "tokenize", "-m", model, "--jsonl", lines, "--json",
+                 out=lambda text: [len(json.loads(line)["ids"]) for line in text.splitlines()] == [2, 1])
+    check.expect(1, "tokenize", "-m", model, "--jsonl", folder, says=folder)
+    check.expect(1, "tokenize", "-m", model, "--file", folder, says=folder)
+    check.expect(2, "tokenize", "-m", model, "--jsonl", lines, "--text", "x", says="--jsonl")
+
+    start = ["generate", "-m", model, "-p", "Once upon a time", "--temp", "0"]
+    plain = check.expect(0, *start, "-n", "12", "--json", out=lambda text: json.loads(text)["finish_reason"] == "length")
+    answer = json.loads(plain.stdout)["text"]
+    # A text in brackets is a text, and one value a flag.
+    for stop in ("[,]", "[]", "{x}"):
+        check.expect(0, *start, "-n", "12", "--json", "--stop", stop, out=lambda text: json.loads(text)["text"] == answer)
+    check.expect(2, *start, "--stop", "a", "stray", says="stray")
+    check.expect(2, *start, "--stop", "", says="--stop")
+    for flag, value in (("-n", "010"), ("-n", "99999999999999999999"), ("-n", "-1"), ("--seed", "18446744073709551616"),
+                        ("--top-k", "-1"), ("--temp", "-1"), ("--top-p", "2"), ("--logit-bias", "[1=2]")):
+        check.expect(2, *start, flag, value)
+    check.expect(2, "generate", "-m", model, "--ids", "", says="no token id")
+    check.expect(2, "generate", "-m", model, "-p", "a", "--ids", "1", says="exactly one")
+    check.expect(0, "chat", "-m", model, "--json", "-n", "4", "--temp", "0", text="Hi\nAgain\n",
+                 out=lambda text: [json.loads(line)["finish_reason"] for line in text.splitlines()] == ["length"] * 2)
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            check.expect(1, *start, "-n", "4", stdout=full, says="stdout: cannot be written")
+
+    # Ctrl-C while a long message is read ends the turn soon, not the program.
+    check.count += 1
+    with subprocess.Popen([*check.command, "chat", "-m", model, "-n", "4"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as talk:
+        talk.stdin.write("many words again and again " * 200 + "\n")
+        talk.stdin.flush()
+        time.sleep(2)
+        talk.send_signal(signal.SIGINT)
+        talk.stdin.close()
+        started = time.monotonic()
+        code = talk.wait(timeout=120)
+        if code != 0:
+            check.failures += 1
+            print(f"FAILED: chat after Ctrl-C: exit {code} after {time.monotonic() - started:.1f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--golden", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    chosen = os.environ.get("TOKENWORKS_MODELS")
+    smollm2 = (Path(chosen) if chosen else options.models / "downloaded") / SMOLLM2
+    check = Checker(options.command)
+    with tempfile.TemporaryDirectory() as folder:
+        without_vocabulary(check, str(options.golden / "models" / "llama_tied_f16.gguf"), folder)
+        if smollm2.exists():
+            with_vocabulary(check, str(smollm2), folder)
+        else:
+            print(f"without {smollm2}: the calls that need a vocabulary are left out; tools/get-model brings it")
+    print(f"{check.count} calls, {check.failures} not as expected")
+    return 1 if check.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
