@@ -225,7 +225,12 @@ int bench(const common_options& options, const bench_options& what) {
     }
     const tw::runtime::machine_limits after = tw::runtime::measure_machine(model.how());
     limits.read_bytes_per_second = std::max(limits.read_bytes_per_second, after.read_bytes_per_second);
+    limits.read_bytes_per_second_one_thread =
+        std::max(limits.read_bytes_per_second_one_thread, after.read_bytes_per_second_one_thread);
     limits.int8_operations_per_second = std::max(limits.int8_operations_per_second, after.int8_operations_per_second);
+    limits.float_operations_per_second =
+        std::max(limits.float_operations_per_second, after.float_operations_per_second);
+    limits.barrier_seconds = std::min(limits.barrier_seconds, after.barrier_seconds);
 
     const double prefill_rate = median(prefill_rates);
     const double decode_rate = median(decode_rates);
@@ -252,13 +257,19 @@ int bench(const common_options& options, const bench_options& what) {
                  {"decode_range", {decode_low, decode_high}},
                  {"bytes_per_token", bytes},
                  {"read_bytes_per_second", limits.read_bytes_per_second},
-                 {"int8_operations_per_second", limits.int8_operations_per_second}};
+                 {"read_bytes_per_second_one_thread", limits.read_bytes_per_second_one_thread},
+                 {"int8_operations_per_second", limits.int8_operations_per_second},
+                 {"float_operations_per_second", limits.float_operations_per_second},
+                 {"barrier_seconds", limits.barrier_seconds}};
         std::cout << out.dump() << '\n';
         return 0;
     }
-    std::printf("machine   reads %.1f GB/s, %.0f int8 GOP/s; %s, %u threads\n", limits.read_bytes_per_second / 1e9,
-                limits.int8_operations_per_second / 1e9, std::string{tw::name(model.how().set)}.c_str(),
-                model.how().workers());
+    std::printf(
+        "machine   reads %.1f GB/s (one thread %.1f), %.0f int8 GOP/s, %.0f f32 GFLOP/s, threads meet in %.2f us; "
+        "%s, %u threads\n",
+        limits.read_bytes_per_second / 1e9, limits.read_bytes_per_second_one_thread / 1e9,
+        limits.int8_operations_per_second / 1e9, limits.float_operations_per_second / 1e9, limits.barrier_seconds * 1e6,
+        std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
     std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt,
                 prefill_rate, prefill_low, prefill_high, share_of_peak * 100);
     std::printf("decode    %zu tokens, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "

@@ -18,6 +18,12 @@ TEST_CASE("machine_limits: rates that a machine of this century can have, on eve
         CHECK(limits.read_bytes_per_second < 1e13);
         CHECK(limits.int8_operations_per_second > 1e8);
         CHECK(limits.int8_operations_per_second < 1e16);
+        CHECK(limits.read_bytes_per_second_one_thread > 1e8);
+        CHECK(limits.read_bytes_per_second_one_thread < 1e13);
+        CHECK(limits.float_operations_per_second > 1e7);
+        CHECK(limits.float_operations_per_second < 1e15);
+        CHECK((limits.barrier_seconds > 0) == (threads != nullptr));
+        CHECK(limits.barrier_seconds < 0.1);
     }
 }
 
@@ -29,6 +35,11 @@ TEST_CASE("machine_limits: every instruction set counts its operations, and its 
         INFO(tw::name(how.set));
         CHECK(a_thousand > 0);
         CHECK(two_thousand == 2 * a_thousand);
+        float products[] = {3.0F, 2.0F};
+        const double operations = tw::simd::dispatch<rt::detail::float_products>(how.set, std::size_t{10}, products);
+        const double chains = operations / (10 * 16 * 2);
+        const double starts = 16 * chains * (chains - 1) / 2;
+        CHECK(products[0] == static_cast<float>(operations / 2 * 6 + starts)); // 3 * 2 for every product and sum
         std::vector<float> ones(1000, 1.0F);
         // Whole rounds of 64 floats: 15 of them.
         CHECK(tw::simd::dispatch<rt::detail::read_loop>(how.set, static_cast<const float*>(ones.data()), ones.size()) ==

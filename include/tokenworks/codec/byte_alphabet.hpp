@@ -48,7 +48,8 @@ inline bool append_spelt_bytes(std::string& out, std::string_view spelling) {
     const std::size_t before = out.size();
     for(std::size_t at = 0; at < spelling.size();) {
         const utf8_char c = decode_utf8(spelling, at);
-        const std::int16_t byte = c.code < detail::byte_letters.byte.size() ? detail::byte_letters.byte[c.code] : -1;
+        const std::int16_t byte =
+            c.code < detail::byte_letters.byte.size() ? detail::byte_letters.byte[c.code] : std::int16_t{-1};
         if(byte < 0) {
             out.resize(before);
             return false;

@@ -187,8 +187,7 @@ private:
     bool strip_right_ = false;
 };
 
-inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name} {
-    byte_level_ = data.model == "gpt2";
+inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name}, byte_level_{data.model == "gpt2"} {
     if(!byte_level_ && data.model != "llama" && data.model != "gemma") {
         tokenworks::detail::raise<unsupported_error>(
             {data.name.empty() ? "<memory>" : data.name, ": tokenizer.ggml.model: \"",
@@ -271,15 +270,13 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
             if(bytes_[std::size_t(byte)] < 0) {
                 bytes_[std::size_t(byte)] = id;
             }
-        } else if(is_special(id)) {
-            out += text;
-        } else if(!byte_level_) {
+        } else if(!is_special(id) && !byte_level_) {
             for(std::size_t at = 0; at < text.size();) {
                 const bool blank = text.substr(at, space.size()) == space;
                 out += blank ? ' ' : text[at];
                 at += blank ? space.size() : 1;
             }
-        } else if(append_spelt_bytes(out, text)) {
+        } else if(!is_special(id) && append_spelt_bytes(out, text)) {
             if(out.size() == before + 1) {
                 bytes_[static_cast<unsigned char>(out.back())] = id;
             }

@@ -79,7 +79,10 @@ private:
                 row->last = last;
                 row->position = position;
                 row->most = no_score;
-                row->sink = task_.sinks != nullptr ? task_.sinks[head] : no_score;
+                row->sink = no_score;
+                if(task_.sinks != nullptr) {
+                    row->sink = task_.sinks[head];
+                }
                 row->slope = task_.slopes != nullptr ? task_.slopes[head] : 0.0F;
                 std::fill_n(row->out, task_.value_width, 0.0F);
             }

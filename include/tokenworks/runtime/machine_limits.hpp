@@ -1,4 +1,5 @@
-// What this machine can do at most, measured: how fast it reads memory, how fast it multiplies bytes.
+// What this machine can do at most, measured: how fast it reads memory, multiplies bytes and floats, and how long its
+// threads take to meet.
 //
 // Every speed the library reports is put beside these. They are measured when asked for, beside the run they judge,
 // since machines are shared and drift. Nothing here is a kernel that anything else uses.
@@ -26,8 +27,11 @@
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 
 struct machine_limits {
-    double read_bytes_per_second = 0;      ///< all members of the team reading memory that no cache holds
-    double int8_operations_per_second = 0; ///< multiplications and additions of 8-bit products, all members
+    double read_bytes_per_second = 0;            ///< all members of the team reading memory that no cache holds
+    double read_bytes_per_second_one_thread = 0; ///< the caller alone
+    double int8_operations_per_second = 0;       ///< multiplications and additions of 8-bit products, all members
+    double float_operations_per_second = 0;      ///< of fused products and sums of floats, all members
+    double barrier_seconds = 0;                  ///< a task without work, from the call to the return
 };
 
 namespace detail {
@@ -138,6 +142,36 @@ struct byte_products<simd::neon> {
 };
 #endif
 
+/// Fused products and sums of floats, in as many chains as there are registers for; returns the operations done.
+template <class Isa>
+struct float_products {
+    using vector = simd::f32x16<Isa>;
+    static constexpr std::size_t float_chains = 12 / vector::parts;
+
+    static TOKENWORKS_INLINE double run(std::size_t rounds, float* sink) {
+        vector sums[float_chains];
+        const vector x = vector::broadcast(sink[0]);
+        const vector y = vector::broadcast(sink[1]);
+        TOKENWORKS_UNROLL(12)
+        for(std::size_t j = 0; j < float_chains; ++j) {
+            sums[j] = vector::broadcast(static_cast<float>(j)); // all the same, they would be computed once
+        }
+        for(std::size_t i = 0; i < rounds; ++i) {
+            TOKENWORKS_UNROLL(12)
+            for(std::size_t j = 0; j < float_chains; ++j) {
+                sums[j] = fma(x, y, sums[j]);
+            }
+        }
+        vector sum = vector::zero();
+        TOKENWORKS_UNROLL(12)
+        for(std::size_t j = 0; j < float_chains; ++j) {
+            sum = sum + sums[j];
+        }
+        sink[0] = reduce_add(sum);
+        return static_cast<double>(rounds) * static_cast<double>(float_chains * simd::lanes * 2);
+    }
+};
+
 /// The best rate of several short slices, each of them all members at once.
 template <class Slice>
 double best_rate(const execution& how, int slices, Slice slice) {
@@ -163,7 +197,7 @@ double best_rate(const execution& how, int slices, Slice slice) {
 
 } // namespace detail
 
-/// Reads 256 MB and multiplies for a few milliseconds; takes about a quarter of a second and that much memory.
+/// Reads 256 MB and multiplies for some milliseconds; takes about a third of a second and that much memory.
 /// @throws std::bad_alloc
 [[nodiscard]] inline machine_limits measure_machine(const execution& how) {
     constexpr std::size_t floats = std::size_t{64} << 20;
@@ -177,11 +211,13 @@ double best_rate(const execution& how, int slices, Slice slice) {
         return 0.0;
     }));
     machine_limits limits;
-    limits.read_bytes_per_second = detail::best_rate(how, 5, [&](unsigned worker) {
+    const auto read = [&](unsigned worker) {
         const std::span<float> part = mine(worker);
         kept[worker] += simd::dispatch<detail::read_loop>(how.set, static_cast<const float*>(part.data()), part.size());
         return static_cast<double>(part.size_bytes());
-    });
+    };
+    limits.read_bytes_per_second = detail::best_rate(how, 5, read);
+    limits.read_bytes_per_second_one_thread = detail::best_rate({.set = how.set}, 3, read);
     std::vector<std::uint32_t> sink(how.workers());
     limits.int8_operations_per_second = detail::best_rate(how, 7, [&](unsigned worker) {
         std::uint32_t own = sink[worker];
@@ -189,6 +225,21 @@ double best_rate(const execution& how, int slices, Slice slice) {
         sink[worker] = own;
         return done;
     });
+    limits.float_operations_per_second = detail::best_rate(how, 7, [&](unsigned worker) {
+        float own[] = {1.0F, 1e-9F};
+        const double done = simd::dispatch<detail::float_products>(how.set, std::size_t{200'000}, own);
+        kept[worker] += own[0];
+        return done;
+    });
+    if(how.threads != nullptr) {
+        constexpr int meetings = 200;
+        limits.barrier_seconds = 1 / detail::best_rate({.set = how.set}, 10, [&](unsigned) {
+                                     for(int i = 0; i < meetings; ++i) {
+                                         how.threads->run([](unsigned) {});
+                                     }
+                                     return static_cast<double>(meetings);
+                                 });
+    }
     return limits;
 }
 

@@ -45,16 +45,18 @@ public:
     /// @throws argument_error for an empty prompt, an id outside of the vocabulary, or a sampling setting out of range;
     ///         capacity_error for a prompt that does not fit into the state
     token_loop(const M& model, typename M::state& state, std::span<const token_id> prompt, generate_options options)
-        : model_{&model}, state_{&state}, options_{std::move(options)} {
+        : model_{&model},
+          state_{&state},
+          options_{std::move(options)},
+          prompt_begin_{options_.history.size()},
+          ids_begin_{prompt_begin_ + prompt.size()} {
         check(prompt);
         chain_ = options_.chain ? std::move(*options_.chain) : sampling::make_chain(options_.sampling);
         const std::size_t room = std::min(state.capacity() - state.size() - prompt.size(), most_reserved) + 1;
         tokens_.reserve(options_.history.size() + prompt.size() + std::min(options_.max_tokens, room));
         tokens_.assign(options_.history.begin(), options_.history.end());
         options_.history = {};
-        prompt_begin_ = tokens_.size();
         tokens_.insert(tokens_.end(), prompt.begin(), prompt.end());
-        ids_begin_ = tokens_.size();
         logits_.resize(model.vocab_size());
     }
 

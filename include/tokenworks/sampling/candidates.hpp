@@ -200,8 +200,7 @@ public:
     void keep_mass(const distribution& d, double mass, bool more_than, Key key) {
         keys_.resize(size());
         for(std::size_t i = 0; i < keys_.size(); ++i) {
-            const float k = key(i);
-            keys_[i] = k < detail::infinity ? k : detail::infinity;
+            keys_[i] = std::min(detail::infinity, key(i)); // infinity where it is NaN
         }
         const auto reached = [&](double sum) { return more_than ? sum > mass : sum >= mass; };
         double sum = order_where_reached(d.weights, reached);
