@@ -58,44 +58,27 @@ void eigen(data<float>& d) {
 
 template <class T, class Body>
 void time(benchmark::State& state, Body body) {
-    data<T> expected;
-    data<T> actual;
-    plain(expected);
-    body(actual);
-    if(!bench::agree(state, expected.out, actual.out)) {
-        return;
-    }
-    for(auto _: state) {
-        body(actual);
-        benchmark::DoNotOptimize(actual.out.data());
-        benchmark::ClobberMemory();
-    }
-    bench::report(state, "values/s", tokens * width);
+    bench::time_checked(
+        state, "values/s", tokens * width, [] { return data<T>{}; }, plain<T>, body);
 }
 
 template <class T>
 void ours(const std::string& type) {
-    benchmark::RegisterBenchmark(("embed/plain " + type).c_str(),
+    benchmark::RegisterBenchmark(("embed/" + type + "/plain").c_str(),
                                  [](benchmark::State& s) { time<T>(s, [](data<T>& d) { plain(d); }); });
-    for(const tw::isa set: tw::all_isas) {
-        if(tw::is_supported(set)) {
-            const tw::execution how{set, nullptr};
-            benchmark::RegisterBenchmark(
-                ("embed/" + std::string{tw::name(set)} + " " + type).c_str(), [=](benchmark::State& s) {
-                    time<T>(s, [&](data<T>& d) {
-                        const tw::view<const T, tw::dyn, tw::dyn> table{d.table, vocabulary, width};
-                        const tw::view<float, tw::dyn, tw::dyn> out{d.out, tokens, width};
-                        tw::kernels::embed(table, tw::view<const std::int32_t, tw::dyn>{d.ids}, out, 1.0F, how);
-                    });
-                });
-        }
-    }
+    bench::for_each_execution("embed/" + type, [](benchmark::State& s, const tw::execution& how) {
+        time<T>(s, [&](data<T>& d) {
+            const tw::view<const T, tw::dyn, tw::dyn> table{d.table, vocabulary, width};
+            const tw::view<float, tw::dyn, tw::dyn> out{d.out, tokens, width};
+            tw::kernels::embed(table, tw::view<const std::int32_t, tw::dyn>{d.ids}, out, 1.0F, how);
+        });
+    });
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    benchmark::RegisterBenchmark("embed/eigen f32", [](benchmark::State& s) { time<float>(s, eigen); });
+    benchmark::RegisterBenchmark("embed/f32/eigen", [](benchmark::State& s) { time<float>(s, eigen); });
     ours<float>("f32");
     ours<tw::f16>("f16");
     ours<tw::bf16>("bf16");

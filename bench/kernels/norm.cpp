@@ -67,19 +67,8 @@ void plain_layer(data& d) {
 
 template <class Body>
 void time(benchmark::State& state, void (*plain)(data&), Body body) {
-    data expected;
-    data actual;
-    plain(expected);
-    body(actual);
-    if(!bench::agree(state, expected.out, actual.out)) {
-        return;
-    }
-    for(auto _: state) {
-        body(actual);
-        benchmark::DoNotOptimize(actual.out.data());
-        benchmark::ClobberMemory();
-    }
-    bench::report(state, "bytes/s", bytes);
+    bench::time_checked(
+        state, "bytes/s", bytes, [] { return data{}; }, plain, body);
 }
 
 void eigen_rms(data& d) {

@@ -70,4 +70,23 @@ inline void report(benchmark::State& state, const char* unit, double amount) {
         benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
 }
 
+/// Times body(data), once it has agreed with plain(data). `make` makes the data, the same for both, with a result
+/// `out`.
+template <class Make, class Plain, class Body>
+void time_checked(benchmark::State& state, const char* unit, double amount, Make make, Plain plain, Body body) {
+    auto expected = make();
+    auto actual = make();
+    plain(expected);
+    body(actual);
+    if(!agree(state, expected.out, actual.out)) {
+        return;
+    }
+    for(auto _: state) {
+        body(actual);
+        benchmark::DoNotOptimize(actual.out.data());
+        benchmark::ClobberMemory();
+    }
+    report(state, unit, amount);
+}
+
 } // namespace bench

@@ -62,19 +62,8 @@ void plain(data& d) {
 
 template <class Body>
 void time(benchmark::State& state, rope_pairing pairing, Body body) {
-    data expected{pairing};
-    data actual{pairing};
-    plain(expected);
-    body(actual);
-    if(!bench::agree(state, expected.out, actual.out)) {
-        return;
-    }
-    for(auto _: state) {
-        body(actual);
-        benchmark::DoNotOptimize(actual.out.data());
-        benchmark::ClobberMemory();
-    }
-    bench::report(state, "values/s", tokens * heads * width);
+    bench::time_checked(
+        state, "values/s", tokens * heads * width, [=] { return data{pairing}; }, plain, body);
 }
 
 void time_angles(benchmark::State& state) {

@@ -44,19 +44,8 @@ void eigen(data& d) {
 
 template <class Body>
 void time(benchmark::State& state, Body body) {
-    data expected;
-    data actual;
-    plain(expected);
-    body(actual);
-    if(!bench::agree(state, expected.out, actual.out)) {
-        return;
-    }
-    for(auto _: state) {
-        body(actual);
-        benchmark::DoNotOptimize(actual.out.data());
-        benchmark::ClobberMemory();
-    }
-    bench::report(state, "values/s", vocabulary);
+    bench::time_checked(
+        state, "values/s", vocabulary, [] { return data{}; }, plain, body);
 }
 
 void time_argmax(benchmark::State& state, const tw::execution& how) {

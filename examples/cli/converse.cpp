@@ -144,7 +144,7 @@ int generate(const common_options& options, const generate_options& what) {
         if(options.json) {
             all += piece;
         } else {
-            std::cout << piece << std::flush;
+            std::cout << piece;
             require_stdout();
         }
     }
@@ -223,7 +223,7 @@ int chat(const common_options& options, const generate_options& what) {
                 tw::generate(model, state, model.tokenizer(), std::span{prompt}.subspan(kept), std::move(turn));
             for(const std::string_view piece: generation) {
                 if(!options.json) {
-                    std::cout << piece << std::flush;
+                    std::cout << piece;
                     require_stdout();
                 }
                 answer += piece;
@@ -238,9 +238,9 @@ int chat(const common_options& options, const generate_options& what) {
                 const json out{{"text", answer},
                                {"finish_reason", std::string{to_string(generation.finish_reason())}},
                                {"timings", to_json(generation.timings())}};
-                std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
+                std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
             } else {
-                std::cout << std::endl;
+                std::cout << '\n';
             }
             require_stdout();
             if(terminal) {

@@ -304,7 +304,6 @@ int tokenize(const common_options& options, const tokenize_options& what) {
                                        "is not a JSON string");
             }
             print(tokenizer.encode(text.get_ref<const std::string&>(), how));
-            require_stdout();
         }
         if(!lines.eof()) {
             throw tw::io_error(*what.jsonl, "cannot be read to its end");

@@ -20,14 +20,19 @@
 
 namespace {
 
-/// Decimal digits up to a largest number: without this the parser takes 010 for eight, and cuts what is too large.
-CLI::Validator whole_number(std::uint64_t most = std::numeric_limits<std::uint32_t>::max() / 2) {
-    const auto check = [most](const std::string& text) -> std::string {
+constexpr std::uint64_t most_tokens = std::numeric_limits<std::int32_t>::max();
+
+/// Decimal digits, between two bounds: without this the parser takes 010 for eight, and cuts what is too large.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+    const auto check = [=](const std::string& text) -> std::string {
         std::uint64_t value = 0;
         const char* const end = text.data() + text.size();
         const auto [last, problem] = std::from_chars(text.data(), end, value);
-        const bool good = problem == std::errc{} && last == end && value <= most && (text[0] != '0' || text == "0");
-        return good ? std::string{} : "'" + text + "' is not a whole number from 0 to " + std::to_string(most);
+        const bool is_decimal = problem == std::errc{} && last == end && (text[0] != '0' || text == "0");
+        return is_decimal && value >= least && value <= most
+                   ? std::string{}
+                   : "'" + text + "' is not a whole number from " + std::to_string(least) + " to " +
+                         std::to_string(most);
     };
     return CLI::Validator{check, "UINT"};
 }
@@ -40,7 +45,7 @@ void add_texts(CLI::App& command, const std::string& name, T& values, const std:
 
 void add_machine(CLI::App& command, cli::common_options& options) {
     command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")
-        ->check(CLI::Range(0, 1024));
+        ->check(whole_number(0, 1024));
     command.add_option("--isa", options.isa, "auto, portable, avx2, avx512 or neon; also TOKENWORKS_ISA");
     command.add_flag("--json", options.json, "one JSON object on stdout");
 }
@@ -61,7 +66,7 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str();
     command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")
         ->capture_default_str()
-        ->check(whole_number());
+        ->check(whole_number(0, most_tokens));
     command.add_option("--top-p", s.top_p, "keep the likeliest up to this mass")->capture_default_str();
     command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")
         ->capture_default_str();
@@ -69,20 +74,21 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--repeat-penalty", s.repeat_penalty, "of tokens that occurred; 1: off")->capture_default_str();
     command.add_option("--repeat-last-n", s.repeat_last_n, "tokens that the penalties look back")
         ->capture_default_str()
-        ->check(whole_number());
+        ->check(whole_number(0, most_tokens));
     command.add_option("--frequency-penalty", s.frequency_penalty, "0: off")->capture_default_str();
     command.add_option("--presence-penalty", s.presence_penalty, "0: off")->capture_default_str();
     command.add_option("--seed", s.seed, "of the random numbers")
         ->capture_default_str()
-        ->check(whole_number(std::numeric_limits<std::uint64_t>::max()));
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
     add_texts(command, "--logit-bias", options.logit_bias, "ID=B, repeatable: adds B to a token's logit");
     command.add_option("--grammar-file", options.grammar_file, "GBNF (not in this version)");
     command.add_option("--json-schema", options.json_schema, "JSON Schema (not in this version)");
     command.add_option("--regex", options.regex, "a regular expression (not in this version)");
     command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")
         ->capture_default_str()
-        ->check(whole_number());
-    command.add_option("--ctx", options.context, "context to reserve; 0: as needed")->check(whole_number());
+        ->check(whole_number(0, most_tokens));
+    command.add_option("--ctx", options.context, "context to reserve; 0: as needed")
+        ->check(whole_number(0, most_tokens));
     command.add_option("--cache-type", options.cache_type, "f32, f16 or q8_0")->capture_default_str();
     command.add_option("--system", options.system, "the system message of a conversation");
     add_texts(command, "--stop", options.stop, "text that ends the answer, repeatable");
@@ -147,18 +153,22 @@ int run(int argc, char** argv) {
     perplexity_command->add_option("--file", perplexity.file, "the text")->required();
     perplexity_command->add_option("--ctx", perplexity.context, "tokens in a window; its second half is scored")
         ->capture_default_str()
-        ->check(CLI::Range(4, 1 << 24));
+        ->check(whole_number(4, 1 << 24));
     perplexity_command->callback([&] { code = cli::perplexity(common, perplexity); });
 
     cli::bench_options bench;
     auto* const bench_command = app.add_subcommand("bench", "tokens per second, beside what this machine can do");
     add_model(*bench_command, common);
-    bench_command->add_option("-p,--prompt-tokens", bench.prompt)->capture_default_str()->check(CLI::Range(1, 1 << 20));
+    bench_command->add_option("-p,--prompt-tokens", bench.prompt)
+        ->capture_default_str()
+        ->check(whole_number(1, 1 << 20));
     bench_command->add_option("-n,--generated-tokens", bench.generate)
         ->capture_default_str()
-        ->check(CLI::Range(1, 1 << 20));
-    bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(CLI::Range(1, 4096));
-    bench_command->add_option("-r,--repetitions", bench.repetitions)->capture_default_str()->check(CLI::Range(1, 1000));
+        ->check(whole_number(1, 1 << 20));
+    bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(whole_number(1, 4096));
+    bench_command->add_option("-r,--repetitions", bench.repetitions)
+        ->capture_default_str()
+        ->check(whole_number(1, 1000));
     bench_command->callback([&] { code = cli::bench(common, bench); });
 
     cli::quantize_options quantize;

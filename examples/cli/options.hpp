@@ -92,7 +92,7 @@ int bench(const common_options&, const bench_options&);
 
 // Shared by the subcommands.
 
-/// What was written to stdout has arrived there so far.
+/// Flushes stdout: what was written so far has arrived there.
 /// @throws tw::io_error
 void require_stdout();
 /// The instruction set that --isa or TOKENWORKS_ISA asks for.

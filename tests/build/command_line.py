@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
+import real_models
 
 
 class Checker:
@@ -91,7 +91,8 @@ def with_vocabulary(check, model, folder):
         check.expect(0, *start, "-n", "12", "--json", "--stop", stop, out=lambda text: json.loads(text)["text"] == answer)
     check.expect(2, *start, "--stop", "a", "stray", says="stray")
     check.expect(2, *start, "--stop", "", says="--stop")
-    for flag, value in (("-n", "010"), ("-n", "99999999999999999999"), ("-n", "-1"), ("--seed", "18446744073709551616"),
+    for flag, value in (("-n", "010"), ("-t", "02"), ("-n", "99999999999999999999"), ("-n", "-1"),
+                        ("--seed", "18446744073709551616"),
                         ("--top-k", "-1"), ("--temp", "-1"), ("--top-p", "2"), ("--logit-bias", "[1=2]")):
         check.expect(2, *start, flag, value)
     check.expect(2, "generate", "-m", model, "--ids", "", says="no token id")
@@ -102,20 +103,30 @@ def with_vocabulary(check, model, folder):
         with open("/dev/full", "w", encoding="utf-8") as full:
             check.expect(1, *start, "-n", "4", stdout=full, says="stdout: cannot be written")
 
-    # Ctrl-C while a long message is read ends the turn soon, not the program.
+    stopped_reading(check, model)
+
+
+def stopped_reading(check, model):
+    """Ctrl-C while a long message is read: the turn ends without an answer, the program only at the end of its input."""
     check.count += 1
-    with subprocess.Popen([*check.command, "chat", "-m", model, "-n", "4"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as talk:
-        talk.stdin.write("many words again and again " * 200 + "\n")
-        talk.stdin.flush()
-        time.sleep(2)
-        talk.send_signal(signal.SIGINT)
+    command = [*check.command, "chat", "-m", model, "-n", "4", "-t", "1", "--json"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as talk:
+        def turn(message, interrupt=False):
+            talk.stdin.write(message + "\n")
+            talk.stdin.flush()
+            if interrupt:
+                time.sleep(0.5)  # into the reading, which takes seconds
+                talk.send_signal(signal.SIGINT)
+            return json.loads(talk.stdout.readline())
+
+        turn("Hi")  # the program is up
+        stopped = turn("many words again and again " * 1000, interrupt=True)
         talk.stdin.close()
-        started = time.monotonic()
         code = talk.wait(timeout=120)
-        if code != 0:
+        if (stopped["finish_reason"], stopped["text"], code) != ("cancelled", "", 0):
             check.failures += 1
-            print(f"FAILED: chat after Ctrl-C: exit {code} after {time.monotonic() - started:.1f} s")
+            print(f"FAILED: chat after Ctrl-C: exit {code}, {stopped}\n{talk.stderr.read()}")
 
 
 def main():
@@ -124,15 +135,14 @@ def main():
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
-    chosen = os.environ.get("TOKENWORKS_MODELS")
-    smollm2 = (Path(chosen) if chosen else options.models / "downloaded") / SMOLLM2
+    smollm2 = real_models.folder(options.models) / real_models.FILES["smollm2"]
     check = Checker(options.command)
     with tempfile.TemporaryDirectory() as folder:
         without_vocabulary(check, str(options.golden / "models" / "llama_tied_f16.gguf"), folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:
-            print(f"without {smollm2}: the calls that need a vocabulary are left out; tools/get-model brings it")
+            print(f"without {smollm2}: the calls that need a vocabulary are left out; {real_models.HOW_TO_GET}")
     print(f"{check.count} calls, {check.failures} not as expected")
     return 1 if check.failures else 0
 

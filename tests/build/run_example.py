@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-MODELS = {"smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma3": "gemma-3-270m-q4_k_m.gguf"}
+import real_models
 
 
 def main():
@@ -26,16 +26,15 @@ def main():
     options = parser.parse_args()
     text = options.source.read_text(encoding="utf-8")
     line = re.search(r"^// run:(.*)$", text, re.MULTILINE)
-    chosen = os.environ.get("TOKENWORKS_MODELS")
-    folder = Path(chosen) if chosen else options.models / "downloaded"
+    folder = real_models.folder(options.models)
 
     with tempfile.TemporaryDirectory() as out:
-        values = {name: str(folder / file) for name, file in MODELS.items()} | {"out": out}
+        values = {name: str(folder / file) for name, file in real_models.FILES.items()} | {"out": out}
         arguments = []
         for word in shlex.split(line.group(1)) if line else []:
-            for name in MODELS:
+            for name in real_models.FILES:
                 if f"{{{name}}}" in word and not os.path.exists(values[name]):
-                    print(f"skipped: {values[name]} is not there; tools/get-model brings it")
+                    print(f"skipped: {values[name]} is not there; {real_models.HOW_TO_GET}")
                     return 77
             arguments.append(re.sub(r"\{(\w+)\}", lambda found: values[found.group(1)], word))
         done = subprocess.run(

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import real_models
 from toolchain import Toolchain
 
 FENCE = re.compile(
@@ -111,11 +112,10 @@ class Page:
         return "ok", ""
 
     def shell(self, code):
-        chosen = os.environ.get("TOKENWORKS_MODELS")
-        models = Path(chosen) if chosen else self.source / "models" / "downloaded"
+        models = real_models.folder(self.source / "models")
         for name in re.findall(r"models/downloaded/(\S+)", code):
             if not (models / name).exists():
-                return "skipped", f"{name} is not on this machine; tools/get-model brings it"
+                return "skipped", f"{name} is not on this machine; {real_models.HOW_TO_GET}"
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder)
             for entry in self.source.iterdir():

@@ -91,7 +91,7 @@ public:
     huge_buffer() noexcept = default;
 
     /// @throws std::bad_alloc
-    explicit huge_buffer(std::size_t bytes, page_size pages = page_size::huge) : size_{bytes} {
+    explicit huge_buffer(std::size_t bytes, [[maybe_unused]] page_size pages = page_size::huge) : size_{bytes} {
         if(bytes == 0) {
             return;
         }
@@ -101,8 +101,6 @@ public:
             // Only advice: where the system declines, the buffer works the same.
             static_cast<void>(::madvise(data_, bytes / huge_page * huge_page, MADV_HUGEPAGE));
         }
-#else
-        static_cast<void>(pages);
 #endif
     }
 

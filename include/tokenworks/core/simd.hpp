@@ -445,7 +445,7 @@ template <class Isa, class Kernel, class... Args>
 /// Calls choose.template operator()<Tag>() for the instruction set, and returns what it returns.
 /// @pre is_supported(set)
 template <class Choose>
-auto with_tag(isa set, Choose&& choose) {
+TOKENWORKS_INLINE auto with_tag(isa set, Choose&& choose) {
     switch(set) {
 #if TOKENWORKS_X86
     case isa::avx512:
@@ -466,19 +466,7 @@ auto with_tag(isa set, Choose&& choose) {
 /// @pre is_supported(set)
 template <template <class> class Kernel, class... Args>
 auto dispatch(isa set, Args... args) {
-    switch(set) {
-#if TOKENWORKS_X86
-    case isa::avx512:
-        return detail::call_avx512<Kernel<avx512>>(args...);
-    case isa::avx2:
-        return detail::call_avx2<Kernel<avx2>>(args...);
-#elif TOKENWORKS_ARM64
-    case isa::neon:
-        return detail::call_neon<Kernel<neon>>(args...);
-#endif
-    default:
-        return detail::call_portable<Kernel<portable<>>>(args...);
-    }
+    return with_tag(set, [&]<class Isa>() { return entry<Isa, Kernel<Isa>, Args...>()(args...); });
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::simd

@@ -2,7 +2,7 @@
 //
 // The caller is member 0, so a team of N starts N-1 threads. Members spin for a moment, then sleep: a decode step
 // hands out about a hundred tasks a few microseconds apart, while between requests nothing should burn a core. A task
-// queue was rejected: kernels split their work evenly beforehand, and an unordered queue buys nothing with it.
+// queue was rejected: kernels cut their work themselves (parallel_for in execution.hpp), one task for all members.
 //
 // On a busy machine a member may not get a processor for milliseconds. So the caller, once its own share is done, runs
 // the share of every member that has not begun yet: a step then takes as long as one thread needs, not as long as the
@@ -250,7 +250,7 @@ private:
             }
             seen = task_.generation.load(std::memory_order_acquire);
             if(!claim(member, seen)) {
-                continue; // the caller was tired of waiting, and has run this share
+                continue; // the caller was done first, and runs this share itself
             }
             if(body_ == nullptr) {
                 return;

@@ -4,7 +4,6 @@
 // instruction set or on the storage here.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -129,7 +128,6 @@ struct stored_rows {
     const std::byte* data;
     std::size_t group_bytes; ///< from one head to the next
     std::size_t key_bytes;
-    std::size_t element_bytes;
 
     [[nodiscard]] const std::byte* at(std::size_t group, std::size_t key) const noexcept {
         return data + group * group_bytes + key * key_bytes;
@@ -143,6 +141,7 @@ struct stored_keys: stored_rows {
 
 struct stored_values: stored_rows {
     widen_function widen;
+    std::size_t element_bytes;
 };
 
 template <class Element>
@@ -161,8 +160,7 @@ template <class Source>
         keys.data = reinterpret_cast<const std::byte*>(source.data);
         keys.group_bytes = source.group_stride * sizeof(element);
         keys.key_bytes = source.key_width * sizeof(element);
-        keys.element_bytes = sizeof(element);
-        keys.vector_stride = source.key_width * simd::lanes;
+        keys.vector_stride = source.vector_stride();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
         return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <type_traits>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/simd.hpp>

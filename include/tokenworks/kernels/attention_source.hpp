@@ -20,7 +20,6 @@ template <class T>
 struct row_source {
     using element = T;
     static constexpr bool is_turned = false;
-    static constexpr bool is_plain = std::same_as<T, float> || std::same_as<T, f16>; ///< can be read in place
 
     const T* data;
     std::size_t key_stride;
@@ -91,7 +90,6 @@ template <>
 struct row_source<quant::q8_0> {
     using element = quant::q8_0;
     static constexpr bool is_turned = false;
-    static constexpr bool is_plain = false;
 
     const quant::q8_0* data;
     std::size_t key_stride; ///< blocks
