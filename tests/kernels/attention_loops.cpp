@@ -1,0 +1,59 @@
+#include <cstddef>
+#include <type_traits>
+#include <vector>
+
+#include <tokenworks/kernels/attention_loops.hpp>
+
+#include "support/catch.hpp"
+#include "support/kernels.hpp"
+
+using namespace tokenworks;
+namespace attend = tokenworks::kernels::detail;
+
+TEST_CASE("attention_loops: every instruction set has the loops that its tables promise") {
+    CHECK(attend::group_sizes.back() == 1); // so that any number of rows can be cut into groups
+    support::for_each_isa([](const execution& how) {
+        INFO(name(how.set));
+        const attend::attention_loops& loops = attend::attention_loops_for(how.set);
+        CHECK(loops.weigh != nullptr);
+        CHECK(loops.finish != nullptr);
+        CHECK(loops.largest_group < attend::group_sizes.size());
+        for(std::size_t size = loops.largest_group; size < attend::group_sizes.size(); ++size) {
+            CHECK(loops.f32.score[size] != nullptr);
+            CHECK(loops.f32.add[size] != nullptr);
+            CHECK((loops.f16.score[size] != nullptr) == (loops.f16_rows != 0));
+            CHECK((loops.f16.add[size] != nullptr) == (loops.f16_rows != 0));
+        }
+    });
+}
+
+TEST_CASE("attention_loops: what a source is read as, and where its heads and keys lie") {
+    constexpr std::size_t width = 32;
+    constexpr std::size_t groups = 2;
+    constexpr std::size_t capacity = 64;
+    std::vector<float> wide(groups * capacity * width);
+    std::vector<f16> narrow(wide.size());
+    std::vector<bf16> brain(wide.size());
+    const auto rows = [&](const auto& memory) {
+        using element = typename std::remove_cvref_t<decltype(memory)>::value_type;
+        return attend::row_source<element>{memory.data(), width, capacity * width};
+    };
+    support::for_each_isa([&](const execution& how) {
+        const auto floats = rows(wide);
+        const auto halves = rows(narrow);
+        const auto brains = rows(brain);
+        const attend::stored_values values = attend::values_in(halves, how.set);
+        CHECK(values.element == attend::in_place::f16);
+        CHECK(values.at(1, 5) == reinterpret_cast<const std::byte*>(&narrow[(capacity + 5) * width]));
+        CHECK(attend::values_in(floats, how.set).element == attend::in_place::f32);
+        CHECK(attend::values_in(brains, how.set).element == attend::in_place::none);
+        // Keys in rows are never read in place: they must be turned first.
+        CHECK(attend::keys_in(halves, how.set).element == attend::in_place::none);
+
+        const attend::block_source<f16> blocks{narrow.data(), width, capacity * width};
+        const attend::stored_keys keys = attend::keys_in(blocks, how.set);
+        CHECK(keys.element == attend::in_place::f16);
+        CHECK(keys.vector_stride == 16 * width);
+        CHECK(keys.at(1, 48) == reinterpret_cast<const std::byte*>(&narrow[(capacity + 48) * width]));
+    });
+}
