@@ -341,8 +341,28 @@ tw::dtype type_for(tw::dtype wanted, std::uint64_t columns) {
     return columns % tw::info(smaller).block_size == 0 ? smaller : tw::dtype::f16;
 }
 
+/// What the user asked for: one type, or a mix named *_k_m, in which the tensors that matter most are q6_k. Which those
+/// are follows llama.cpp (llama-quant.cpp, use_more_bits).
+struct type_recipe {
+    tw::dtype type;
+    bool mixed;
+    std::uint64_t layers; ///< of the model; for mixes
+
+    [[nodiscard]] tw::dtype type_of(std::string_view name, bool is_head) const {
+        if(!mixed) {
+            return type;
+        }
+        bool better = is_head;
+        if(name.starts_with("blk.") && (name.find(".attn_v.") != name.npos || name.find(".ffn_down.") != name.npos)) {
+            const std::uint64_t layer = std::strtoull(name.data() + 4, nullptr, 10);
+            better = layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+        }
+        return better ? tw::dtype::q6_k : type;
+    }
+};
+
 /// general.file_type of a file that is mostly of one type: llama.h, enum llama_ftype.
-std::uint32_t file_type(tw::dtype type) {
+std::uint32_t file_type(tw::dtype type, bool mixed) {
     switch(type) {
     case tw::dtype::f32:
         return 0;
@@ -359,9 +379,9 @@ std::uint32_t file_type(tw::dtype type) {
     case tw::dtype::q5_1:
         return 9;
     case tw::dtype::q4_k:
-        return 14;
+        return mixed ? 15 : 14;
     case tw::dtype::q5_k:
-        return 16;
+        return mixed ? 17 : 16;
     case tw::dtype::q6_k:
         return 18;
     case tw::dtype::iq4_nl:
@@ -378,23 +398,28 @@ std::uint32_t file_type(tw::dtype type) {
 int quantize(const common_options& options, const quantize_options& what) {
     std::string lower = what.type;
     std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const auto wanted = tw::find_dtype(std::string_view{lower});
+    const bool mixed = lower == "q4_k_m" || lower == "q5_k_m";
+    const auto wanted = tw::find_dtype(std::string_view{lower}.substr(0, mixed ? 4 : lower.size()));
     if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
        wanted->type == tw::dtype::f64) {
         throw usage_error("TYPE: '" + tw::printable(what.type) +
-                          "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl");
+                          "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m");
     }
     const auto file = tw::io::gguf_file::open(what.in);
     tw::thread_team team{options.threads};
     const tw::execution how{.set = chosen_isa(options), .threads = &team};
     tw::io::gguf_writer out{static_cast<std::uint32_t>(file.alignment())};
     out.copy_metadata(file);
-    out.set("general.file_type", file_type(wanted->type));
+    out.set("general.file_type", file_type(wanted->type, mixed));
     out.set("general.quantization_version", std::uint32_t{2});
+    const std::string count_key = std::string{file.get_or<std::string_view>("general.architecture", "")} + ".block_count";
+    const type_recipe recipe{wanted->type, mixed, file.get_or<std::uint64_t>(count_key, 0)};
+    const bool own_head = file.find_tensor("output.weight") != nullptr;
     for(const tw::io::gguf_tensor& tensor: file.tensors()) {
+        const bool is_head = tensor.name == (own_head ? "output.weight" : "token_embd.weight");
         const std::span<const std::uint64_t> extents{tensor.extents.data(), tensor.rank};
         const bool is_matrix = tensor.rank >= 2 && tensor.name.ends_with(".weight");
-        const tw::dtype type = is_matrix ? type_for(wanted->type, extents[0]) : tensor.type;
+        const tw::dtype type = is_matrix ? type_for(recipe.type_of(tensor.name, is_head), extents[0]) : tensor.type;
         if(type == tensor.type) {
             out.add_tensor(tensor.name, type, extents, tensor.data);
             continue;

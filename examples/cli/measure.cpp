@@ -17,6 +17,7 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/runtime/machine_limits.hpp>
 #include <tokenworks/runtime/text_model.hpp>
+#include <tokenworks/sampling/greedy.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
@@ -204,10 +205,11 @@ int bench(const common_options& options, const bench_options& what) {
                 inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last};
             }
             network.forward(c, inputs, tw::nn::rows{logits.data(), what.batch, v});
-            for(std::size_t i = 0; i < what.batch; ++i) { // greedy, so that the step waits for its logits
-                const auto row = std::span{logits}.subspan(i * v, v);
-                tokens[i] = static_cast<std::int32_t>(std::ranges::max_element(row) - row.begin());
-            }
+            tw::parallel_for(model.how(), what.batch, 1, [&](tw::work_range range) { // greedy: the step needs its logits
+                for(std::size_t i = range.begin; i < range.end; ++i) {
+                    tokens[i] = tw::sampling::argmax(std::span{logits}.subspan(i * v, v));
+                }
+            });
         }
     };
 

@@ -217,10 +217,7 @@ struct f32x16 {
     friend TOKENWORKS_INLINE f32x16 scale_by_power_of_two(const f32x16& a, const f32x16& n) {
         f32x16 r;
         for(int i = 0; i < parts; ++i) {
-            typename native::i32 bits = (__builtin_convertvector(n.v[i], typename native::i32) + 127) << 23;
-            vector power;
-            std::memcpy(&power, &bits, sizeof bits);
-            r.v[i] = a.v[i] * power;
+            detail::scale<width>(a.v[i], n.v[i], r.v[i]);
         }
         return r;
     }
@@ -330,30 +327,79 @@ private:
     }
 };
 
-/// Sum of the lanes, always as the same tree: lane i with lane i + 8, then + 4, + 2, + 1.
+namespace detail {
+
+struct sum_of_two {
+    template <int Width>
+    static TOKENWORKS_INLINE void wide(typename native<Width>::f32& a, const typename native<Width>::f32& b) {
+        a = a + b;
+    }
+    static TOKENWORKS_INLINE float one(float a, float b) { return a + b; }
+};
+
+/// The first where the second is not a number.
+struct larger_of_two {
+    template <int Width>
+    static TOKENWORKS_INLINE void wide(typename native<Width>::f32& a, const typename native<Width>::f32& b) {
+        larger<Width>(a, b, a);
+    }
+    static TOKENWORKS_INLINE float one(float a, float b) { return b > a ? b : a; }
+};
+
+/// All lanes as one, always as the same tree: lane i with lane i + 8, then + 4, + 2, + 1.
+template <class Of, class Isa>
+TOKENWORKS_INLINE float reduce(const f32x16<Isa>& a) {
+    if constexpr(requires { typename f32x16<Isa>::native; }) {
+        float x[4];
+        if constexpr(f32x16<Isa>::width == 4) {
+            auto low = a.v[0];
+            auto high = a.v[1];
+            Of::template wide<4>(low, a.v[2]);
+            Of::template wide<4>(high, a.v[3]);
+            Of::template wide<4>(low, high);
+            std::memcpy(x, &low, sizeof x);
+        } else {
+            typename native<8>::f32 eight;
+            if constexpr(f32x16<Isa>::width == 8) {
+                eight = a.v[0];
+                Of::template wide<8>(eight, a.v[1]);
+            } else {
+                typename native<8>::f32 upper;
+                halve<16>(a.v[0], eight, upper);
+                Of::template wide<8>(eight, upper);
+            }
+            typename native<4>::f32 four;
+            typename native<4>::f32 upper;
+            halve<8>(eight, four, upper);
+            for(int i = 0; i < 4; ++i) {
+                x[i] = Of::one(four[i], upper[i]);
+            }
+        }
+        return Of::one(Of::one(x[0], x[2]), Of::one(x[1], x[3]));
+    } else {
+        float x[lanes];
+        a.store(static_cast<float*>(x));
+        for(std::size_t half_size = lanes / 2; half_size != 0; half_size /= 2) {
+            for(std::size_t i = 0; i < half_size; ++i) {
+                x[i] = Of::one(x[i], x[i + half_size]);
+            }
+        }
+        return x[0];
+    }
+}
+
+} // namespace detail
+
+/// Sum of the lanes, always as the same tree.
 template <class Isa>
 TOKENWORKS_INLINE float reduce_add(const f32x16<Isa>& a) {
-    float x[lanes];
-    a.store(static_cast<float*>(x));
-    for(std::size_t half_size = lanes / 2; half_size != 0; half_size /= 2) {
-        for(std::size_t i = 0; i < half_size; ++i) {
-            x[i] += x[i + half_size];
-        }
-    }
-    return x[0];
+    return detail::reduce<detail::sum_of_two>(a);
 }
 
 /// Largest lane.
 template <class Isa>
 TOKENWORKS_INLINE float reduce_max(const f32x16<Isa>& a) {
-    float x[lanes];
-    a.store(static_cast<float*>(x));
-    for(std::size_t half_size = lanes / 2; half_size != 0; half_size /= 2) {
-        for(std::size_t i = 0; i < half_size; ++i) {
-            x[i] = x[i + half_size] > x[i] ? x[i + half_size] : x[i];
-        }
-    }
-    return x[0];
+    return detail::reduce<detail::larger_of_two>(a);
 }
 
 /// The first n <= 16 values, the other lanes set to `fill`. Reads nothing behind from[n - 1].

@@ -40,6 +40,39 @@ struct native {
     };
 };
 
+/// a * 2^n for whole n in [-126, 127]
+template <int Width>
+TOKENWORKS_INLINE void scale(const typename native<Width>::f32& a, const typename native<Width>::f32& n,
+                             typename native<Width>::f32& to) {
+#if TOKENWORKS_X86
+    if constexpr(Width == 16) {
+        __asm__("vscalefps %2, %1, %0" : "=v"(to) : "v"(a), "v"(n));
+        return;
+    }
+#endif
+    const typename native<Width>::i32 bits = (__builtin_convertvector(n, typename native<Width>::i32) + 127) << 23;
+    typename native<Width>::f32 power;
+    std::memcpy(&power, &bits, sizeof bits);
+    to = a * power;
+}
+
+/// The first and the second half of a vector's lanes.
+template <int Width>
+TOKENWORKS_INLINE void halve(const typename native<Width>::f32& a, typename native<Width / 2>::f32& low,
+                             typename native<Width / 2>::f32& high) {
+#if TOKENWORKS_X86 && !defined(__clang__)
+    std::memcpy(&low, &a, sizeof low);
+    if constexpr(Width == 16) {
+        __asm__("vextractf64x4 $1, %1, %0" : "=v"(high) : "v"(a));
+    } else {
+        __asm__("vextractf128 $1, %1, %0" : "=x"(high) : "x"(a));
+    }
+#else
+    std::memcpy(&low, &a, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&a) + sizeof low, sizeof high);
+#endif
+}
+
 // Widening moves. GCC 12 takes vector conversions between element sizes apart, so there it is told the instruction.
 #if defined(__clang__) || TOKENWORKS_ARM64
 template <int Width>

@@ -38,9 +38,20 @@ template <class Panel>
 TOKENWORKS_TARGET_NEON TOKENWORKS_INLINE int8x16_t load_weights(const std::byte* record, std::size_t g,
                                                                 std::size_t quarter) noexcept {
     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(record);
-    if constexpr(Panel::bits == 4) {
+    if constexpr(Panel::bits != 8) {
         const uint8x16_t packed = vld1q_u8(bytes + 64 * (g / 2) + 16 * quarter);
-        return vreinterpretq_s8_u8(g % 2 == 0 ? vandq_u8(packed, vdupq_n_u8(15)) : vshrq_n_u8(packed, 4));
+        uint8x16_t code = g % 2 == 0 ? vandq_u8(packed, vdupq_n_u8(15)) : vshrq_n_u8(packed, 4);
+        if constexpr(Panel::planes != 0) {
+            const uint8x8_t bit = vcreate_u8(0x8040201008040201ULL);
+            for(std::size_t p = 0; p < Panel::planes; ++p) {
+                const std::uint8_t* const plane = bytes + Panel::plane_offset(p, g) + 2 * quarter;
+                const uint8x16_t is_set = vtstq_u8(vcombine_u8(vdup_n_u8(plane[0]), vdup_n_u8(plane[1])),
+                                                   vcombine_u8(bit, bit));
+                code = vaddq_u8(code, vandq_u8(is_set, vdupq_n_u8(static_cast<std::uint8_t>(16U << p))));
+            }
+            code = vaddq_u8(code, vdupq_n_u8(static_cast<std::uint8_t>(Panel::least)));
+        }
+        return vreinterpretq_s8_u8(code);
     } else {
         return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(bytes + 64 * g + 16 * quarter), vdupq_n_u8(128)));
     }

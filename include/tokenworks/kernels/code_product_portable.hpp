@@ -57,8 +57,22 @@ struct open_record {
             for(std::size_t quarter = 0; quarter < 4; ++quarter) {
                 byte_pairs& to = codes[g][quarter];
                 i16x8 raw;
-                std::memcpy(&raw, record + 64 * (g * Panel::bits / 8) + 16 * quarter, sizeof raw);
-                if constexpr(Panel::bits == 4) {
+                std::memcpy(&raw, record + 64 * (Panel::bits == 8 ? g : g / 2) + 16 * quarter, sizeof raw);
+                if constexpr(Panel::planes != 0) {
+                    std::uint8_t bytes[16];
+                    raw = g % 2 == 0 ? raw : raw >> 4;
+                    std::memcpy(bytes, &raw, sizeof raw);
+                    for(std::size_t i = 0; i < 16; ++i) {
+                        unsigned code = bytes[i] & 15U;
+                        for(std::size_t p = 0; p < Panel::planes; ++p) {
+                            const std::size_t at = Panel::plane_offset(p, g) + 2 * quarter + i / 8;
+                            code |= ((std::to_integer<unsigned>(record[at]) >> (i % 8)) & 1U) << (4 + p);
+                        }
+                        bytes[i] = static_cast<std::uint8_t>(static_cast<int>(code) + Panel::least);
+                    }
+                    std::memcpy(&raw, bytes, sizeof raw);
+                    split_bytes(raw, to);
+                } else if constexpr(Panel::bits == 4) {
                     raw = g % 2 == 0 ? raw : raw >> 4;
                     to.even = raw & std::int16_t{15};
                     to.odd = (raw >> 8) & std::int16_t{15};

@@ -49,6 +49,28 @@ TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void high_nibbles(const __m512i& pack
     out = _mm512_and_si512(out, _mm512_set1_epi8(15));
 }
 
+/// Column group g of a record of 5-, 6- or 8-bit codes, as bytes code + 128.
+template <class Panel>
+TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void load_bytes(const std::byte* record, int g, __m512i& out) noexcept {
+    if constexpr(Panel::bits == 8) {
+        out = _mm512_loadu_si512(record + 64 * g);
+    } else {
+        const __m512i packed = _mm512_loadu_si512(record + 64 * (g / 2));
+        if(g % 2 == 0) {
+            out = _mm512_and_si512(packed, _mm512_set1_epi8(15));
+        } else {
+            high_nibbles(packed, out);
+        }
+        out = _mm512_add_epi8(out, _mm512_set1_epi8(static_cast<char>(128 + Panel::least)));
+        TOKENWORKS_UNROLL(2)
+        for(int p = 0; p < Panel::planes; ++p) {
+            __mmask64 bits;
+            __builtin_memcpy(&bits, record + Panel::plane_offset(static_cast<std::size_t>(p), static_cast<std::size_t>(g)), 8);
+            out = _mm512_mask_add_epi8(out, bits, out, _mm512_set1_epi8(static_cast<char>(16 << p)));
+        }
+    }
+}
+
 /// Sixteen halves, floats, or int8 factors times `super`.
 template <scale_kind Kind>
 TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void load_scales(const std::byte* at, const __m512& super,
@@ -145,8 +167,11 @@ TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void multiply_one(const std::byte* re
     } else {
         TOKENWORKS_UNROLL(4)
         for(int g = 0; g < 4; ++g) {
-            dot_four(first, _mm512_loadu_si512(record + 64 * g), y.codes + 4 * g);
-            dot_four(second, _mm512_loadu_si512(record + 64 * (g + 4)), y.codes + 4 * (g + 4));
+            __m512i weights[2];
+            load_bytes<Panel>(record, g, weights[0]);
+            load_bytes<Panel>(record, g + 4, weights[1]);
+            dot_four(first, weights[0], y.codes + 4 * g);
+            dot_four(second, weights[1], y.codes + 4 * (g + 4));
         }
     }
     scales.add(acc, first, second, y);
@@ -168,7 +193,7 @@ multiply_tile(const std::byte* record, const record_scales<Panel>& scales, const
                 high_nibbles(packed, weights[g]);
             }
         } else {
-            weights[g] = _mm512_loadu_si512(record + 64 * g);
+            load_bytes<Panel>(record, g, weights[g]);
         }
     }
     TOKENWORKS_UNROLL(2)
@@ -250,6 +275,30 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void dot_block(const __m256i (&weights)
     }
 }
 
+/// Eight rows of column group g of a record of 5-, 6- or 8-bit codes, as signed bytes; `half` as below.
+template <class Panel>
+TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_bytes(const std::byte* record, std::size_t g, std::size_t half,
+                                                         __m256i& out) noexcept {
+    if constexpr(Panel::bits == 8) {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * g + 32 * half));
+        out = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+    } else {
+        __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * (g / 2) + 32 * half));
+        packed = g % 2 == 0 ? packed : _mm256_srli_epi16(packed, 4);
+        out = _mm256_add_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(Panel::least));
+        const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+        const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ULL));
+        TOKENWORKS_UNROLL(2)
+        for(std::size_t p = 0; p < Panel::planes; ++p) {
+            std::int32_t bits;
+            __builtin_memcpy(&bits, record + Panel::plane_offset(p, g) + 4 * half, 4);
+            const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread);
+            const __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+            out = _mm256_add_epi8(out, _mm256_and_si256(is_set, _mm256_set1_epi8(static_cast<char>(16 << p))));
+        }
+    }
+}
+
 /// Eight rows of one record times all tokens; `half` is 0 for rows 0-7, 1 for rows 8-15.
 template <class Panel>
 TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void
@@ -264,8 +313,7 @@ multiply_half(const std::byte* record, std::size_t half, const simd::f32x16<simd
             packed = g % 2 == 0 ? packed : _mm256_srli_epi16(packed, 4);
             weights[g] = _mm256_and_si256(packed, _mm256_set1_epi8(15));
         } else {
-            const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * g + 32 * half));
-            weights[g] = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+            load_bytes<Panel>(record, g, half, weights[g]);
         }
     }
     for(std::size_t t = 0; t < tokens; ++t) {

@@ -1,8 +1,9 @@
 // How packed weights lie in memory: panels of 16 rows, made for instructions that multiply 4 x 16 bytes at once.
 //
 // A panel of integer codes is one stream of records, one per 32 columns: first the codes, [8 groups of 4 columns]
-// [16 rows][4 columns] as unsigned bytes code + zero, or two groups in one vector as low and high nibbles; behind them
-// the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per 256
+// [16 rows][4 columns] as unsigned bytes code + zero, or two groups in one vector as low and high nibbles; codes of 5 and
+// 6 bits are nibbles with a plane or two of 64 bits a group behind them, the higher bits of those bytes. Behind the codes
+// lie the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per 256
 // columns, which stands in front of 8 records: what the K formats store, at their size, and the same product in
 // float32. A panel of floats is [K][16 rows].
 //
@@ -27,11 +28,12 @@ enum class panel_format : std::uint8_t {
     nibble_half,      ///< Q4_0
     nibble_half_min,  ///< Q4_1
     nibble_super_min, ///< Q4_K
-    byte_half,        ///< Q5_0, Q8_0, IQ4_NL, TQ
-    byte_half_min,    ///< Q5_1
-    byte_super_min,   ///< Q5_K
+    five_half,        ///< Q5_0
+    five_half_min,    ///< Q5_1
+    five_super_min,   ///< Q5_K
+    six16_super,      ///< Q6_K, Q3_K
+    byte_half,        ///< Q8_0, IQ4_NL, TQ
     byte_single,      ///< formats with other scales per 32 or more: IQ4_XS, IQ3, IQ2_XXS, IQ1_S, MXFP4
-    byte16_super,     ///< Q6_K, Q3_K
     byte16_super_min, ///< Q2_K
     byte16_single,    ///< IQ2_XS, IQ2_S, IQ1_M, NVFP4
 };
@@ -59,6 +61,7 @@ enum class panel_format : std::uint8_t {
     case dtype::q4_k:
         return panel_format::nibble_super_min;
     case dtype::q5_0:
+        return panel_format::five_half;
     case dtype::q8_0:
     case dtype::q8_1:
     case dtype::iq4_nl:
@@ -66,12 +69,12 @@ enum class panel_format : std::uint8_t {
     case dtype::tq2_0:
         return panel_format::byte_half;
     case dtype::q5_1:
-        return panel_format::byte_half_min;
+        return panel_format::five_half_min;
     case dtype::q5_k:
-        return panel_format::byte_super_min;
+        return panel_format::five_super_min;
     case dtype::q3_k:
     case dtype::q6_k:
-        return panel_format::byte16_super;
+        return panel_format::six16_super;
     case dtype::q2_k:
         return panel_format::byte16_super_min;
     case dtype::iq2_xs:
@@ -110,6 +113,10 @@ struct code_panel {
     static constexpr int per_block = PerBlock; ///< scales of 32 columns: 1, or 2 for 16 each
     static constexpr bool has_min = HasMin;
 
+    static constexpr int planes = Bits == 8 ? 0 : Bits - 4; ///< of higher bits
+    /// Codes of 5 and 6 bits become the bytes of the 8-bit formats: what they count from.
+    static constexpr int least = HasMin ? 0 : -(1 << (Bits - 1));
+
     static constexpr std::size_t code_bytes = 64 * Bits;
     static constexpr std::size_t scale_size = Kind == scale_kind::half ? 2 : Kind == scale_kind::single ? 4 : 1;
     static constexpr std::size_t scale_bytes = panel_rows * PerBlock * scale_size;
@@ -117,6 +124,11 @@ struct code_panel {
     static constexpr std::size_t group = Kind == scale_kind::super ? 8 : 1; ///< records behind one header
     static constexpr std::size_t header_bytes = Kind == scale_kind::super ? 2 * panel_rows * (HasMin ? 2 : 1) : 0;
     static constexpr std::size_t group_bytes = header_bytes + group * record_bytes;
+
+    /// Where the bits of plane p of column group g are in a record: those of the group's 64 bytes in turn.
+    [[nodiscard]] static constexpr std::size_t plane_offset(std::size_t p, std::size_t g) noexcept {
+        return 256 + 64 * p + 8 * g;
+    }
 
     /// Bytes of that many records; a multiple of `group`.
     [[nodiscard]] static constexpr std::size_t bytes(std::size_t blocks) noexcept {
@@ -158,20 +170,24 @@ struct find_panel<panel_format::byte_half> {
     using type = code_panel<panel_format::byte_half, 8, 128, scale_kind::half, 1, false>;
 };
 template <>
-struct find_panel<panel_format::byte_half_min> {
-    using type = code_panel<panel_format::byte_half_min, 8, 128, scale_kind::half, 1, true>;
+struct find_panel<panel_format::five_half> {
+    using type = code_panel<panel_format::five_half, 5, 128, scale_kind::half, 1, false>;
 };
 template <>
-struct find_panel<panel_format::byte_super_min> {
-    using type = code_panel<panel_format::byte_super_min, 8, 128, scale_kind::super, 1, true>;
+struct find_panel<panel_format::five_half_min> {
+    using type = code_panel<panel_format::five_half_min, 5, 128, scale_kind::half, 1, true>;
+};
+template <>
+struct find_panel<panel_format::five_super_min> {
+    using type = code_panel<panel_format::five_super_min, 5, 128, scale_kind::super, 1, true>;
 };
 template <>
 struct find_panel<panel_format::byte_single> {
     using type = code_panel<panel_format::byte_single, 8, 128, scale_kind::single, 1, false>;
 };
 template <>
-struct find_panel<panel_format::byte16_super> {
-    using type = code_panel<panel_format::byte16_super, 8, 128, scale_kind::super, 2, false>;
+struct find_panel<panel_format::six16_super> {
+    using type = code_panel<panel_format::six16_super, 6, 128, scale_kind::super, 2, false>;
 };
 template <>
 struct find_panel<panel_format::byte16_super_min> {
@@ -199,12 +215,14 @@ decltype(auto) visit_panel(panel_format format, F&& f) {
         return f.template operator()<panel_of<nibble_super_min>>();
     case byte_half:
         return f.template operator()<panel_of<byte_half>>();
-    case byte_half_min:
-        return f.template operator()<panel_of<byte_half_min>>();
-    case byte_super_min:
-        return f.template operator()<panel_of<byte_super_min>>();
-    case byte16_super:
-        return f.template operator()<panel_of<byte16_super>>();
+    case five_half:
+        return f.template operator()<panel_of<five_half>>();
+    case five_half_min:
+        return f.template operator()<panel_of<five_half_min>>();
+    case five_super_min:
+        return f.template operator()<panel_of<five_super_min>>();
+    case six16_super:
+        return f.template operator()<panel_of<six16_super>>();
     case byte16_super_min:
         return f.template operator()<panel_of<byte16_super_min>>();
     case byte16_single:

@@ -243,15 +243,7 @@ public:
             tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
         }
         if(dense_) {
-            std::size_t i = 0;
-            while(i + detail::block < logits_.size() &&
-                  !(detail::highest({logits_.data() + i, detail::block}) >= top)) {
-                i += detail::block;
-            }
-            while(!(logits_[i] >= top)) {
-                ++i;
-            }
-            return {static_cast<token_id>(i), top};
+            return {static_cast<token_id>(detail::find_highest(logits_, top)), top};
         }
         candidate found{std::numeric_limits<token_id>::max(), top};
         for(const candidate& c: list_) {

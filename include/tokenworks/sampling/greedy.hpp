@@ -1,7 +1,12 @@
 // Takes the most likely token.
 #pragma once
 
+#include <span>
+
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/sampling/candidates.hpp>
+#include <tokenworks/sampling/scan.hpp>
 #include <tokenworks/sampling/step.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::sampling {
@@ -10,5 +15,17 @@ namespace tokenworks::inline TOKENWORKS_ABI::sampling {
 struct greedy {
     token_id operator()(candidates& c, const step&) const { return c.best().id; }
 };
+
+/// The same token straight from logits, for a loop that samples nothing.
+/// @param logits  [V]
+/// @throws argument_error as candidates::load
+[[nodiscard]] inline token_id argmax(std::span<const float> logits) {
+    const detail::inspected found = detail::inspect(logits);
+    if(!found.valid || !(found.highest > -detail::infinity)) {
+        tokenworks::detail::raise<argument_error>(
+            {found.valid ? "sampling: no finite logit" : "sampling: a logit is NaN or +infinity"});
+    }
+    return static_cast<token_id>(detail::find_highest(logits, found.highest));
+}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::sampling

@@ -34,6 +34,19 @@ inline float highest(std::span<const float> x) noexcept {
     return best;
 }
 
+/// Where the first value that is not below top lies.
+/// @pre there is one
+inline std::size_t find_highest(std::span<const float> x, float top) noexcept {
+    std::size_t i = 0;
+    while(i + block < x.size() && !(highest(x.subspan(i, block)) >= top)) {
+        i += block;
+    }
+    while(!(x[i] >= top)) {
+        ++i;
+    }
+    return i;
+}
+
 /// What inspect() found.
 struct inspected {
     float highest; ///< -infinity for none
