@@ -27,10 +27,35 @@ struct work_range {
     unsigned worker;
 };
 
+namespace detail {
+
+/// Where a member's share of the work has been begun.
+struct alignas(64) work_share {
+    std::atomic<std::size_t> next;
+    std::size_t end;
+
+    /// Begins half of what is left, at least one piece: [first, last), empty when all is begun.
+    [[nodiscard]] bool take(std::size_t& first, std::size_t& last) noexcept {
+        first = next.load(std::memory_order_relaxed);
+        while(first < end) {
+            last = first + std::max<std::size_t>(1, (end - first) / 2);
+            if(next.compare_exchange_weak(first, last, std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+};
+
+inline constexpr std::size_t most_shares = 64; ///< members beyond these begin with the share of another
+
+} // namespace detail
+
 /// Cuts 0 … count into contiguous ranges, in multiples of grain, and calls body(work_range) on each. Work below two
-/// grains runs on the caller. A few grains are shared out evenly beforehand, one range a member. Many are taken from a
-/// common heap, in ranges that get smaller towards the end, so that a core that is slower, or busy with another
-/// program, does less of them. Results must not depend on who does which range.
+/// grains runs on the caller. A few grains are shared out evenly beforehand, one range a member. Of many, each member
+/// begins with an even share of its own, in ranges that get smaller towards the end, and then helps the others: a core
+/// that is slower, or busy with another program, does less. So what a member wrote in one call is mostly what it reads
+/// in the next over the same rows, and lies in its own cache. Results must not depend on who does which range.
 template <class Body>
 void parallel_for(const execution& how, std::size_t count, std::size_t grain, Body&& body) {
     const std::size_t pieces = (count + grain - 1) / grain;
@@ -54,14 +79,19 @@ void parallel_for(const execution& how, std::size_t count, std::size_t grain, Bo
         });
         return;
     }
-    alignas(64) std::atomic<std::size_t> taken{0};
+    const std::size_t count_of_shares = std::min(members, detail::most_shares);
+    detail::work_share shares[detail::most_shares];
+    for(std::size_t i = 0; i < count_of_shares; ++i) {
+        shares[i].next.store(pieces * i / count_of_shares, std::memory_order_relaxed);
+        shares[i].end = pieces * (i + 1) / count_of_shares;
+    }
     how.threads->run([&](unsigned worker) {
-        std::size_t first = taken.load(std::memory_order_relaxed);
-        while(first < pieces) {
-            const std::size_t some = std::max<std::size_t>(1, (pieces - first) / (2 * members));
-            if(taken.compare_exchange_weak(first, first + some, std::memory_order_relaxed)) {
-                run(first, first + some, worker);
-                first = taken.load(std::memory_order_relaxed);
+        for(std::size_t i = 0; i < count_of_shares; ++i) {
+            detail::work_share& share = shares[(worker + i) % count_of_shares];
+            std::size_t first = 0;
+            std::size_t last = 0;
+            while(share.take(first, last)) {
+                run(first, last, worker);
             }
         }
     });

@@ -67,8 +67,8 @@ struct product_output {
     }
 };
 
-/// Cuts panels or, where those are fewer, tiles of tokens over the team, and calls part(first panel, end, tile) for
-/// chunks of panels and every tile.
+/// Cuts tiles of tokens over the team where there are many, so that a member's rows stay in its cache from one operation
+/// to the next, else panels; and calls part(first panel, end, tile) for chunks of panels and every tile.
 template <class Part>
 void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, std::size_t grain, std::size_t chunk,
                    const Part& part) {
@@ -79,7 +79,7 @@ void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, 
             }
         }
     };
-    if(tiles > panels) {
+    if(tiles > panels || tiles >= 8 * std::size_t{how.workers()}) {
         parallel_for(how, tiles, 1, [&](work_range range) { walk(0, panels, range.begin, range.end); });
     } else {
         parallel_for(how, panels, grain, [&](work_range range) { walk(range.begin, range.end, 0, tiles); });

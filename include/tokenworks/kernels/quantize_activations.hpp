@@ -84,17 +84,23 @@ inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::
     const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
     const std::size_t skip = (sizeof(quantized_block) - address % sizeof(quantized_block)) % sizeof(quantized_block);
     auto* const data = reinterpret_cast<quantized_block*>(memory.data() + skip);
-    // Handing work to threads costs about as much as a few hundred blocks.
-    const std::size_t grain = rows == 0 ? 1 : std::max<std::size_t>(1, 256 / rows);
-    parallel_for(how, blocks, grain, [&](work_range part) {
-        for(std::size_t first = 0; first < rows; first += quantized_rows::tile) {
+    const std::size_t tiles = (rows + quantized_rows::tile - 1) / quantized_rows::tile;
+    const auto quantize = [&](std::size_t first_tile, std::size_t end_tile, std::size_t begin, std::size_t end) {
+        for(std::size_t first = first_tile * quantized_rows::tile; first < std::min(rows, end_tile * quantized_rows::tile);
+            first += quantized_rows::tile) {
             const std::size_t count = std::min(quantized_rows::tile, rows - first);
             const float* const from = x.data() + first * x.stride(0);
-            quantized_block* const to = data + first * blocks + part.begin * count;
-            simd::dispatch<detail::tile_quantizer>(how.set, from, x.stride(0), count, columns, part.begin, part.end,
-                                                   to);
+            quantized_block* const to = data + first * blocks + begin * count;
+            simd::dispatch<detail::tile_quantizer>(how.set, from, x.stride(0), count, columns, begin, end, to);
         }
-    });
+    };
+    if(tiles >= 8 * std::size_t{how.workers()}) { // as the product cuts them
+        parallel_for(how, tiles, 1, [&](work_range part) { quantize(part.begin, part.end, 0, blocks); });
+    } else {
+        // Handing work to threads costs about as much as a few hundred blocks.
+        const std::size_t grain = rows == 0 ? 1 : std::max<std::size_t>(1, 256 / rows);
+        parallel_for(how, blocks, grain, [&](work_range part) { quantize(0, tiles, part.begin, part.end); });
+    }
     return {data, rows, columns};
 }
 

@@ -190,8 +190,6 @@ struct block_quantizer<simd::avx2> {
     }
 
 private:
-    friend struct block_quantizer<simd::avx512>;
-
     /// 32 values with 8 fraction bits in 16, in the order that packing leaves them in.
     struct fixed_values {
         __m256i low;
@@ -254,11 +252,6 @@ private:
         const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(fixed.high, half), 8);
         const __m256i codes =
             _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-        finish(codes, scale, out);
-    }
-
-    TOKENWORKS_TARGET_AVX2 static TOKENWORKS_INLINE void finish(const __m256i& codes, float scale,
-                                                                quantized_block& out) noexcept {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes), codes);
         // Sums of eight unsigned bytes each, 128 too large.
         const __m256i eights = _mm256_sad_epu8(_mm256_xor_si256(codes, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
@@ -268,158 +261,9 @@ private:
     }
 };
 
-/// Sixteen blocks at once: what is wanted of each block is a lane.
+// Wider registers gain nothing on 32 values.
 template <>
-struct block_quantizer<simd::avx512> {
-    TOKENWORKS_TARGET_AVX512 static inline void run(const float* const* x, std::size_t count,
-                                                    quantized_block* out) noexcept {
-        if(count == 0) {
-            return;
-        }
-        alignas(64) std::uint32_t most[blocks_at_once] = {};
-        alignas(64) float factors[3][blocks_at_once];
-        alignas(64) float scales[3][blocks_at_once];
-        alignas(64) std::int32_t squares[3][blocks_at_once][16] = {};
-        alignas(64) std::int32_t errors[3][blocks_at_once];
-        for(std::size_t i = 0; i < count; ++i) {
-            most[i] = block_quantizer<simd::avx2>::largest_magnitude(x[i]);
-        }
-        const __m512 range = _mm512_load_ps(reinterpret_cast<const float*>(most));
-        const __mmask16 not_zero = _mm512_cmp_ps_mask(range, _mm512_set1_ps(least_magnitude), _CMP_GE_OQ);
-        TOKENWORKS_UNROLL(3)
-        for(std::size_t j = 0; j < 3; ++j) {
-            const __m512 top = _mm512_set1_ps(static_cast<float>(code_levels[j]));
-            const __m512 factor = _mm512_mul_ps(_mm512_div_ps(top, range), _mm512_set1_ps(256.0F));
-            _mm512_store_ps(factors[j], _mm512_maskz_mov_ps(not_zero, factor));
-            _mm512_store_ps(scales[j], _mm512_maskz_mov_ps(not_zero, _mm512_div_ps(range, top)));
-        }
-        for(std::size_t i = 0; i < count; ++i) {
-            const __m512 low = _mm512_loadu_ps(x[i]);
-            const __m512 high = _mm512_loadu_ps(x[i] + 16);
-            TOKENWORKS_UNROLL(3)
-            for(std::size_t j = 0; j < 3; ++j) {
-                __m512i fixed;
-                make_fixed(low, high, factors[j][i], fixed);
-                // What lies below a code, between -128 and 127, is the low byte.
-                const __m512i rest = _mm512_srai_epi16(_mm512_slli_epi16(fixed, 8), 8);
-                _mm512_store_si512(squares[j][i], _mm512_madd_epi16(rest, rest));
-            }
-        }
-        TOKENWORKS_UNROLL(3)
-        for(std::size_t j = 0; j < 3; ++j) {
-            add_lanes(squares[j], errors[j]);
-        }
-        choose(errors, factors, scales);
-        for(std::size_t i = 0; i < count; ++i) {
-            if(most[i] >= first_not_finite) {
-                spoil_block(out[i]);
-            } else {
-                encode(x[i], factors[0][i], scales[0][i], out[i]);
-            }
-        }
-    }
-
-private:
-    using lanes_f32 = simd::detail::native<16>::f32;
-
-    /// 32 values with 8 fraction bits in 16, four of the low and four of the high half in turn.
-    TOKENWORKS_TARGET_AVX512 static TOKENWORKS_INLINE void make_fixed(const __m512& low, const __m512& high,
-                                                                      float factor, __m512i& fixed) noexcept {
-        const __m512 all = _mm512_set1_ps(factor);
-        __m512i a;
-        __m512i b;
-        __asm__("vcvtps2dq %1, %0" : "=v"(a) : "v"(_mm512_mul_ps(low, all)));
-        __asm__("vcvtps2dq %1, %0" : "=v"(b) : "v"(_mm512_mul_ps(high, all)));
-        fixed = _mm512_packs_epi32(a, b);
-    }
-
-    TOKENWORKS_TARGET_AVX512 static TOKENWORKS_INLINE void add_pairs(const __m512i& a, const __m512i& b,
-                                                                     __m512i& out) noexcept {
-        __m512i low;
-        __m512i high;
-        __asm__("vunpcklps %2, %1, %0" : "=v"(low) : "v"(a), "v"(b));
-        __asm__("vunpckhps %2, %1, %0" : "=v"(high) : "v"(a), "v"(b));
-        out = _mm512_add_epi32(low, high);
-    }
-
-    /// out[i] = sum of from[i][0 … 15]
-    TOKENWORKS_TARGET_AVX512 static TOKENWORKS_INLINE void add_lanes(const std::int32_t (&from)[blocks_at_once][16],
-                                                                     std::int32_t* out) noexcept {
-        __m512i quarters[4]; // four vectors each: their sums per quarter of the lanes
-        TOKENWORKS_UNROLL(4)
-        for(std::size_t q = 0; q < 4; ++q) {
-            __m512i pairs[2];
-            TOKENWORKS_UNROLL(2)
-            for(std::size_t k = 0; k < 2; ++k) {
-                add_pairs(_mm512_load_si512(from[4 * q + 2 * k]), _mm512_load_si512(from[4 * q + 2 * k + 1]), pairs[k]);
-            }
-            // a b a b and c d c d in every quarter
-            __m512i low;
-            __m512i high;
-            __asm__("vunpcklpd %2, %1, %0" : "=v"(low) : "v"(pairs[0]), "v"(pairs[1]));
-            __asm__("vunpckhpd %2, %1, %0" : "=v"(high) : "v"(pairs[0]), "v"(pairs[1]));
-            quarters[q] = _mm512_add_epi32(low, high);
-        }
-        __m512i halves[2];
-        TOKENWORKS_UNROLL(2)
-        for(std::size_t k = 0; k < 2; ++k) {
-            __m512i even;
-            __m512i odd;
-            __asm__("vshuff32x4 $0x88, %2, %1, %0" : "=v"(even) : "v"(quarters[2 * k]), "v"(quarters[2 * k + 1]));
-            __asm__("vshuff32x4 $0xdd, %2, %1, %0" : "=v"(odd) : "v"(quarters[2 * k]), "v"(quarters[2 * k + 1]));
-            halves[k] = _mm512_add_epi32(even, odd);
-        }
-        __m512i even;
-        __m512i odd;
-        __asm__("vshuff32x4 $0x88, %2, %1, %0" : "=v"(even) : "v"(halves[0]), "v"(halves[1]));
-        __asm__("vshuff32x4 $0xdd, %2, %1, %0" : "=v"(odd) : "v"(halves[0]), "v"(halves[1]));
-        _mm512_store_si512(out, _mm512_add_epi32(even, odd));
-    }
-
-    /// Moves the factor and the scale of the best level to the first: best_level, lane by lane. The products are below
-    /// 2^47, so doubles hold them.
-    TOKENWORKS_TARGET_AVX512 static TOKENWORKS_INLINE void choose(const std::int32_t (&errors)[3][blocks_at_once],
-                                                                  float (&factors)[3][blocks_at_once],
-                                                                  float (&scales)[3][blocks_at_once]) noexcept {
-        constexpr auto square = [](double n) { return n * n; };
-        constexpr double weights[3] = {square(code_levels[1] * code_levels[2]), square(code_levels[0] * code_levels[2]),
-                                       square(code_levels[0] * code_levels[1])};
-        __mmask16 second = 0;
-        __mmask16 third = 0;
-        TOKENWORKS_UNROLL(2)
-        for(unsigned half = 0; half < 2; ++half) {
-            __m512d e[3];
-            TOKENWORKS_UNROLL(3)
-            for(std::size_t j = 0; j < 3; ++j) {
-                const __m256i whole = _mm256_load_si256(reinterpret_cast<const __m256i*>(errors[j] + 8 * half));
-                __asm__("vcvtdq2pd %1, %0" : "=v"(e[j]) : "v"(whole));
-                e[j] = _mm512_mul_pd(e[j], _mm512_set1_pd(weights[j]));
-            }
-            const __mmask8 is_second = _mm512_cmp_pd_mask(e[1], e[0], _CMP_LT_OQ);
-            const __m512d least = _mm512_mask_mov_pd(e[0], is_second, e[1]);
-            const __mmask8 is_third = _mm512_cmp_pd_mask(e[2], least, _CMP_LT_OQ);
-            second = static_cast<__mmask16>(second | is_second << (8 * half));
-            third = static_cast<__mmask16>(third | is_third << (8 * half));
-        }
-        const auto pick = [&](float(&from)[3][blocks_at_once]) TOKENWORKS_TARGET_AVX512 {
-            const __m512 first = _mm512_mask_mov_ps(_mm512_load_ps(from[0]), second, _mm512_load_ps(from[1]));
-            _mm512_store_ps(from[0], _mm512_mask_mov_ps(first, third, _mm512_load_ps(from[2])));
-        };
-        pick(factors);
-        pick(scales);
-    }
-
-    TOKENWORKS_TARGET_AVX512 static TOKENWORKS_INLINE void encode(const float* x, float factor, float scale,
-                                                                  quantized_block& out) noexcept {
-        __m512i fixed;
-        make_fixed(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16), factor, fixed);
-        const __m512i rounded = _mm512_srai_epi16(_mm512_add_epi16(fixed, _mm512_set1_epi16(128)), 8);
-        __m256i bytes;
-        __asm__("vpmovwb %1, %0" : "=v"(bytes) : "v"(rounded));
-        const __m256i codes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
-        block_quantizer<simd::avx2>::finish(codes, scale, out);
-    }
-};
+struct block_quantizer<simd::avx512>: block_quantizer<simd::avx2> {};
 
 #elif TOKENWORKS_ARM64
 

@@ -28,8 +28,8 @@ inline float highest(std::span<const float> x) noexcept {
         most = max(most, vector::load(x.data() + i));
     }
     float best = simd::reduce_max(most);
-    for(; i < x.size(); ++i) {
-        best = x[i] > best ? x[i] : best;
+    for(const float value: x.subspan(i)) {
+        best = value > best ? value : best;
     }
     return best;
 }
@@ -41,7 +41,7 @@ inline std::size_t find_highest(std::span<const float> x, float top) noexcept {
     while(i + block < x.size() && !(highest(x.subspan(i, block)) >= top)) {
         i += block;
     }
-    while(!(x[i] >= top)) {
+    while(i + 1 < x.size() && !(x[i] >= top)) {
         ++i;
     }
     return i;
