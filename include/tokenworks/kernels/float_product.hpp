@@ -60,6 +60,7 @@ TOKENWORKS_INLINE void float_block_many(const W* panel, std::size_t columns, con
             c[t] = vector::zero();
         }
         for(std::size_t k = chain; k < columns; k += 4) {
+            __builtin_prefetch(panel + 16 * (k + float_block)); // a few tokens do not hide the memory's distance
             const vector w = vector::load(panel + 16 * k);
             TOKENWORKS_UNROLL(16)
             for(std::size_t t = 0; t < Tokens; ++t) {
