@@ -18,8 +18,8 @@
 
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/core/random.hpp>
 #include <tokenworks/core/float16.hpp>
+#include <tokenworks/core/random.hpp>
 #include <tokenworks/io/gguf.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
 
@@ -81,13 +81,14 @@ private:
 
     void matrix(const std::string& name, std::uint64_t columns, std::uint64_t rows) {
         const std::uint64_t extents[] = {columns, rows};
-        out_.add_tensor(name + ".weight", tw::dtype::f16, extents, [this, columns, rows](const tw::io::byte_sink& sink) {
-            for(std::uint64_t left = columns * rows; left != 0;) {
-                const std::uint64_t count = std::min<std::uint64_t>(left, values_.size());
-                sink(std::as_bytes(std::span{values_}.first(count)));
-                left -= count;
-            }
-        });
+        out_.add_tensor(name + ".weight", tw::dtype::f16, extents,
+                        [this, columns, rows](const tw::io::byte_sink& sink) {
+                            for(std::uint64_t left = columns * rows; left != 0;) {
+                                const std::uint64_t count = std::min<std::uint64_t>(left, values_.size());
+                                sink(std::as_bytes(std::span{values_}.first(count)));
+                                left -= count;
+                            }
+                        });
     }
 
     tw::io::gguf_writer out_;

@@ -412,7 +412,8 @@ int quantize(const common_options& options, const quantize_options& what) {
     out.copy_metadata(file);
     out.set("general.file_type", file_type(wanted->type, mixed));
     out.set("general.quantization_version", std::uint32_t{2});
-    const std::string count_key = std::string{file.get_or<std::string_view>("general.architecture", "")} + ".block_count";
+    const std::string count_key =
+        std::string{file.get_or<std::string_view>("general.architecture", "")} + ".block_count";
     const type_recipe recipe{wanted->type, mixed, file.get_or<std::uint64_t>(count_key, 0)};
     const bool own_head = file.find_tensor("output.weight") != nullptr;
     for(const tw::io::gguf_tensor& tensor: file.tensors()) {

@@ -205,11 +205,12 @@ int bench(const common_options& options, const bench_options& what) {
                 inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last};
             }
             network.forward(c, inputs, tw::nn::rows{logits.data(), what.batch, v});
-            tw::parallel_for(model.how(), what.batch, 1, [&](tw::work_range range) { // greedy: the step needs its logits
-                for(std::size_t i = range.begin; i < range.end; ++i) {
-                    tokens[i] = tw::sampling::argmax(std::span{logits}.subspan(i * v, v));
-                }
-            });
+            tw::parallel_for(model.how(), what.batch, 1,
+                             [&](tw::work_range range) { // greedy: the step needs its logits
+                                 for(std::size_t i = range.begin; i < range.end; ++i) {
+                                     tokens[i] = tw::sampling::argmax(std::span{logits}.subspan(i * v, v));
+                                 }
+                             });
         }
     };
 

@@ -45,8 +45,8 @@ TOKENWORKS_TARGET_NEON TOKENWORKS_INLINE int8x16_t load_weights(const std::byte*
             const uint8x8_t bit = vcreate_u8(0x8040201008040201ULL);
             for(std::size_t p = 0; p < Panel::planes; ++p) {
                 const std::uint8_t* const plane = bytes + Panel::plane_offset(p, g) + 2 * quarter;
-                const uint8x16_t is_set = vtstq_u8(vcombine_u8(vdup_n_u8(plane[0]), vdup_n_u8(plane[1])),
-                                                   vcombine_u8(bit, bit));
+                const uint8x16_t is_set =
+                    vtstq_u8(vcombine_u8(vdup_n_u8(plane[0]), vdup_n_u8(plane[1])), vcombine_u8(bit, bit));
                 code = vaddq_u8(code, vandq_u8(is_set, vdupq_n_u8(static_cast<std::uint8_t>(16U << p))));
             }
             code = vaddq_u8(code, vdupq_n_u8(static_cast<std::uint8_t>(Panel::least)));

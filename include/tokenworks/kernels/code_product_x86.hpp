@@ -65,7 +65,8 @@ TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void load_bytes(const std::byte* reco
         TOKENWORKS_UNROLL(2)
         for(int p = 0; p < Panel::planes; ++p) {
             __mmask64 bits;
-            __builtin_memcpy(&bits, record + Panel::plane_offset(static_cast<std::size_t>(p), static_cast<std::size_t>(g)), 8);
+            __builtin_memcpy(&bits,
+                             record + Panel::plane_offset(static_cast<std::size_t>(p), static_cast<std::size_t>(g)), 8);
             out = _mm512_mask_add_epi8(out, bits, out, _mm512_set1_epi8(static_cast<char>(16 << p)));
         }
     }
