@@ -166,6 +166,9 @@ int run(int argc, char** argv) {
         ->capture_default_str()
         ->check(whole_number(1, 1 << 20));
     bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(whole_number(1, 4096));
+    bench_command->add_option("-d,--depth", bench.depth, "tokens that are in each cache before the decode")
+        ->capture_default_str()
+        ->check(whole_number(0, 1000000));
     bench_command->add_option("-r,--repetitions", bench.repetitions)
         ->capture_default_str()
         ->check(whole_number(1, 1000));

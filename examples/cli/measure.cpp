@@ -174,9 +174,9 @@ int bench(const common_options& options, const bench_options& what) {
 
     std::vector<tw::nn::kv_cache> caches;
     for(std::size_t i = 0; i < what.batch; ++i) {
-        caches.push_back(network.make_cache(std::max(what.prompt, what.generate) + 1));
+        caches.push_back(network.make_cache(std::max(what.prompt, what.depth + what.generate) + 1));
     }
-    std::vector<std::int32_t> tokens(std::max(what.prompt, what.batch));
+    std::vector<std::int32_t> tokens(std::max({what.prompt, what.batch, what.depth}));
     const auto draw_tokens = [&](std::uint64_t seed) {
         for(std::size_t i = 0; i < tokens.size(); ++i) {
             tokens[i] = static_cast<std::int32_t>(tw::uniform<double>(seed, i) * static_cast<double>(v));
@@ -185,20 +185,21 @@ int bench(const common_options& options, const bench_options& what) {
     std::vector<float> logits(what.batch * v);
     std::vector<input> inputs(what.batch);
 
-    const auto prefill = [&] {
-        caches[0].truncate(0);
+    const auto fill = [&](tw::nn::kv_cache& cache, std::size_t total) {
+        cache.truncate(0);
         constexpr std::size_t chunk = 512;
-        for(std::size_t at = 0; at < what.prompt; at += chunk) {
-            const std::size_t count = std::min(chunk, what.prompt - at);
-            const bool last = at + count == what.prompt;
-            const input next{&caches[0], std::span{tokens}.subspan(at, count),
+        for(std::size_t at = 0; at < total; at += chunk) {
+            const std::size_t count = std::min(chunk, total - at);
+            const bool last = at + count == total;
+            const input next{&cache, std::span{tokens}.subspan(at, count),
                              last ? input::logits::last : input::logits::none};
             network.forward(c, std::span{&next, 1}, tw::nn::rows{logits.data(), std::size_t{last}, v});
         }
     };
+    const auto prefill = [&] { fill(caches[0], what.prompt); };
     const auto decode = [&] {
         for(tw::nn::kv_cache& cache: caches) {
-            cache.truncate(0);
+            cache.truncate(what.depth);
         }
         for(std::size_t n = 0; n < what.generate; ++n) {
             for(std::size_t i = 0; i < what.batch; ++i) {
@@ -220,9 +221,13 @@ int bench(const common_options& options, const bench_options& what) {
     std::vector<double> decode_rates;
     draw_tokens(1);
     prefill(); // warms up
+    for(std::size_t i = 1; i < what.batch; ++i) {
+        fill(caches[i], what.depth);
+    }
     for(std::size_t r = 0; r < what.repetitions; ++r) {
         draw_tokens(r);
         prefill_rates.push_back(static_cast<double>(what.prompt) / seconds_of(prefill));
+        fill(caches[0], what.depth);
         decode_rates.push_back(static_cast<double>(what.generate * what.batch) / seconds_of(decode));
         bar(r + 1, what.repetitions);
     }
@@ -254,6 +259,7 @@ int bench(const common_options& options, const bench_options& what) {
                  {"isa", std::string{tw::name(model.how().set)}},
                  {"threads", model.how().workers()},
                  {"prompt", what.prompt},
+                 {"depth", what.depth},
                  {"generated", what.generate},
                  {"repetitions", what.repetitions},
                  {"prefill_range", {prefill_low, prefill_high}},
@@ -275,9 +281,10 @@ int bench(const common_options& options, const bench_options& what) {
         std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
     std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt,
                 prefill_rate, prefill_low, prefill_high, share_of_peak * 100);
-    std::printf("decode    %zu tokens, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
+    const std::string behind = what.depth == 0 ? "" : " behind " + std::to_string(what.depth);
+    std::printf("decode    %zu tokens%s, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
                 "read rate\n",
-                what.generate, what.batch, decode_rate, decode_low, decode_high, bytes / 1e6, share_of_bandwidth * 100);
+                what.generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6, share_of_bandwidth * 100);
     return 0;
 }
 

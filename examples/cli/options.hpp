@@ -70,6 +70,7 @@ struct bench_options {
     std::size_t prompt = 512;
     std::size_t generate = 128;
     std::size_t batch = 1;
+    std::size_t depth = 0;
     std::size_t repetitions = 5;
 };
 
