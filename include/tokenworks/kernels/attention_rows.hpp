@@ -33,6 +33,10 @@ inline constexpr std::size_t vectors_at_once = 1;
 template <>
 inline constexpr std::size_t vectors_at_once<simd::avx512> = 4;
 
+/// Few rows, as in decoding, wait for the memory that keys and values come from.
+template <std::size_t Rows>
+inline constexpr bool asks_ahead = Rows <= 3;
+
 /// A block of keys for score_rows.
 struct key_stretch {
     const void* keys;          ///< [4][…][16] of Element
@@ -77,6 +81,9 @@ private:
             TOKENWORKS_UNROLL(8)
             for(std::size_t j = 0; j < Vectors; ++j) {
                 k[j] = vector::load(from + j * stride + d * simd::lanes);
+                if constexpr(asks_ahead<Rows>) {
+                    __builtin_prefetch(from + (j + Vectors) * stride + d * simd::lanes);
+                }
             }
             TOKENWORKS_UNROLL(8)
             for(std::size_t i = 0; i < Rows; ++i) {
@@ -152,6 +159,9 @@ private:
             TOKENWORKS_UNROLL(8)
             for(std::size_t j = 0; j < Vectors; ++j) {
                 v[j] = vector::load(value + j * simd::lanes);
+                if constexpr(asks_ahead<Rows>) {
+                    __builtin_prefetch(value + 32 * stretch.stride + j * simd::lanes);
+                }
             }
             value += stretch.stride;
             TOKENWORKS_UNROLL(8)
