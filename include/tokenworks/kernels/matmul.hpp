@@ -162,6 +162,11 @@ void matmul(const X& x, const basic_view<T, Extents, Layout>& w, Out&& out, cons
                                           w.extent(1) * format.block_size, rows_of_out, options);
     const detail::float_rows rows = detail::check_rows(rows_of_x);
     detail::require_dense_rows("matmul", "w", w);
+    if constexpr(std::is_same_v<weight, float>) {
+        if(rows.rows == 1 && detail::row_dots_for(how.set) != nullptr) {
+            return detail::multiply_rows(rows, w.data(), w.stride(0), to, how);
+        }
+    }
     const std::size_t panels = (w.extent(0) + detail::panel_rows - 1) / detail::panel_rows;
     const auto* const bytes = reinterpret_cast<const std::byte*>(w.data());
     const std::size_t row_bytes = w.stride(0) * sizeof(weight);

@@ -19,6 +19,7 @@
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 #include <tokenworks/kernels/quantize_activations.hpp>
+#include <tokenworks/kernels/row_dots.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
@@ -184,6 +185,22 @@ void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const p
         return reinterpret_cast<const W*>(w.panel(p));
     };
     multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
+}
+
+/// One row times N rows of floats as they lie, for loops that there are: row_dots_for(how.set) is not null.
+inline void multiply_rows(const float_rows& x, const float* w, std::size_t stride, const product_output& to,
+                          const execution& how) {
+    const row_dots_function dots = row_dots_for(how.set);
+    const std::size_t panels = (to.rows + panel_rows - 1) / panel_rows;
+    parallel_for(how, panels, panel_grain(x.columns, 1), [&](work_range part) {
+        alignas(64) float acc[panel_rows] = {};
+        for(std::size_t p = part.begin; p < part.end; ++p) {
+            const std::size_t first = p * panel_rows;
+            dots(w + first * stride, stride, std::min(panel_rows, to.rows - first), x.data, x.columns,
+                 static_cast<float*>(acc));
+            to.take(how.set, static_cast<float*>(acc), p, 0, 1);
+        }
+    });
 }
 
 /// What multiply_bf16 keeps on the stack.
