@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <Eigen/Core>
 #include <benchmark/benchmark.h>
+#include <Eigen/Core>
 
 #include <tokenworks/core/tensor.hpp>
 #include <tokenworks/kernels/activation.hpp>
@@ -39,9 +39,17 @@ struct data {
     std::vector<float> scratch; // of the plain loop and of shapes known at run time
 
     explicit data(std::size_t w)
-        : width{w}, norm(w, 1.0F), qkv(scaled(3 * w * w, 1)), output(scaled(w * w, 2)), up(scaled(4 * w * w, 3)),
-          down(scaled(4 * w * w, 4)), keys(bench::numbers(context * w, 5)), values(bench::numbers(context * w, 6)),
-          x(bench::numbers(w, 7)), out(w), scratch(16 * w) {}
+        : width{w},
+          norm(w, 1.0F),
+          qkv(scaled(3 * w * w, 1)),
+          output(scaled(w * w, 2)),
+          up(scaled(4 * w * w, 3)),
+          down(scaled(4 * w * w, 4)),
+          keys(bench::numbers(context * w, 5)),
+          values(bench::numbers(context * w, 6)),
+          x(bench::numbers(w, 7)),
+          out(w),
+          scratch(16 * w) {}
 
     [[nodiscard]] std::vector<float> scaled(std::size_t count, std::uint32_t seed) const {
         std::vector<float> numbers = bench::numbers(count, seed);
@@ -141,8 +149,7 @@ void eigen(data& d) {
     row raised{d.scratch.data() + 5 * w, 4 * w};
     const row norm{d.norm.data(), w};
     const auto normalized = [&](const row& from) {
-        normed.array() =
-            from.array() / std::sqrt(from.squaredNorm() / static_cast<float>(w) + epsilon) * norm.array();
+        normed.array() = from.array() / std::sqrt(from.squaredNorm() / static_cast<float>(w) + epsilon) * norm.array();
     };
     normalized(x);
     projected.noalias() = matrix{d.qkv.data(), 3 * w, w} * normed;

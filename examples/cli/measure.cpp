@@ -284,7 +284,8 @@ int bench(const common_options& options, const bench_options& what) {
     const std::string behind = what.depth == 0 ? "" : " behind " + std::to_string(what.depth);
     std::printf("decode    %zu tokens%s, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
                 "read rate\n",
-                what.generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6, share_of_bandwidth * 100);
+                what.generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6,
+                share_of_bandwidth * 100);
     return 0;
 }
 

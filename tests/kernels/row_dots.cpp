@@ -34,7 +34,8 @@ TEST_CASE("one row times rows as they lie has the bits of packed weights") {
                 std::vector<float> found(outputs, 0.5F);
                 kernels::matmul(from, packed, view<float, dyn, dyn>{wanted.data(), 1, outputs}, {.add = true}, how);
                 how.threads = &threads;
-                kernels::matmul(from, strided_view<const float, dyn, dyn>{w.data(), dims<2>{outputs, columns}, {stride, 1}},
+                kernels::matmul(from,
+                                strided_view<const float, dyn, dyn>{w.data(), dims<2>{outputs, columns}, {stride, 1}},
                                 view<float, dyn, dyn>{found.data(), 1, outputs}, {.add = true}, how);
                 CHECK(support::same_bits(found, wanted));
             });

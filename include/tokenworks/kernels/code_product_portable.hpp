@@ -31,6 +31,17 @@ TOKENWORKS_INLINE void split_bytes(const i16x8& four, byte_pairs& out) noexcept 
     out.odd = four >> 8;
 }
 
+/// Adds `value` where a bit is set: bits 0, 2, … to the even lanes, 1, 3, … to the odd ones.
+TOKENWORKS_INLINE void add_plane(const std::byte* plane, std::int16_t value, byte_pairs& to) noexcept {
+    constexpr i16x8 even = {1, 4, 16, 64, 256, 1024, 4096, 16384};
+    constexpr i16x8 odd = {2, 8, 32, 128, 512, 2048, 8192, -32768};
+    std::int16_t bits;
+    std::memcpy(&bits, plane, sizeof bits);
+    const i16x8 all = {bits, bits, bits, bits, bits, bits, bits, bits};
+    to.even += ((all & even) == even) & value; // a comparison is -1 where it holds
+    to.odd += ((all & odd) == odd) & value;
+}
+
 /// A record with its codes widened to 16 bits: codes[g][quarter] holds columns 4 g … 4 g + 3 of four rows.
 template <class Panel, class Isa>
 struct open_record {
@@ -59,19 +70,13 @@ struct open_record {
                 i16x8 raw;
                 std::memcpy(&raw, record + 64 * (Panel::bits == 8 ? g : g / 2) + 16 * quarter, sizeof raw);
                 if constexpr(Panel::planes != 0) {
-                    std::uint8_t bytes[16];
                     raw = g % 2 == 0 ? raw : raw >> 4;
-                    std::memcpy(bytes, &raw, sizeof raw);
-                    for(std::size_t i = 0; i < 16; ++i) {
-                        unsigned code = bytes[i] & 15U;
-                        for(std::size_t p = 0; p < Panel::planes; ++p) {
-                            const std::size_t at = Panel::plane_offset(p, g) + 2 * quarter + i / 8;
-                            code |= ((std::to_integer<unsigned>(record[at]) >> (i % 8)) & 1U) << (4 + p);
-                        }
-                        bytes[i] = static_cast<std::uint8_t>(static_cast<int>(code) + Panel::least);
+                    to.even = (raw & std::int16_t{15}) + std::int16_t{Panel::least};
+                    to.odd = ((raw >> 8) & std::int16_t{15}) + std::int16_t{Panel::least};
+                    for(std::size_t p = 0; p < Panel::planes; ++p) {
+                        add_plane(record + Panel::plane_offset(p, g) + 2 * quarter, static_cast<std::int16_t>(16 << p),
+                                  to);
                     }
-                    std::memcpy(&raw, bytes, sizeof raw);
-                    split_bytes(raw, to);
                 } else if constexpr(Panel::bits == 4) {
                     raw = g % 2 == 0 ? raw : raw >> 4;
                     to.even = raw & std::int16_t{15};

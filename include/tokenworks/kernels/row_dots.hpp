@@ -48,7 +48,8 @@ TOKENWORKS_TARGET_AVX2 inline void row_dots_avx2(const float* w, std::size_t str
                 }
             }
             if(k < end) {
-                const __m128i wanted = _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(end - k)), _mm_setr_epi32(0, 1, 2, 3));
+                const __m128i wanted =
+                    _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(end - k)), _mm_setr_epi32(0, 1, 2, 3));
                 const __m128 factor = _mm_maskload_ps(x + k, wanted);
                 TOKENWORKS_UNROLL(8)
                 for(std::size_t i = 0; i < 8; ++i) {
