@@ -44,7 +44,7 @@ struct native {
 template <int Width>
 TOKENWORKS_INLINE void scale(const typename native<Width>::f32& a, const typename native<Width>::f32& n,
                              typename native<Width>::f32& to) {
-#if TOKENWORKS_X86
+#if TOKENWORKS_X86 && !defined(__clang__)
     if constexpr(Width == 16) {
         __asm__("vscalefps %2, %1, %0" : "=v"(to) : "v"(a), "v"(n));
         return;
