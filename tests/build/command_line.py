@@ -53,6 +53,8 @@ def without_vocabulary(check, model, folder):
                  out=lambda text: json.loads(text)["shape"][0] == 3)
     check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--json",
                  out=lambda text: json.loads(text)["decode_tokens_per_second"] > 0)
+    check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "-d", "5", "-b", "2",
+                 out=lambda text: "behind 5, batch 2" in text)
     quantized = os.path.join(folder, "out.gguf")
     check.expect(0, "quantize", model, quantized, "q8_0", "--json", out=lambda text: json.loads(text)["tensors"] > 0)
 
@@ -82,6 +84,15 @@ def with_vocabulary(check, model, folder):
     check.expect(1, "tokenize", "-m", model, "--jsonl", folder, says=folder)
     check.expect(1, "tokenize", "-m", model, "--file", folder, says=folder)
     check.expect(2, "tokenize", "-m", model, "--jsonl", lines, "--text", "x", says="--jsonl")
+
+    # A mix: values and the second half of feed-forward are better in 14 of 30 layers, and so is the head. Rows of 576 are
+    # no whole blocks of 256, so that q6_k becomes q8_0 there, and q4_k q5_0.
+    mixed = os.path.join(folder, "mixed.gguf")
+    check.expect(0, "quantize", model, mixed, "Q4_K_M")
+    counts = {"f32": 61, "q4_k": 16, "q6_k": 14, "q8_0": 15, "q5_0": 166}
+    check.expect(0, "info", "-m", mixed, "--json",
+                 out=lambda text: {k: v["tensors"] for k, v in json.loads(text)["tensor_types"].items()} == counts)
+    check.expect(0, "logits", "-m", mixed, "--ids", "1,2,3", "--out", os.path.join(folder, "mixed.npy"))
 
     start = ["generate", "-m", model, "-p", "Once upon a time", "--temp", "0"]
     plain = check.expect(0, *start, "-n", "12", "--json", out=lambda text: json.loads(text)["finish_reason"] == "length")
