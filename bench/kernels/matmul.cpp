@@ -118,9 +118,6 @@ void time_ours(benchmark::State& state, const tw::execution& how, tw::dtype type
         const auto& block = quantized.block(i / s.columns, i % s.columns / 32);
         seen[i] = block.scale * static_cast<float>(block.codes[i % s.columns % 32]);
     }
-    if(type == tw::dtype::bf16) {
-        std::ranges::transform(seen, seen.begin(), [](float value) { return float{tw::bf16(value)}; });
-    }
     run(matrices[0]);
     std::vector<float> head;
     for(std::size_t t = 0; t < tokens; ++t) {

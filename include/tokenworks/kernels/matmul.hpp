@@ -3,12 +3,11 @@
 //   out[t,n] = sum_k x[t,k] * w[n,k]   (+ bias[n])   (+ what out held)
 // Weights are a packed_matrix, packed once, or a plain view of floats or of quantised blocks, which is packed in small
 // pieces on the stack on the way. Quantised weights are multiplied with 8-bit activations: quantise once with
-// quantize_rows and reuse them, or pass floats and let the product do it. Weights in bf16 are multiplied with
-// activations rounded to bf16, as processors with such instructions do it.
+// quantize_rows and reuse them, or pass floats and let the product do it.
 //
 // Numeric contract: out[t,n] depends on row t of x, row n of w and the instruction set alone; never on T, N, the number
-// of threads, where the operands lie, or whether the weights were packed. code_product.hpp, float_product.hpp and
-// bf16_product.hpp fix the order of the sums.
+// of threads, where the operands lie, or whether the weights were packed. code_product.hpp and float_product.hpp fix
+// the order of the sums.
 #pragma once
 
 #include <algorithm>
@@ -123,7 +122,7 @@ inline void matmul(detail::input_view x, const packed_matrix& w, detail::output_
     case panel_format::f16:
         return detail::multiply_packed_floats<f16>(rows, w, to, how);
     case panel_format::bf16:
-        return detail::multiply_packed_bf16(rows, w, to, how);
+        return detail::multiply_packed_floats<bf16>(rows, w, to, how);
     default:
         break;
     }
@@ -181,10 +180,9 @@ void matmul(const X& x, const basic_view<T, Extents, Layout>& w, Out&& out, cons
     };
     if constexpr(has_codes(panel)) {
         detail::multiply_codes_in_pieces(rows, panel, panels, get_panel, to, how);
-    } else if constexpr(panel == panel_format::bf16) {
-        detail::multiply_bf16(rows, panels, get_panel, to, how);
     } else {
-        using element = std::conditional_t<panel == panel_format::f32, float, f16>;
+        using element = std::conditional_t<panel == panel_format::f32, float,
+                                           std::conditional_t<panel == panel_format::f16, f16, bf16>>;
         detail::multiply_floats<element>(rows, panels, detail::float_block, get_panel, to, how);
     }
 }

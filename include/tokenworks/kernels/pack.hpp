@@ -233,16 +233,6 @@ inline void pack_codes(dtype type, const std::byte* row, std::size_t begin, std:
     });
 }
 
-/// Where column k of a lane is in a panel of floats, in elements.
-template <class To>
-[[nodiscard]] constexpr std::size_t float_index(std::size_t k, std::size_t lane) noexcept {
-    if constexpr(std::is_same_v<To, bf16>) {
-        return 2 * (k / 2 * panel_rows + lane) + k % 2;
-    } else {
-        return k * panel_rows + lane;
-    }
-}
-
 /// Columns [begin, end) of one row of plain numbers into lane `lane` of a panel whose row 0 holds column `begin`.
 /// The panel's element must hold every number exactly, except that f64 is rounded to f32.
 template <class From, class To>
@@ -251,14 +241,9 @@ inline void pack_numbers(const std::byte* row, std::size_t begin, std::size_t en
     for(std::size_t k = begin; k < end; ++k) {
         const From value = get<From>(row, k);
         if constexpr(std::is_same_v<From, To>) {
-            panel[float_index<To>(k - begin, lane)] = value;
+            panel[(k - begin) * panel_rows + lane] = value;
         } else {
-            panel[float_index<To>(k - begin, lane)] = To(static_cast<float>(value));
-        }
-    }
-    if constexpr(std::is_same_v<To, bf16>) {
-        if((end - begin) % 2 != 0) {
-            panel[float_index<To>(end - begin, lane)] = bf16(0.0F);
+            panel[(k - begin) * panel_rows + lane] = To(static_cast<float>(value));
         }
     }
 }
@@ -303,9 +288,10 @@ inline void unpack_row(panel_format format, const std::byte* panel, std::size_t 
         return;
     }
     for(std::size_t k = 0; k < out.size(); ++k) {
-        out[k] = format == panel_format::f32   ? get<float>(panel, float_index<float>(k, lane))
-                 : format == panel_format::f16 ? float{get<f16>(panel, float_index<f16>(k, lane))}
-                                               : float{get<bf16>(panel, float_index<bf16>(k, lane))};
+        const std::size_t index = k * panel_rows + lane;
+        out[k] = format == panel_format::f32   ? get<float>(panel, index)
+                 : format == panel_format::f16 ? float{get<f16>(panel, index)}
+                                               : float{get<bf16>(panel, index)};
     }
 }
 

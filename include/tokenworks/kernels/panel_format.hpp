@@ -5,7 +5,7 @@
 // and 6 bits are nibbles with a plane or two of 64 bits a group behind them, the higher bits of those bytes. Behind the
 // codes lie the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per
 // 256 columns, which stands in front of 8 records: what the K formats store, at their size, and the same product in
-// float32. A panel of floats is [K][16 rows], of bf16 [K / 2][16 rows][2], filled up with zero.
+// float32. A panel of floats is [K][16 rows].
 //
 // A lane is a row, so sums need no horizontal additions, and a matrix is read front to back.
 #pragma once
@@ -241,9 +241,6 @@ decltype(auto) visit_panel(panel_format format, F&& f) {
 [[nodiscard]] inline std::size_t panel_bytes(panel_format format, std::size_t columns) noexcept {
     if(has_codes(format)) {
         return record_bytes(format, (columns + 31) / 32);
-    }
-    if(format == panel_format::bf16) {
-        return panel_rows * (columns + columns % 2) * 2;
     }
     return panel_rows * columns * (format == panel_format::f32 ? 4 : 2);
 }

@@ -11,9 +11,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
-#include <tokenworks/core/float16.hpp>
 #include <tokenworks/core/simd.hpp>
-#include <tokenworks/kernels/bf16_product.hpp>
 #include <tokenworks/kernels/code_product.hpp>
 #include <tokenworks/kernels/float_product.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
@@ -201,55 +199,6 @@ inline void multiply_rows(const float_rows& x, const float* w, std::size_t strid
             to.take(how.set, static_cast<float*>(acc), p, 0, 1);
         }
     });
-}
-
-/// What multiply_bf16 keeps on the stack.
-struct bf16_pieces {
-    static constexpr std::size_t tile = 24;    ///< tokens
-    static constexpr std::size_t together = 8; ///< panels
-
-    alignas(64) float acc[together][tile * panel_rows]; // cleared as far as it is used
-    alignas(64) float y[tile * bf16_block];
-    alignas(64) bf16 scratch[bf16_block * panel_rows];
-};
-
-/// Float rows times panels of bf16. get_panel as for multiply_floats, in steps of 256 columns.
-template <class GetPanel>
-void multiply_bf16(const float_rows& x, std::size_t panels, const GetPanel& get_panel, const product_output& to,
-                   const execution& how) {
-    constexpr std::size_t tile = bf16_pieces::tile;
-    const bf16_loops loops = bf16_loops_for(how.set);
-    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
-        bf16_pieces piece;
-        const std::size_t tokens = std::min(tile, x.rows - i * tile);
-        for(std::size_t p = begin; p < end; ++p) {
-            std::fill_n(static_cast<float*>(piece.acc[p - begin]), tokens * panel_rows, 0.0F);
-        }
-        const float* const rows = x.data + i * tile * x.stride;
-        auto* const y = static_cast<float*>(piece.y);
-        for(std::size_t k = 0; k < x.columns; k += bf16_block) {
-            const std::size_t until = std::min(x.columns, k + bf16_block);
-            loops.round(rows + k, x.stride, tokens, until - k, y);
-            for(std::size_t p = begin; p < end; ++p) {
-                const bf16* const panel = get_panel(p, k, until, static_cast<bf16*>(piece.scratch));
-                loops.multiply(panel, (until - k + 1) / 2, y, tokens, static_cast<float*>(piece.acc[p - begin]));
-            }
-        }
-        for(std::size_t p = begin; p < end; ++p) {
-            to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
-        }
-    };
-    // One token passes over each panel from front to back; more share the work of rounding.
-    const std::size_t together = x.rows <= 4 ? 1 : bf16_pieces::together;
-    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), together, part);
-}
-
-inline void multiply_packed_bf16(const float_rows& x, const packed_matrix& w, const product_output& to,
-                                 const execution& how) {
-    const auto get_panel = [&](std::size_t p, std::size_t k, std::size_t, bf16*) {
-        return reinterpret_cast<const bf16*>(w.panel(p)) + k * panel_rows;
-    };
-    multiply_bf16(x, w.panels(), get_panel, to, how);
 }
 
 /// What multiply_codes_in_pieces keeps on the stack.
