@@ -12,7 +12,7 @@
 #include <tokenworks/core/eigen.hpp>
 #include <tokenworks/kernels/activation.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 using tw::dyn;

@@ -14,7 +14,7 @@
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/quant/encode_legacy.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 using tw::dyn;

@@ -11,7 +11,7 @@
 #include <tokenworks/core/float16.hpp>
 #include <tokenworks/kernels/embed.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 

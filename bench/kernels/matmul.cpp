@@ -15,7 +15,7 @@
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/quant/convert.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 

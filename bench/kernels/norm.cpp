@@ -10,7 +10,7 @@
 #include <tokenworks/kernels/layer_norm.hpp>
 #include <tokenworks/kernels/rms_norm.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 using tw::dyn;

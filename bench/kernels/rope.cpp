@@ -10,7 +10,7 @@
 
 #include <tokenworks/kernels/rope.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 using tw::dyn;

@@ -10,7 +10,7 @@
 #include <tokenworks/kernels/reduce.hpp>
 #include <tokenworks/kernels/softmax.hpp>
 
-#include "operands.hpp"
+#include "../operands.hpp"
 
 namespace tw = tokenworks;
 

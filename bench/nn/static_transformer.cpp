@@ -14,7 +14,7 @@
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/kernels/rms_norm.hpp>
 
-#include "../kernels/operands.hpp"
+#include "../operands.hpp"
 
 namespace {
 
@@ -177,13 +177,6 @@ template <std::size_t W, std::size_t W3, std::size_t W4, std::size_t Head>
 void step(data& d, const tw::execution& how, float* normed_at, float* projected_at, float* mixed_at, float* raised_at) {
     using namespace tw::kernels;
     const std::size_t w = d.width;
-    const auto vector = [&](float* at) {
-        if constexpr(W == dyn) {
-            return tw::view<float, 1, dyn>{at, 1, w};
-        } else {
-            return tw::view<float, 1, W>{at};
-        }
-    };
     const auto matrix = [&]<std::size_t R, std::size_t C>(const std::vector<float>& at, std::size_t r, std::size_t c) {
         if constexpr(W == dyn) {
             return tw::view<const float, dyn, dyn>{at.data(), r, c};
@@ -198,19 +191,19 @@ void step(data& d, const tw::execution& how, float* normed_at, float* projected_
             return tw::view<T, T0, heads, Head>{at};
         }
     };
-    const auto long_row = [&]<std::size_t N>(float* at, std::size_t n) {
+    const auto row = [&]<std::size_t N>(float* at, std::size_t n) {
         if constexpr(W == dyn) {
             return tw::view<float, 1, dyn>{at, 1, n};
         } else {
             return tw::view<float, 1, N>{at};
         }
     };
-    const auto x = vector(d.x.data());
-    const auto out = vector(d.out.data());
-    const auto normed = vector(normed_at);
-    const auto mixed = vector(mixed_at);
-    const auto projected = long_row.template operator()<W3>(projected_at, 3 * w);
-    const auto raised = long_row.template operator()<W4>(raised_at, 4 * w);
+    const auto x = row.template operator()<W>(d.x.data(), w);
+    const auto out = row.template operator()<W>(d.out.data(), w);
+    const auto normed = row.template operator()<W>(normed_at, w);
+    const auto mixed = row.template operator()<W>(mixed_at, w);
+    const auto projected = row.template operator()<W3>(projected_at, 3 * w);
+    const auto raised = row.template operator()<W4>(raised_at, 4 * w);
     rms_norm(x, d.norm, normed, {.epsilon = epsilon}, how);
     matmul(normed, matrix.template operator()<W3, W>(d.qkv, 3 * w, w), projected, {}, how);
     std::copy_n(projected_at + w, w, d.keys.data() + (context - 1) * w);

@@ -402,8 +402,7 @@ int quantize(const common_options& options, const quantize_options& what) {
     const auto wanted = tw::find_dtype(std::string_view{lower}.substr(0, mixed ? 4 : lower.size()));
     if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
        wanted->type == tw::dtype::f64) {
-        throw usage_error("TYPE: '" + tw::printable(what.type) +
-                          "' is none of f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m");
+        throw usage_error("TYPE: '" + tw::printable(what.type) + "' is none of " + quantize_types);
     }
     const auto file = tw::io::gguf_file::open(what.in);
     tw::thread_team team{options.threads};

@@ -179,9 +179,7 @@ int run(int argc, char** argv) {
         app.add_subcommand("quantize", "writes a GGUF file with its matrices in another type");
     quantize_command->add_option("IN", quantize.in)->required();
     quantize_command->add_option("OUT", quantize.out)->required();
-    quantize_command
-        ->add_option("TYPE", quantize.type, "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m")
-        ->required();
+    quantize_command->add_option("TYPE", quantize.type, cli::quantize_types)->required();
     add_machine(*quantize_command, common);
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
 

@@ -74,6 +74,10 @@ struct bench_options {
     std::size_t repetitions = 5;
 };
 
+/// What `quantize` writes, for its help and its error.
+inline constexpr const char* quantize_types =
+    "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m";
+
 struct quantize_options {
     std::string in;
     std::string out;

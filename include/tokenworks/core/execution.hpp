@@ -47,6 +47,11 @@ struct alignas(64) work_share {
     }
 };
 
+/// Whether pieces are so many that members take them bit by bit.
+[[nodiscard]] inline bool has_many_pieces(const execution& how, std::size_t pieces) noexcept {
+    return pieces >= 8 * std::size_t{how.workers()};
+}
+
 inline constexpr std::size_t most_shares = 64; ///< members beyond these begin with the share of another
 
 } // namespace detail
@@ -71,7 +76,7 @@ void parallel_for(const execution& how, std::size_t count, std::size_t grain, Bo
             body(work_range{begin * grain, std::min(count, end * grain), worker});
         }
     };
-    if(pieces < 8 * members) {
+    if(!detail::has_many_pieces(how, pieces)) {
         how.threads->run([&](unsigned worker) {
             if(worker < members) {
                 run(pieces * worker / members, pieces * (worker + 1) / members, worker);

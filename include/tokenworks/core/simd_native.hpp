@@ -60,15 +60,14 @@ TOKENWORKS_INLINE void scale(const typename native<Width>::f32& a, const typenam
 template <int Width>
 TOKENWORKS_INLINE void halve(const typename native<Width>::f32& a, typename native<Width / 2>::f32& low,
                              typename native<Width / 2>::f32& high) {
-#if TOKENWORKS_X86 && !defined(__clang__)
     std::memcpy(&low, &a, sizeof low);
+#if TOKENWORKS_X86 && !defined(__clang__)
     if constexpr(Width == 16) {
         __asm__("vextractf64x4 $1, %1, %0" : "=v"(high) : "v"(a));
     } else {
         __asm__("vextractf128 $1, %1, %0" : "=x"(high) : "x"(a));
     }
 #else
-    std::memcpy(&low, &a, sizeof low);
     std::memcpy(&high, reinterpret_cast<const char*>(&a) + sizeof low, sizeof high);
 #endif
 }

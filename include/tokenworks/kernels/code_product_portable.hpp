@@ -69,20 +69,20 @@ struct open_record {
                 byte_pairs& to = codes[g][quarter];
                 i16x8 raw;
                 std::memcpy(&raw, record + 64 * (Panel::bits == 8 ? g : g / 2) + 16 * quarter, sizeof raw);
+                if constexpr(Panel::bits == 8) {
+                    split_bytes(raw ^ static_cast<std::int16_t>(-32640), to); // 0x8080
+                    continue;
+                }
+                raw = g % 2 == 0 ? raw : raw >> 4;
+                to.even = raw & std::int16_t{15};
+                to.odd = (raw >> 8) & std::int16_t{15};
                 if constexpr(Panel::planes != 0) {
-                    raw = g % 2 == 0 ? raw : raw >> 4;
-                    to.even = (raw & std::int16_t{15}) + std::int16_t{Panel::least};
-                    to.odd = ((raw >> 8) & std::int16_t{15}) + std::int16_t{Panel::least};
+                    to.even += std::int16_t{Panel::least};
+                    to.odd += std::int16_t{Panel::least};
                     for(std::size_t p = 0; p < Panel::planes; ++p) {
                         add_plane(record + Panel::plane_offset(p, g) + 2 * quarter, static_cast<std::int16_t>(16 << p),
                                   to);
                     }
-                } else if constexpr(Panel::bits == 4) {
-                    raw = g % 2 == 0 ? raw : raw >> 4;
-                    to.even = raw & std::int16_t{15};
-                    to.odd = (raw >> 8) & std::int16_t{15};
-                } else {
-                    split_bytes(raw ^ static_cast<std::int16_t>(-32640), to); // 0x8080
                 }
             }
         }

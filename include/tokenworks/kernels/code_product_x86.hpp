@@ -49,18 +49,23 @@ TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void high_nibbles(const __m512i& pack
     out = _mm512_and_si512(out, _mm512_set1_epi8(15));
 }
 
+/// The nibbles of column group g.
+TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void load_nibbles(const std::byte* record, int g, __m512i& out) noexcept {
+    const __m512i packed = _mm512_loadu_si512(record + 64 * (g / 2));
+    if(g % 2 == 0) {
+        out = _mm512_and_si512(packed, _mm512_set1_epi8(15));
+    } else {
+        high_nibbles(packed, out);
+    }
+}
+
 /// Column group g of a record of 5-, 6- or 8-bit codes, as bytes code + 128.
 template <class Panel>
 TOKENWORKS_TARGET_AVX512 TOKENWORKS_INLINE void load_bytes(const std::byte* record, int g, __m512i& out) noexcept {
     if constexpr(Panel::bits == 8) {
         out = _mm512_loadu_si512(record + 64 * g);
     } else {
-        const __m512i packed = _mm512_loadu_si512(record + 64 * (g / 2));
-        if(g % 2 == 0) {
-            out = _mm512_and_si512(packed, _mm512_set1_epi8(15));
-        } else {
-            high_nibbles(packed, out);
-        }
+        load_nibbles(record, g, out);
         out = _mm512_add_epi8(out, _mm512_set1_epi8(static_cast<char>(128 + Panel::least)));
         TOKENWORKS_UNROLL(2)
         for(int p = 0; p < Panel::planes; ++p) {
@@ -187,12 +192,7 @@ multiply_tile(const std::byte* record, const record_scales<Panel>& scales, const
     TOKENWORKS_UNROLL(8)
     for(int g = 0; g < 8; ++g) {
         if constexpr(Panel::bits == 4) {
-            const __m512i packed = _mm512_loadu_si512(record + 64 * (g / 2));
-            if(g % 2 == 0) {
-                weights[g] = _mm512_and_si512(packed, _mm512_set1_epi8(15));
-            } else {
-                high_nibbles(packed, weights[g]);
-            }
+            load_nibbles(record, g, weights[g]);
         } else {
             load_bytes<Panel>(record, g, weights[g]);
         }
@@ -276,6 +276,13 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void dot_block(const __m256i (&weights)
     }
 }
 
+/// The nibbles of eight rows of column group g; `half` as below.
+TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_nibbles(const std::byte* record, std::size_t g, std::size_t half,
+                                                           __m256i& out) noexcept {
+    const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * (g / 2) + 32 * half));
+    out = _mm256_and_si256(g % 2 == 0 ? packed : _mm256_srli_epi16(packed, 4), _mm256_set1_epi8(15));
+}
+
 /// Eight rows of column group g of a record of 5-, 6- or 8-bit codes, as signed bytes; `half` as below.
 template <class Panel>
 TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_bytes(const std::byte* record, std::size_t g, std::size_t half,
@@ -284,9 +291,8 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_bytes(const std::byte* record
         const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * g + 32 * half));
         out = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
     } else {
-        __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * (g / 2) + 32 * half));
-        packed = g % 2 == 0 ? packed : _mm256_srli_epi16(packed, 4);
-        out = _mm256_add_epi8(_mm256_and_si256(packed, _mm256_set1_epi8(15)), _mm256_set1_epi8(Panel::least));
+        load_nibbles(record, g, half, out);
+        out = _mm256_add_epi8(out, _mm256_set1_epi8(Panel::least));
         const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
         const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ULL));
         TOKENWORKS_UNROLL(2)
@@ -310,9 +316,7 @@ multiply_half(const std::byte* record, std::size_t half, const simd::f32x16<simd
     TOKENWORKS_UNROLL(8)
     for(std::size_t g = 0; g < 8; ++g) {
         if constexpr(Panel::bits == 4) {
-            __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(record + 64 * (g / 2) + 32 * half));
-            packed = g % 2 == 0 ? packed : _mm256_srli_epi16(packed, 4);
-            weights[g] = _mm256_and_si256(packed, _mm256_set1_epi8(15));
+            load_nibbles(record, g, half, weights[g]);
         } else {
             load_bytes<Panel>(record, g, half, weights[g]);
         }

@@ -162,8 +162,9 @@ void matmul(const X& x, const basic_view<T, Extents, Layout>& w, Out&& out, cons
     const detail::float_rows rows = detail::check_rows(rows_of_x);
     detail::require_dense_rows("matmul", "w", w);
     if constexpr(std::is_same_v<weight, float>) {
-        if(rows.rows == 1 && detail::row_dots_for(how.set) != nullptr) {
-            return detail::multiply_rows(rows, w.data(), w.stride(0), to, how);
+        const detail::row_dots_function dots = detail::row_dots_for(how.set);
+        if(rows.rows == 1 && dots != nullptr) {
+            return detail::multiply_rows(rows, dots, w.data(), w.stride(0), to, how);
         }
     }
     const std::size_t panels = (w.extent(0) + detail::panel_rows - 1) / detail::panel_rows;

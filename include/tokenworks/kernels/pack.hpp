@@ -66,30 +66,23 @@ template <class Block>
 /// 32 codes into lane `lane` of a record.
 template <class Panel>
 inline void put_codes(const std::int8_t* codes, std::byte* record, std::size_t lane) noexcept {
-    if constexpr(Panel::bits == 4) {
-        constexpr std::uint32_t shift = Panel::zero == 8 ? 0x08080808U : 0U; // + 8 within four bits
-        for(std::size_t g = 0; g < 4; ++g) {
-            const std::uint32_t low = (load_four(codes + 8 * g) & 0x0f0f0f0fU) ^ shift;
-            const std::uint32_t high = (load_four(codes + 8 * g + 4) & 0x0f0f0f0fU) ^ shift;
-            const std::uint32_t both = low | (high << 4);
-            std::memcpy(record + 64 * g + 4 * lane, &both, 4);
-        }
-    } else if constexpr(Panel::planes != 0) {
-        constexpr std::uint32_t mask = 0x01010101U * ((1U << Panel::bits) - 1U);
-        constexpr std::uint32_t flip = 0x01010101U * static_cast<std::uint32_t>(-Panel::least); // adds within the bits
-        for(std::size_t g = 0; g < 8; ++g) {
-            const std::uint32_t four = (load_four(codes + 4 * g) & mask) ^ flip;
-            std::uint32_t both;
-            std::byte* const nibbles = record + 64 * (g / 2) + 4 * lane;
-            std::memcpy(&both, nibbles, 4);
-            both = g % 2 == 0 ? four & 0x0f0f0f0fU : both | ((four & 0x0f0f0f0fU) << 4);
-            std::memcpy(nibbles, &both, 4);
+    if constexpr(Panel::bits != 8) {
+        constexpr std::uint32_t ones = 0x01010101U;
+        constexpr std::uint32_t mask = ones * ((1U << Panel::bits) - 1U);
+        constexpr std::uint32_t flip = ones * static_cast<std::uint32_t>(-Panel::least); // adds within the bits
+        for(std::size_t g = 0; g < 8; g += 2) {
+            const std::uint32_t fours[2] = {(load_four(codes + 4 * g) & mask) ^ flip,
+                                            (load_four(codes + 4 * g + 4) & mask) ^ flip};
+            const std::uint32_t both = (fours[0] & (15U * ones)) | ((fours[1] & (15U * ones)) << 4);
+            std::memcpy(record + 32 * g + 4 * lane, &both, 4);
             for(std::size_t p = 0; p < Panel::planes; ++p) {
-                const std::uint32_t bits = (four >> (4 + p)) & 0x01010101U;
-                const std::uint32_t packed = (bits | (bits >> 7) | (bits >> 14) | (bits >> 21)) & 15U;
-                std::byte& to = record[Panel::plane_offset(p, g) + lane / 2]; // two lanes share a byte
-                const unsigned kept = std::to_integer<unsigned>(to) & (lane % 2 == 0 ? 0xf0U : 0x0fU);
-                to = static_cast<std::byte>(kept | (packed << (4 * (lane % 2))));
+                for(std::size_t i = 0; i < 2; ++i) {
+                    const std::uint32_t bits = (fours[i] >> (4 + p)) & ones;
+                    const std::uint32_t packed = (bits | (bits >> 7) | (bits >> 14) | (bits >> 21)) & 15U;
+                    std::byte& to = record[Panel::plane_offset(p, g + i) + lane / 2]; // two lanes share a byte
+                    const unsigned kept = std::to_integer<unsigned>(to) & (lane % 2 == 0 ? 0xf0U : 0x0fU);
+                    to = static_cast<std::byte>(kept | (packed << (4 * (lane % 2))));
+                }
             }
         }
     } else {
@@ -105,10 +98,7 @@ template <class Panel>
 inline void get_codes(const std::byte* record, std::size_t lane, std::int8_t* codes) noexcept {
     for(std::size_t k = 0; k < 32; ++k) {
         const std::size_t g = k / 4;
-        if constexpr(Panel::bits == 4) {
-            const auto both = static_cast<unsigned>(record[64 * (g / 2) + 4 * lane + k % 4]);
-            codes[k] = static_cast<std::int8_t>(static_cast<int>((both >> (4 * (g % 2))) & 15U) - Panel::zero);
-        } else if constexpr(Panel::planes != 0) {
+        if constexpr(Panel::bits != 8) {
             const std::size_t at = 4 * lane + k % 4;
             unsigned code = (std::to_integer<unsigned>(record[64 * (g / 2) + at]) >> (4 * (g % 2))) & 15U;
             for(std::size_t p = 0; p < Panel::planes; ++p) {

@@ -114,7 +114,7 @@ struct code_panel {
     static constexpr bool has_min = HasMin;
 
     static constexpr int planes = Bits == 8 ? 0 : Bits - 4; ///< of higher bits
-    /// Codes of 5 and 6 bits become the bytes of the 8-bit formats: what they count from.
+    /// What codes below 8 bits count from. (Those of 5 and 6 bits become the bytes of the 8-bit formats in a register.)
     static constexpr int least = HasMin ? 0 : -(1 << (Bits - 1));
 
     static constexpr std::size_t code_bytes = 64 * Bits;

@@ -80,7 +80,7 @@ void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, 
             }
         }
     };
-    if(tiles > panels || tiles >= 8 * std::size_t{how.workers()}) {
+    if(tiles > panels || tokenworks::detail::has_many_pieces(how, tiles)) {
         parallel_for(how, tiles, 1, [&](work_range range) { walk(0, panels, range.begin, range.end); });
     } else {
         parallel_for(how, panels, grain, [&](work_range range) { walk(range.begin, range.end, 0, tiles); });
@@ -185,10 +185,9 @@ void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const p
     multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
 }
 
-/// One row times N rows of floats as they lie, for loops that there are: row_dots_for(how.set) is not null.
-inline void multiply_rows(const float_rows& x, const float* w, std::size_t stride, const product_output& to,
-                          const execution& how) {
-    const row_dots_function dots = row_dots_for(how.set);
+/// One row times N rows of floats as they lie.
+inline void multiply_rows(const float_rows& x, row_dots_function dots, const float* w, std::size_t stride,
+                          const product_output& to, const execution& how) {
     const std::size_t panels = (to.rows + panel_rows - 1) / panel_rows;
     parallel_for(how, panels, panel_grain(x.columns, 1), [&](work_range part) {
         alignas(64) float acc[panel_rows] = {};

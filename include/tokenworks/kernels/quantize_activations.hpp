@@ -86,15 +86,15 @@ inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::
     auto* const data = reinterpret_cast<quantized_block*>(memory.data() + skip);
     const std::size_t tiles = (rows + quantized_rows::tile - 1) / quantized_rows::tile;
     const auto quantize = [&](std::size_t first_tile, std::size_t end_tile, std::size_t begin, std::size_t end) {
-        for(std::size_t first = first_tile * quantized_rows::tile;
-            first < std::min(rows, end_tile * quantized_rows::tile); first += quantized_rows::tile) {
+        for(std::size_t i = first_tile; i < end_tile; ++i) {
+            const std::size_t first = i * quantized_rows::tile;
             const std::size_t count = std::min(quantized_rows::tile, rows - first);
             const float* const from = x.data() + first * x.stride(0);
             quantized_block* const to = data + first * blocks + begin * count;
             simd::dispatch<detail::tile_quantizer>(how.set, from, x.stride(0), count, columns, begin, end, to);
         }
     };
-    if(tiles >= 8 * std::size_t{how.workers()}) { // as the product cuts them
+    if(tokenworks::detail::has_many_pieces(how, tiles)) { // as the product cuts them
         parallel_for(how, tiles, 1, [&](work_range part) { quantize(part.begin, part.end, 0, blocks); });
     } else {
         // Handing work to threads costs about as much as a few hundred blocks.

@@ -43,6 +43,24 @@ struct distribution {
     float top;                      ///< the highest logit
 };
 
+namespace detail {
+
+/// Stops at logits that nothing can be drawn from.
+/// @param found  by inspect(logits)
+/// @throws argument_error
+inline void require_drawable(const inspected& found, std::span<const float> logits) {
+    if(!found.valid) {
+        const auto bad = std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < infinity); });
+        tokenworks::detail::raise<argument_error>(
+            {"sampling: the logit of token ", bad - logits.begin(), *bad > 0 ? " is +infinity" : " is NaN"});
+    }
+    if(!(found.highest > -infinity)) {
+        tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
+    }
+}
+
+} // namespace detail
+
 /// The working set of one step. It belongs to the caller of a chain, who uses it again for every step.
 class candidates {
 public:
@@ -57,15 +75,7 @@ public:
         reserve(logits.size());
         logits_.resize(logits.size());
         const detail::inspected found = detail::inspect(logits, logits_.data());
-        if(!found.valid) {
-            const auto bad =
-                std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < detail::infinity); });
-            tokenworks::detail::raise<argument_error>(
-                {"sampling: the logit of token ", bad - logits.begin(), *bad > 0 ? " is +infinity" : " is NaN"});
-        }
-        if(!(found.highest > -detail::infinity)) {
-            tokenworks::detail::raise<argument_error>({"sampling: no finite logit"});
-        }
+        detail::require_drawable(found, logits);
         list_.clear();
         dense_ = true;
         top_ = found.highest;

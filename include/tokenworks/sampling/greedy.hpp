@@ -4,7 +4,6 @@
 #include <span>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/error.hpp>
 #include <tokenworks/sampling/candidates.hpp>
 #include <tokenworks/sampling/scan.hpp>
 #include <tokenworks/sampling/step.hpp>
@@ -21,10 +20,7 @@ struct greedy {
 /// @throws argument_error as candidates::load
 [[nodiscard]] inline token_id argmax(std::span<const float> logits) {
     const detail::inspected found = detail::inspect(logits);
-    if(!found.valid || !(found.highest > -detail::infinity)) {
-        tokenworks::detail::raise<argument_error>(
-            {found.valid ? "sampling: no finite logit" : "sampling: a logit is NaN or +infinity"});
-    }
+    detail::require_drawable(found, logits);
     return static_cast<token_id>(detail::find_highest(logits, found.highest));
 }
 

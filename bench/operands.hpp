@@ -1,4 +1,4 @@
-// What the benches of kernels share: operands, every way to run, and the check that comes before the timing.
+// What the benches of kernels and blocks share: operands, every way to run, and the check that comes before the timing.
 #pragma once
 
 #include <cmath>
