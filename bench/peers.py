@@ -1,15 +1,31 @@
-"""llama.cpp as bench/compare and bench/quality run it, through llama-cpp-python.
+"""Other engines as bench/compare and bench/quality run them: llama.cpp, through llama-cpp-python, and transformers.
 
     CMAKE_ARGS=-DGGML_NATIVE=ON pip install --no-binary llama-cpp-python llama-cpp-python
+    pip install torch transformers accelerate gguf
 """
 import ctypes
+import os
 
-import llama_cpp as ll
 import numpy
 
-_quiet = ll.llama_log_callback(lambda level, text, data: None)  # must live as long as the engine
-ll.llama_log_set(_quiet, ctypes.c_void_p(0))
-ll.llama_backend_init()
+try:
+    import llama_cpp as ll
+except ImportError:  # who wants transformers alone needs no llama.cpp
+    ll = None
+else:
+    _quiet = ll.llama_log_callback(lambda level, text, data: None)  # must live as long as the engine
+    ll.llama_log_set(_quiet, ctypes.c_void_p(0))
+    ll.llama_backend_init()
+
+
+def load_transformers(path, threads):
+    """The model of a GGUF file with its weights as float32."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(threads)
+    folder, name = os.path.split(os.path.abspath(path))
+    return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
 
 
 class LlamaCpp:
