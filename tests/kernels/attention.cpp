@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <vector>
 
@@ -87,7 +88,7 @@ std::vector<float> from_q8(const std::vector<quant::q8_0>& x) {
 } // namespace
 
 TEST_CASE("attention follows the definition at every length") {
-    const std::size_t counts[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 130};
+    const std::size_t counts[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 130, 512, 513, 1100};
     support::for_each_isa([&](execution how) {
         for(const std::size_t keys: counts) {
             for(const std::size_t queries: {0U, 1U, 7U, 33U}) {
@@ -147,31 +148,83 @@ TEST_CASE("attention options, alone and together") {
     });
 }
 
+namespace {
+
+/// @param threads  share a long context where a chunk is one token
+void check_chunks(std::size_t tokens, const attention_options& base, std::initializer_list<std::size_t> chunks,
+                  unsigned threads) {
+    thread_team team{threads};
+    support::for_each_isa([&](execution how) {
+        const problem whole{{tokens, tokens, 6, 2, 72, 40}, 2.0F};
+        const auto expected = whole.run(base, how);
+        how.threads = &team;
+        for(const std::size_t chunk: chunks) {
+            std::vector<float> out(expected.size());
+            for(std::size_t begin = 0; begin < tokens; begin += chunk) {
+                const std::size_t count = std::min(chunk, tokens - begin);
+                attention_options options = base;
+                options.start = begin;
+                const std::size_t seen = begin + count; // the cache holds no more than this
+                kernels::attention(whole.queries().slice(begin, count), whole.keys().slice(0, seen),
+                                   whole.values().slice(0, seen), options,
+                                   rows3{out.data(), dims<3>{tokens, 6, 40}}.slice(begin, count), how);
+            }
+            CAPTURE(name(how.set), chunk, base.window, threads);
+            CHECK(support::same_bits(out, expected));
+        }
+    });
+}
+
+} // namespace
+
 TEST_CASE("a prompt cut anywhere gives the same bits as the whole") {
-    constexpr std::size_t tokens = 150;
     const std::vector<float> slopes(6, 0.1F);
     for(const attention_options& base:
         {attention_options{.causal = true}, attention_options{.causal = true, .window = 40},
          attention_options{.causal = true, .softcap = 3.0F, .alibi_slopes = slopes}}) {
+        check_chunks(150, base, {1, 7, 64, 100}, 1);
+    }
+}
+
+TEST_CASE("a long context gives the same bits whoever sums its segments, and however the prompt is cut") {
+    const std::vector<float> slopes(6, 0.001F);
+    const std::vector<float> sinks(6, 0.5F);
+    for(const attention_options& base:
+        {attention_options{.causal = true, .sinks = sinks}, attention_options{.causal = true, .window = 700},
+         attention_options{.causal = true, .softcap = 3.0F, .alibi_slopes = slopes}}) {
+        check_chunks(1100, base, {1, 100, 600}, 3);
+    }
+}
+
+TEST_CASE("more segments than are summed at once, heads of every width") {
+    struct shape {
+        std::size_t keys;
+        std::size_t heads;
+        std::size_t width;
+    };
+    for(const shape of: {shape{6000, 32, 16}, {2000, 12, 256}, {1500, 4, 600}, {1500, 70, 8}, {1500, 3, 0}}) {
+        const problem p{{1, of.keys, of.heads, of.heads % 3 == 0 ? 3U : 2U, 16, of.width}};
+        thread_team team{3};
         support::for_each_isa([&](execution how) {
-            const problem whole{{tokens, tokens, 6, 2, 72, 40}, 2.0F};
-            const auto expected = whole.run(base, how);
-            for(const std::size_t chunk: {1U, 7U, 64U, 100U}) {
-                std::vector<float> out(expected.size());
-                for(std::size_t begin = 0; begin < tokens; begin += chunk) {
-                    const std::size_t count = std::min(chunk, tokens - begin);
-                    attention_options options = base;
-                    options.start = begin;
-                    const std::size_t seen = begin + count; // the cache holds no more than this
-                    kernels::attention(whole.queries().slice(begin, count), whole.keys().slice(0, seen),
-                                       whole.values().slice(0, seen), options,
-                                       rows3{out.data(), dims<3>{tokens, 6, 40}}.slice(begin, count), how);
-                }
-                CAPTURE(name(how.set), chunk, base.window);
-                CHECK(support::same_bits(out, expected));
-            }
+            const attention_options options{.causal = true, .start = of.keys - 1};
+            const auto alone = p.run(options, how);
+            CAPTURE(name(how.set), of.keys, of.heads, of.width);
+            CHECK(support::nmse(p.exact(options), alone) < 1e-12);
+            how.threads = &team;
+            CHECK(support::same_bits(p.run(options, how), alone));
         });
     }
+}
+
+TEST_CASE("a NaN in one segment of a long context reaches the result, and masked segments do not") {
+    problem p{{1, 1500, 2, 1, 16, 16}};
+    p.k[700 * 16] = std::nanf("");
+    thread_team team{2};
+    support::for_each_isa([&](execution how) {
+        how.threads = &team;
+        CHECK(std::isnan(p.run({.causal = true, .start = 1499}, how).front()));
+        CHECK(std::isfinite(p.run({.causal = true, .start = 1499, .window = 600}, how).front()));
+    });
 }
 
 TEST_CASE("threads, heads and strides do not change a bit") {

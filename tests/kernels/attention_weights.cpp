@@ -92,3 +92,28 @@ TEST_CASE("attention_weights: a row that sees no key stays zero") {
         CHECK(out == std::vector<float>(width, 0.0F));
     });
 }
+
+TEST_CASE("attention_weights: sums over two halves of the keys are those over all of them") {
+    support::for_each_isa([](const execution& how) {
+        const attend::attention_loops& loops = attend::attention_loops_for(how.set);
+        std::vector<float> before(width, 2.0F);
+        std::vector<float> next(width, 3.0F);
+        std::vector<float> out(width, -1.0F);
+        attend::attention_sum total{.weights = {}, .out = out.data(), .most = attend::no_score, .empty = true};
+        attend::attention_sum part{.weights = {1.0F}, .out = before.data(), .most = 1.0F, .empty = false};
+        loops.merge(&part, &total, width);
+        CHECK(out == before);
+        part.empty = true; // no keys: nothing changes
+        part.most = 9.0F;
+        loops.merge(&part, &total, width);
+        CHECK(out == before);
+        part = {.weights = {4.0F}, .out = next.data(), .most = 3.0F, .empty = false};
+        loops.merge(&part, &total, width);
+        const double fade = std::exp(-2.0);
+        CHECK(total.most == 3.0F);
+        CHECK(!total.empty);
+        CHECK(static_cast<double>(total.weights[0]) == Approx(1.0 * fade + 4.0));
+        const std::vector<double> expected(width, 2.0 * fade + 3.0);
+        CHECK(support::nmse(expected, out) <= 1e-13);
+    });
+}

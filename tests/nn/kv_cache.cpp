@@ -46,7 +46,7 @@ std::vector<float> held(const View& all, std::size_t s, std::size_t g) {
     return out;
 }
 
-/// The same of keys, which lie 16 side by side.
+/// The same of keys, which lie side by side.
 template <class T>
 std::vector<float> held(const tw::kernels::key_blocks<const T>& all, std::size_t s, std::size_t g) {
     std::vector<float> out;
@@ -55,7 +55,7 @@ std::vector<float> held(const tw::kernels::key_blocks<const T>& all, std::size_t
             const auto& block = all.data()[g * all.group_stride() + (s / 16 * all.width() + d) / 32];
             out.push_back(float{block.scales[s % 16]} * static_cast<float>(block.codes[d % 32][s % 16]));
         } else {
-            out.push_back(as_float(all.data()[g * all.group_stride() + (s / 16 * all.width() + d) * 16 + s % 16]));
+            out.push_back(as_float(all.data()[g * all.group_stride() + (s / 64 * all.width() + d) * 64 + s % 64]));
         }
     }
     return out;

@@ -27,13 +27,25 @@ using weigh_function = void (*)(const attention_numbers* task, attention_row* ro
 using finish_function = void (*)(const attention_numbers* task, const attention_row* rows, std::size_t count,
                                  const float* sums);
 
-/// Numbers of rows that there are loops for, the largest first: rows are cut into groups of these.
-inline constexpr std::array<std::size_t, 3> group_sizes{6, 3, 1};
+using merge_function = void (*)(const attention_sum* next, attention_sum* total, std::size_t width);
+
+/// Numbers of rows that there are loops for: rows are cut into groups of these.
+inline constexpr std::array<std::size_t, 4> group_sizes{6, 4, 3, 1};
+
+/// The place in group_sizes of the next group, of so many rows that are left: as few groups as can be.
+/// @param largest  place of the largest group that there are loops for
+[[nodiscard]] constexpr std::size_t next_group(std::size_t rows, std::size_t largest) noexcept {
+    std::size_t place = largest;
+    while(group_sizes[place] > rows) {
+        ++place;
+    }
+    return place == 0 && (rows == 7 || rows == 8) ? 1 : place;
+}
 
 /// The loops over elements of one type, by the place of their number of rows in group_sizes.
 struct element_loops {
-    std::array<score_function, 3> score;
-    std::array<value_function, 3> add;
+    std::array<score_function, group_sizes.size()> score;
+    std::array<value_function, group_sizes.size()> add;
 };
 
 /// What a block may be read as without making floats of it first.
@@ -44,6 +56,7 @@ struct attention_loops {
     element_loops f32;
     element_loops f16;
     weigh_function weigh;
+    merge_function merge;
     finish_function finish;
     std::size_t largest_group; ///< where in group_sizes to begin
     std::size_t f16_rows;      ///< up to so many rows read f16 in place; more make a block into floats first
@@ -68,11 +81,13 @@ template <class Isa, class Element, std::size_t Rows>
 template <class Isa, class Element>
 [[nodiscard]] constexpr element_loops element_loops_on() {
     if constexpr(is_portable<Isa>) { // too few registers for six rows
-        return {{nullptr, score_entry<Isa, Element, 3>(), score_entry<Isa, Element, 1>()},
-                {nullptr, value_entry<Isa, Element, 3>(), value_entry<Isa, Element, 1>()}};
+        return {{nullptr, nullptr, score_entry<Isa, Element, 3>(), score_entry<Isa, Element, 1>()},
+                {nullptr, nullptr, value_entry<Isa, Element, 3>(), value_entry<Isa, Element, 1>()}};
     } else {
-        return {{score_entry<Isa, Element, 6>(), score_entry<Isa, Element, 3>(), score_entry<Isa, Element, 1>()},
-                {value_entry<Isa, Element, 6>(), value_entry<Isa, Element, 3>(), value_entry<Isa, Element, 1>()}};
+        return {{score_entry<Isa, Element, 6>(), score_entry<Isa, Element, 4>(), score_entry<Isa, Element, 3>(),
+                 score_entry<Isa, Element, 1>()},
+                {value_entry<Isa, Element, 6>(), value_entry<Isa, Element, 4>(), value_entry<Isa, Element, 3>(),
+                 value_entry<Isa, Element, 1>()}};
     }
 }
 
@@ -82,13 +97,14 @@ template <class Isa>
     loops.f32 = element_loops_on<Isa, float>();
     if constexpr(simd::shuffles<Isa>) {
         loops.f16 = element_loops_on<Isa, tokenworks::f16>();
-        loops.f16_rows = 6;
+        loops.f16_rows = 8;
     }
     loops.weigh = simd::entry<Isa, weigh_rows<Isa>, const attention_numbers*, attention_row*, std::size_t, std::size_t,
                               std::size_t, float*, float*>();
+    loops.merge = simd::entry<Isa, merge_sums<Isa>, const attention_sum*, attention_sum*, std::size_t>();
     loops.finish =
         simd::entry<Isa, finish_rows<Isa>, const attention_numbers*, const attention_row*, std::size_t, const float*>();
-    loops.largest_group = is_portable<Isa> ? 1 : 0;
+    loops.largest_group = is_portable<Isa> ? 2 : 0;
     return loops;
 }
 
@@ -136,7 +152,6 @@ struct stored_rows {
 
 struct stored_keys: stored_rows {
     turn_function turn;
-    std::size_t vector_stride; ///< elements from sixteen keys to the next sixteen; in place only
 };
 
 struct stored_values: stored_rows {
@@ -160,7 +175,6 @@ template <class Source>
         keys.data = reinterpret_cast<const std::byte*>(source.data);
         keys.group_bytes = source.group_stride * sizeof(element);
         keys.key_bytes = source.key_width * sizeof(element);
-        keys.vector_stride = source.vector_stride();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
         return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,

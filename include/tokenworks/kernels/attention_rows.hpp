@@ -35,19 +35,28 @@ inline constexpr std::size_t vectors_at_once<simd::avx512> = 4;
 
 /// Few rows, as in decoding, wait for the memory that keys and values come from.
 template <std::size_t Rows>
-inline constexpr bool asks_ahead = Rows <= 3;
+inline constexpr bool asks_ahead = Rows <= 4;
+inline constexpr std::size_t columns_ahead = 64; ///< of keys: 8 KiB of f16
+inline constexpr std::size_t keys_ahead = 64;    ///< of values
+
+/// Whether vector j of several that lie side by side is the first in its line of cache.
+template <class Element>
+[[nodiscard]] constexpr bool begins_line(std::size_t j) noexcept {
+    return j * simd::lanes * sizeof(Element) % 64 == 0;
+}
 
 /// A block of keys for score_rows.
 struct key_stretch {
-    const void* keys;          ///< [4][…][16] of Element
-    std::size_t vector_stride; ///< elements from one vector of keys to the next
+    const void* keys;          ///< of Element: 16 keys of a column side by side
+    std::size_t vector_stride; ///< elements from 16 keys to the next 16
+    std::size_t column_stride; ///< elements from one column to the next
     std::size_t vectors;       ///< that hold keys; more may be read, and their scores written
     std::size_t column;        ///< which stretch of D this is
     std::size_t columns;
     float* scores; ///< [rows][key_block]
 };
 
-/// scores[row][key] += sum_d q[row][d] * keys[key / 16][d][key % 16], d over one stretch of D.
+/// scores[row][key] += sum_d q[row][d] * keys[d][key], d over one stretch of D.
 template <class Isa, class Element, std::size_t Rows>
 struct score_rows {
     using vector = simd::f32x16<Isa>;
@@ -80,11 +89,12 @@ private:
             vector k[Vectors];
             TOKENWORKS_UNROLL(8)
             for(std::size_t j = 0; j < Vectors; ++j) {
-                k[j] = vector::load(from + j * stride + d * simd::lanes);
-                if constexpr(asks_ahead<Rows>) {
-                    __builtin_prefetch(from + (j + Vectors) * stride + d * simd::lanes);
+                k[j] = vector::load(from + j * stride);
+                if(asks_ahead<Rows> && begins_line<Element>(j)) {
+                    __builtin_prefetch(from + j * stride + columns_ahead * stretch.column_stride);
                 }
             }
+            from += stretch.column_stride;
             TOKENWORKS_UNROLL(8)
             for(std::size_t i = 0; i < Rows; ++i) {
                 const float factor = q[i][d];
@@ -159,8 +169,8 @@ private:
             TOKENWORKS_UNROLL(8)
             for(std::size_t j = 0; j < Vectors; ++j) {
                 v[j] = vector::load(value + j * simd::lanes);
-                if constexpr(asks_ahead<Rows>) {
-                    __builtin_prefetch(value + 32 * stretch.stride + j * simd::lanes);
+                if(asks_ahead<Rows> && begins_line<Element>(j)) {
+                    __builtin_prefetch(value + keys_ahead * stretch.stride + j * simd::lanes);
                 }
             }
             value += stretch.stride;

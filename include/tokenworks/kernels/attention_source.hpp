@@ -138,7 +138,7 @@ private:
     }
 };
 
-/// Keys that lie 16 side by side, of a type that is read in place.
+/// Keys that lie 64 side by side, of a type that is read in place.
 template <class T>
 struct block_source {
     using element = T;
@@ -148,17 +148,15 @@ struct block_source {
     std::size_t key_width;
     std::size_t group_stride;
 
-    [[nodiscard]] std::size_t vector_stride() const { return key_width * simd::lanes; }
-    [[nodiscard]] TOKENWORKS_INLINE const T* at(std::size_t group, std::size_t key) const {
-        return data + group * group_stride + key * key_width;
-    }
+    static constexpr std::size_t side_by_side = key_blocks<T>::side_by_side;
 
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
                                 std::size_t columns, float* to) const {
-        const T* from = at(group, key) + column * simd::lanes;
+        const T* from = data + group * group_stride + key / side_by_side * side_by_side * key_width +
+                        column * side_by_side + key % side_by_side;
         for(std::size_t d = 0; d < columns; ++d) {
-            simd::f32x16<Isa>::load(from + d * simd::lanes).store(to + d * simd::lanes);
+            simd::f32x16<Isa>::load(from + d * side_by_side).store(to + d * simd::lanes);
         }
     }
 };

@@ -3,16 +3,19 @@
 // Keys are taken in blocks of 64 that begin at absolute multiples of 64. Within a block, for every query row of the
 // tile: scores (lane = key, one chain of fused operations along D), then the running maximum and sum, then the values
 // (lane = column, one chain along the keys). Keys that a row does not see get weight zero in the sums and are left out
-// of its chain of values. So the operations that make one output are the same, in the same order, whatever tile, chunk
-// of the prompt or thread computes it; rows of a tile only share loads.
+// of its chain of values. After every segment of 512 keys, which begins at an absolute multiple of 512, the sums start
+// anew, and are added to those of the segments before: so threads can share a long context, a segment each, and the
+// results are added in the order of the keys. The operations that make one output are the same, in the same order,
+// whatever tile, chunk of the prompt or thread computes it; rows of a tile only share loads.
 //
 // Where a tile has many rows, a block is made into floats once, in 16 KB on the stack; a few rows, as in decoding, read
-// f16 in place. Keys that do not lie 16 side by side (key_blocks.hpp) are turned on the way.
+// f16 in place. Keys that do not lie side by side (key_blocks.hpp) are turned on the way.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/simd.hpp>
@@ -23,6 +26,14 @@
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
 inline constexpr std::size_t most_tile_rows = 64; ///< queries times heads
+inline constexpr std::size_t key_segment = 512;   ///< a multiple of key_block
+inline constexpr std::size_t segment_sums = 8192; ///< values that a tile holds beside the output, rows times D
+
+/// Keys from one start of the sums to the next. Values of a width that no model has are summed in one go.
+[[nodiscard]] constexpr std::size_t segment_length(const attention_numbers& task) noexcept {
+    constexpr std::size_t queries = 16;
+    return task.value_width <= segment_sums / queries ? key_segment : std::numeric_limits<std::size_t>::max();
+}
 
 /// Which rows of a call: queries first_query … and heads first_head …, all of one group.
 struct attention_part {
@@ -39,33 +50,70 @@ public:
                    const attention_loops& loops) noexcept
         : task_{task}, keys_{keys}, values_{values}, loops_{loops} {}
 
+    /// @pre where there are more keys than a segment's, rows times value_width <= segment_sums
     void operator()(const attention_part& part) {
         prepare(part);
-        std::size_t first = task_.key_count;
-        std::size_t last = 0;
+        const auto [first, last] = keys_seen();
+        const std::size_t length = segment_length(task_);
+        if(first >= last || first / length == (last - 1) / length) {
+            start_sums();
+            add_keys(first, last);
+            loops_.finish(&task_, rows_, count_, weights_);
+            return;
+        }
+        attention_sum totals[most_tile_rows];
         for(std::size_t i = 0; i < count_; ++i) {
-            if(rows_[i].first < rows_[i].last) {
-                first = std::min(first, rows_[i].first);
-                last = std::max(last, rows_[i].last);
+            totals[i] = {.weights = {}, .out = rows_[i].out, .most = no_score, .empty = true};
+            rows_[i].out = parts_ + i * task_.value_width;
+        }
+        for(std::size_t begin = first; begin < last; begin = (begin / length + 1) * length) {
+            start_sums();
+            const std::size_t end = std::min(last, (begin / length + 1) * length);
+            add_keys(begin, end);
+            for(std::size_t i = 0; i < count_; ++i) {
+                const attention_sum next = sum_of(i, begin, end);
+                loops_.merge(&next, &totals[i], task_.value_width);
             }
         }
-        for(std::size_t begin = first / key_block * key_block; begin < last; begin += key_block) {
-            const std::size_t end = std::min(begin + key_block, last);
-            score(begin, end);
-            loops_.weigh(&task_, rows_, count_, begin, end, scores_, sums_);
-            for(std::size_t c = 0; c < task_.value_width; c += block_columns) {
-                add(begin, end, c, std::min(block_columns, task_.value_width - c));
-            }
+        finish(totals);
+    }
+
+    /// The sums over the keys of one segment only, for rows of one query.
+    /// @param sums  one for each row, whose outs are [D] each; written
+    void sum_segment(const attention_part& part, std::size_t segment, attention_sum* sums) {
+        prepare(part);
+        for(std::size_t i = 0; i < count_; ++i) {
+            rows_[i].out = sums[i].out;
         }
-        loops_.finish(&task_, rows_, count_, sums_);
+        start_sums();
+        const auto [first, last] = keys_seen();
+        const std::size_t begin = std::max(first, segment * key_segment);
+        const std::size_t end = std::min(last, (segment + 1) * key_segment);
+        if(begin < end) {
+            add_keys(begin, end);
+        }
+        for(std::size_t i = 0; i < count_; ++i) {
+            sums[i] = sum_of(i, begin, end);
+        }
+    }
+
+    /// Divides what segments have given.
+    /// @param totals  one for each row, with the rows of the output
+    void finish_sums(const attention_part& part, const attention_sum* totals) {
+        prepare(part);
+        finish(totals);
     }
 
 private:
+    struct key_range {
+        std::size_t first;
+        std::size_t last;
+    };
+
     /// Fills the rows, in order of query and head.
     void prepare(const attention_part& part) {
         count_ = part.queries * part.heads;
         group_ = part.first_head / task_.heads_a_group;
-        std::fill_n(sums_, count_ * simd::lanes, 0.0F);
         attention_row* row = rows_;
         for(std::size_t query = part.first_query; query < part.first_query + part.queries; ++query) {
             const std::size_t position = task_.start + query;
@@ -78,15 +126,67 @@ private:
                 row->first = std::min(first, last);
                 row->last = last;
                 row->position = position;
-                row->most = no_score;
                 row->sink = no_score;
                 if(task_.sinks != nullptr) {
                     row->sink = task_.sinks[head];
                 }
                 row->slope = task_.slopes != nullptr ? task_.slopes[head] : 0.0F;
-                std::fill_n(row->out, task_.value_width, 0.0F);
             }
         }
+    }
+
+    /// Sums that hold nothing yet.
+    void start_sums() {
+        std::fill_n(weights_, count_ * simd::lanes, 0.0F);
+        for(std::size_t i = 0; i < count_; ++i) {
+            rows_[i].most = no_score;
+            std::fill_n(rows_[i].out, task_.value_width, 0.0F);
+        }
+    }
+
+    /// From the first key that any row sees to behind the last; empty where none sees any.
+    [[nodiscard]] key_range keys_seen() const noexcept {
+        key_range seen{task_.key_count, 0};
+        for(std::size_t i = 0; i < count_; ++i) {
+            if(rows_[i].first < rows_[i].last) {
+                seen.first = std::min(seen.first, rows_[i].first);
+                seen.last = std::max(seen.last, rows_[i].last);
+            }
+        }
+        return seen;
+    }
+
+    void add_keys(std::size_t first, std::size_t last) {
+        for(std::size_t begin = first / key_block * key_block; begin < last; begin += key_block) {
+            const std::size_t end = std::min(begin + key_block, last);
+            score(begin, end);
+            loops_.weigh(&task_, rows_, count_, begin, end, scores_, weights_);
+            for(std::size_t c = 0; c < task_.value_width; c += block_columns) {
+                add(begin, end, c, std::min(block_columns, task_.value_width - c));
+            }
+        }
+    }
+
+    /// What row i has summed over keys begin … end - 1.
+    [[nodiscard]] attention_sum sum_of(std::size_t i, std::size_t begin, std::size_t end) const noexcept {
+        attention_sum sum{.weights = {},
+                          .out = rows_[i].out,
+                          .most = rows_[i].most,
+                          .empty = std::max(rows_[i].first, begin) >= std::min(rows_[i].last, end)};
+        std::copy_n(weights_ + i * simd::lanes, simd::lanes, sum.weights);
+        return sum;
+    }
+
+    void finish(const attention_sum* totals) {
+        for(std::size_t i = 0; i < count_; ++i) {
+            std::copy_n(totals[i].weights, simd::lanes, weights_ + i * simd::lanes);
+            rows_[i].most = totals[i].most;
+            rows_[i].out = totals[i].out;
+            if(totals[i].empty) {
+                std::fill_n(rows_[i].out, task_.value_width, 0.0F);
+            }
+        }
+        loops_.finish(&task_, rows_, count_, weights_);
     }
 
     /// The loops that read these elements where they lie; null where floats must be made first.
@@ -97,27 +197,28 @@ private:
         return element == in_place::f16 && count_ <= loops_.f16_rows ? &loops_.f16 : nullptr;
     }
 
-    /// Calls body(place in group_sizes, first row) for groups of rows, the large ones first.
+    /// Calls body(place in group_sizes, first row) for groups of rows.
     template <class Body>
     void for_row_groups(const Body& body) const {
-        std::size_t i = 0;
-        for(std::size_t size = loops_.largest_group; size < group_sizes.size(); ++size) {
-            for(; i + group_sizes[size] <= count_; i += group_sizes[size]) {
-                body(size, i);
-            }
+        for(std::size_t i = 0; i < count_;) {
+            const std::size_t size = next_group(count_ - i, loops_.largest_group);
+            body(size, i);
+            i += group_sizes[size];
         }
     }
 
     void score(std::size_t begin, std::size_t end) {
-        key_stretch stretch{
-            scratch_, block_columns * simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes, 0, task_.key_width,
-            scores_};
+        key_stretch stretch{scratch_,    block_columns * simd::lanes,
+                            simd::lanes, (end - begin + simd::lanes - 1) / simd::lanes,
+                            0,           task_.key_width,
+                            scores_};
         const auto multiply = [&](const element_loops& loops) {
             for_row_groups([&](std::size_t size, std::size_t i) { loops.score[size](rows_, i, &stretch); });
         };
         if(const element_loops* const direct = loops_in_place(keys_.element)) {
             stretch.keys = keys_.at(group_, begin);
-            stretch.vector_stride = keys_.vector_stride;
+            stretch.vector_stride = simd::lanes;
+            stretch.column_stride = key_block;
             multiply(*direct);
             return;
         }
@@ -149,7 +250,7 @@ private:
 
     /// A group of rows over a block: keys that all of them see are taken together, the few before and behind row by
     /// row.
-    void add_group(const std::array<value_function, 3>& loops, std::size_t size, std::size_t first,
+    void add_group(const std::array<value_function, group_sizes.size()>& loops, std::size_t size, std::size_t first,
                    const value_stretch& stretch) const {
         const std::size_t rows = group_sizes[size];
         std::size_t together = stretch.begin;
@@ -186,7 +287,8 @@ private:
     std::size_t count_ = 0; ///< rows
     std::size_t group_ = 0;
     attention_row rows_[most_tile_rows];
-    alignas(64) float sums_[most_tile_rows * simd::lanes];
+    alignas(64) float weights_[most_tile_rows * simd::lanes]; ///< summed
+    alignas(64) float parts_[segment_sums];                   ///< what a segment has summed, row after row
     alignas(64) float scores_[most_tile_rows * key_block];
     alignas(64) float scratch_[key_block * block_columns];
 };

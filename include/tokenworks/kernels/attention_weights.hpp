@@ -35,6 +35,14 @@ struct attention_numbers {
     bool causal;
 };
 
+/// What is summed for one row over some of its keys, not yet divided by the sum of the weights.
+struct attention_sum {
+    alignas(64) float weights[simd::lanes]; ///< summed, lane by lane
+    float* out;                             ///< [D]: values times weights
+    float most;                             ///< largest score; the weights are e^(score - most)
+    bool empty;                             ///< no key was seen yet: out holds nothing
+};
+
 template <class Isa>
 TOKENWORKS_INLINE void rescale(float* out, std::size_t width, const simd::f32x16<Isa>& factor) {
     using vector = simd::f32x16<Isa>;
@@ -119,6 +127,39 @@ private:
             }
             s = select_less(lane, distance(first, row.first), nothing, s);
             select_less(lane, distance(first, row.last), s, nothing).store(scores + j);
+        }
+    }
+};
+
+/// Adds the sums over the next keys of a row to those before.
+template <class Isa>
+struct merge_sums {
+    using vector = simd::f32x16<Isa>;
+
+    static TOKENWORKS_INLINE void run(const attention_sum* next, attention_sum* total, std::size_t width) {
+        if(next->empty) {
+            return;
+        }
+        if(total->empty) {
+            vector::load(next->weights).store(total->weights);
+            std::copy_n(next->out, width, total->out);
+            total->most = next->most;
+            total->empty = false;
+            return;
+        }
+        const float most = std::max(total->most, next->most);
+        const vector shift = vector::broadcast(most == no_score ? 0.0F : most);
+        const vector fade = simd::exp(vector::broadcast(total->most) - shift);
+        const vector scale = simd::exp(vector::broadcast(next->most) - shift);
+        total->most = most;
+        fma(vector::load(next->weights), scale, vector::load(total->weights) * fade).store(total->weights);
+        std::size_t c = 0;
+        for(; c + simd::lanes <= width; c += simd::lanes) {
+            fma(vector::load(next->out + c), scale, vector::load(total->out + c) * fade).store(total->out + c);
+        }
+        if(const std::size_t rest = width - c; rest != 0) {
+            const vector before = simd::load_partial<Isa>(total->out + c, rest) * fade;
+            simd::store_partial(fma(simd::load_partial<Isa>(next->out + c, rest), scale, before), total->out + c, rest);
         }
     }
 };

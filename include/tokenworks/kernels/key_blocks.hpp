@@ -1,6 +1,7 @@
-// The layout in which a cache keeps keys: 16 keys side by side, so that attention loads a vector of keys at once.
+// The layout in which a cache keeps keys: 64 keys side by side, so that attention loads vectors of keys, and reads all
+// keys of a head as one stream.
 //
-//   [G][capacity/16][D][16]            of float, f16 or bf16
+//   [G][capacity/64][D][64]            of float, f16 or bf16
 //   [G][capacity/16][D/32] of q8_keys  for 8 bits: 32 values of 16 keys, each with its own scale
 //
 // A key is written once and read at every later step, so it is turned when it is written. Values need no such layout:
@@ -35,15 +36,15 @@ struct q8_keys {
 };
 static_assert(sizeof(q8_keys) == 16 * sizeof(quant::q8_0));
 
-/// Keys of all heads, 16 side by side, in the caller's memory. Not an owner; copies refer to the same keys.
+/// Keys of all heads, 64 side by side, in the caller's memory. Not an owner; copies refer to the same keys.
 /// T is float, f16, bf16 or quant::q8_0, const where it only reads.
 template <class T>
 class key_blocks {
 public:
-    static constexpr std::size_t lanes = 16;
     static constexpr std::size_t step = 64; ///< keys that attention reads at a time, whether they are all there or not
     using value_type = std::remove_const_t<T>;
     static constexpr bool is_q8 = std::same_as<value_type, quant::q8_0>;
+    static constexpr std::size_t side_by_side = is_q8 ? 16 : step; ///< keys in a block of the layout
     using plain_storage = std::conditional_t<is_q8, q8_keys, value_type>;
     using storage_type = std::conditional_t<std::is_const_v<T>, const plain_storage, plain_storage>;
 
@@ -59,8 +60,8 @@ public:
         if(is_q8 && width % quant::q8_0::size != 0) {
             detail::raise<shape_error>({"key_blocks: D=", width, " is no multiple of 32, as q8_0 needs"});
         }
-        const std::size_t blocks = (capacity / step + (capacity % step != 0 ? 1 : 0)) * (step / lanes);
-        const std::size_t a_block = is_q8 ? width / quant::q8_0::size : width * lanes;
+        const std::size_t blocks = (capacity / step + (capacity % step != 0 ? 1 : 0)) * (step / side_by_side);
+        const std::size_t a_block = is_q8 ? width / quant::q8_0::size : width * side_by_side;
         return dims<3>{groups, blocks, a_block}.size();
     }
 
@@ -104,16 +105,15 @@ private:
 
 namespace detail {
 
-/// Writes one key, or sixteen that fill a block of 16, as elements of T.
+/// Writes up to sixteen keys of a block of 64, as elements of T.
 template <class T>
 struct key_writer {
     template <class Isa>
     struct kernel {
         /// @param keys  `count` rows of `width` values, `stride` apart
-        /// @param to    the block's [width][16]
-        /// @param lane  of the first key in the block; lane + count <= 16
+        /// @param to    the block's [width][64], at the place of the first key
         static TOKENWORKS_INLINE void run(const float* keys, std::size_t stride, std::size_t count, std::size_t width,
-                                          T* to, std::size_t lane) {
+                                          T* to) {
             std::size_t d = 0;
             if(count == simd::lanes) {
                 float square[simd::lanes * simd::lanes];
@@ -121,7 +121,7 @@ struct key_writer {
                     simd::transpose<Isa>(rows{keys + d, stride}, static_cast<float*>(square));
                     for(std::size_t i = 0; i < simd::lanes; ++i) {
                         store(simd::f32x16<Isa>::load(static_cast<const float*>(square) + i * simd::lanes),
-                              to + (d + i) * simd::lanes);
+                              to + (d + i) * stride_of_columns);
                     }
                 }
             }
@@ -131,13 +131,15 @@ struct key_writer {
                     T narrow[simd::lanes];
                     store(simd::load_partial<Isa>(keys + key * stride + d, part), static_cast<T*>(narrow));
                     for(std::size_t i = 0; i < part; ++i) {
-                        to[(d + i) * simd::lanes + lane + key] = narrow[i];
+                        to[(d + i) * stride_of_columns + key] = narrow[i];
                     }
                 }
             }
         }
 
     private:
+        static constexpr std::size_t stride_of_columns = key_blocks<T>::side_by_side;
+
         struct rows {
             const float* first;
             std::size_t stride;
@@ -170,13 +172,14 @@ inline void write_q8_key(const float* key, std::size_t width, q8_keys* to, std::
 
 /// Stores keys at positions start … start + T - 1, rounded to nearest even where the storage is narrower.
 /// @param keys  [T,G,D]; last axis contiguous
-/// @param to    [G][capacity/16][D][16]
+/// @param to    [G][capacity/64][D][64]
 /// @throws      shape_error naming the two extents that disagree
 /// @note        what is stored for a key depends on that key alone; allocates nothing
 template <class Keys, class T>
 void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, const execution& how = {}) {
     static_assert(!std::is_const_v<T>, "tokenworks: store_keys: these key_blocks are read-only");
-    constexpr std::size_t lanes = key_blocks<T>::lanes;
+    constexpr std::size_t lanes = simd::lanes;
+    constexpr std::size_t side_by_side = key_blocks<T>::side_by_side;
     const auto from = detail::as_view(keys);
     detail::require_operand<float, 3, std::remove_const_t<decltype(from)>>();
     detail::require_equal("store_keys", "keys have G", from.extent(1), "the cache has G", to.groups());
@@ -189,13 +192,14 @@ void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, co
     if(count == 0) {
         return;
     }
-    const std::size_t a_block = to.capacity() == 0 ? 0 : to.group_stride() / (to.capacity() / lanes);
-    const std::size_t first_block = start / lanes;
-    const std::size_t blocks = (start + count - 1) / lanes - first_block + 1;
-    parallel_for(how, blocks, detail::row_grain(lanes * to.groups() * to.width()), [&](work_range range) {
-        for(std::size_t block = first_block + range.begin; block < first_block + range.end; ++block) {
-            const std::size_t begin = std::max(start, block * lanes);
-            const std::size_t end = std::min(start + count, (block + 1) * lanes);
+    const std::size_t a_block = to.capacity() == 0 ? 0 : to.group_stride() / (to.capacity() / side_by_side);
+    const std::size_t first = start / lanes;
+    const std::size_t squares = (start + count - 1) / lanes - first + 1;
+    parallel_for(how, squares, detail::row_grain(lanes * to.groups() * to.width()), [&](work_range range) {
+        for(std::size_t square = first + range.begin; square < first + range.end; ++square) {
+            const std::size_t begin = std::max(start, square * lanes);
+            const std::size_t end = std::min(start + count, (square + 1) * lanes);
+            const std::size_t block = begin / side_by_side;
             for(std::size_t g = 0; g < to.groups(); ++g) {
                 const float* source = from.data() + (begin - start) * from.stride(0) + g * from.stride(1);
                 auto* target = to.data() + g * to.group_stride() + block * a_block;
@@ -205,7 +209,7 @@ void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, co
                     }
                 } else {
                     simd::dispatch<detail::key_writer<T>::template kernel>(how.set, source, from.stride(0), end - begin,
-                                                                           to.width(), target, begin % lanes);
+                                                                           to.width(), target + begin % side_by_side);
                 }
             }
         }

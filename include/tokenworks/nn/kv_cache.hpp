@@ -1,6 +1,6 @@
 // Keys and values of the tokens of one sequence, for every layer.
 //
-// A layer's keys lie 16 side by side (kernels/key_blocks.hpp), its values as [G][capacity][D]: what one head reads is
+// A layer's keys lie side by side (kernels/key_blocks.hpp), its values as [G][capacity][D]: what one head reads is
 // one stream. Storage is float32, float16 (the default) or blocks of 32 values in 8 bits; what is stored for a token
 // never depends on the tokens around it.
 #pragma once
