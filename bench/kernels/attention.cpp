@@ -20,6 +20,7 @@ namespace tw = tokenworks;
 using tw::dyn;
 using tw::f16;
 using tw::kernels::key_blocks;
+using tw::quant::q4_0;
 using tw::quant::q8_0;
 
 namespace {
@@ -31,7 +32,7 @@ constexpr std::size_t width = 64;
 /// Keys and values lie head by head, [G][S][D], as a cache has them.
 template <class T>
 struct storage {
-    static constexpr std::size_t each = key_blocks<T>::is_q8 ? 32 : 1;
+    static constexpr std::size_t each = key_blocks<T>::values_each;
     std::size_t keys;
     std::vector<T> k;
     std::vector<T> v;
@@ -47,7 +48,7 @@ struct storage {
     static std::vector<T> narrow(const std::vector<float>& wide) {
         std::vector<T> out(wide.size() / each);
         for(std::size_t i = 0; i < out.size(); ++i) {
-            if constexpr(key_blocks<T>::is_q8) {
+            if constexpr(each != 1) {
                 tw::quant::encode(wide.data() + i * each, out[i]);
             } else {
                 out[i] = T(wide[i]);
@@ -203,6 +204,7 @@ int main(int argc, char** argv) {
         add<float>(name, "f32", queries, keys);
         add<f16>(name, "f16", queries, keys);
         add<q8_0>(name, "q8_0", queries, keys);
+        add<q4_0>(name, "q4_0", queries, keys);
     }
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();

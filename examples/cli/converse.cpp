@@ -26,14 +26,6 @@ using json = nlohmann::ordered_json;
 
 namespace {
 
-tw::dtype cache_type(const std::string& name) {
-    const auto found = tw::find_dtype(std::string_view{name});
-    if(!found || (found->type != tw::dtype::f32 && found->type != tw::dtype::f16 && found->type != tw::dtype::q8_0)) {
-        throw usage_error("--cache-type: '" + tw::printable(name) + "' is none of f32, f16, q8_0");
-    }
-    return found->type;
-}
-
 /// "ID=B" to a pair.
 std::pair<std::int32_t, float> parse_bias(const std::string& text) {
     const std::size_t equals = text.find('=');

@@ -89,7 +89,7 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
         ->check(whole_number(0, most_tokens));
     command.add_option("--ctx", options.context, "context to reserve; 0: as needed")
         ->check(whole_number(0, most_tokens));
-    command.add_option("--cache-type", options.cache_type, "f32, f16 or q8_0")->capture_default_str();
+    command.add_option("--cache-type", options.cache_type, cli::cache_types)->capture_default_str();
     command.add_option("--system", options.system, "the system message of a conversation");
     add_texts(command, "--stop", options.stop, "text that ends the answer, repeatable");
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
@@ -169,6 +169,7 @@ int run(int argc, char** argv) {
     bench_command->add_option("-d,--depth", bench.depth, "tokens that are in each cache before the decode")
         ->capture_default_str()
         ->check(whole_number(0, 1000000));
+    bench_command->add_option("--cache-type", bench.cache_type, cli::cache_types)->capture_default_str();
     bench_command->add_option("-r,--repetitions", bench.repetitions)
         ->capture_default_str()
         ->check(whole_number(1, 1000));

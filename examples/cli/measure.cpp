@@ -172,9 +172,10 @@ int bench(const common_options& options, const bench_options& what) {
     const std::size_t v = model.vocab_size();
     tw::nn::context c{model.how()};
 
+    const tw::dtype type_of_cache = cache_type(what.cache_type);
     std::vector<tw::nn::kv_cache> caches;
     for(std::size_t i = 0; i < what.batch; ++i) {
-        caches.push_back(network.make_cache(std::max(what.prompt, what.depth + what.generate) + 1));
+        caches.push_back(network.make_cache(std::max(what.prompt, what.depth + what.generate) + 1, type_of_cache));
     }
     std::vector<std::int32_t> tokens(std::max({what.prompt, what.batch, what.depth}));
     const auto draw_tokens = [&](std::uint64_t seed) {
@@ -260,6 +261,7 @@ int bench(const common_options& options, const bench_options& what) {
                  {"threads", model.how().workers()},
                  {"prompt", what.prompt},
                  {"depth", what.depth},
+                 {"cache_type", what.cache_type},
                  {"generated", what.generate},
                  {"repetitions", what.repetitions},
                  {"prefill_range", {prefill_low, prefill_high}},
@@ -281,7 +283,8 @@ int bench(const common_options& options, const bench_options& what) {
         std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
     std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt,
                 prefill_rate, prefill_low, prefill_high, share_of_peak * 100);
-    const std::string behind = what.depth == 0 ? "" : " behind " + std::to_string(what.depth);
+    const std::string behind =
+        what.depth == 0 ? "" : " behind " + std::to_string(what.depth) + " in " + what.cache_type;
     std::printf("decode    %zu tokens%s, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
                 "read rate\n",
                 what.generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6,

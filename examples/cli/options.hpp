@@ -61,6 +61,9 @@ struct generate_options {
     tw::sampling::sampler_options sampling;
 };
 
+/// What --cache-type takes, for its help and its error.
+inline constexpr const char* cache_types = "f32, f16, bf16, q8_0, q4_0";
+
 struct perplexity_options {
     std::string file;
     std::size_t context = 512;
@@ -71,6 +74,7 @@ struct bench_options {
     std::size_t generate = 128;
     std::size_t batch = 1;
     std::size_t depth = 0;
+    std::string cache_type = "f16";
     std::size_t repetitions = 5;
 };
 

@@ -69,15 +69,17 @@ std::vector<float> widened(const std::vector<T>& x) {
     return {x.begin(), x.end()};
 }
 
-std::vector<quant::q8_0> q8(const std::vector<float>& x) {
-    std::vector<quant::q8_0> out(x.size() / 32);
+template <class Block>
+std::vector<Block> blocks(const std::vector<float>& x) {
+    std::vector<Block> out(x.size() / 32);
     for(std::size_t i = 0; i < out.size(); ++i) {
         quant::encode(x.data() + 32 * i, out[i]);
     }
     return out;
 }
 
-std::vector<float> from_q8(const std::vector<quant::q8_0>& x) {
+template <class Block>
+std::vector<float> from_blocks(const std::vector<Block>& x) {
     std::vector<float> out(x.size() * 32);
     for(std::size_t i = 0; i < x.size(); ++i) {
         quant::decode(x[i], out.data() + 32 * i);
@@ -306,16 +308,18 @@ TEST_CASE("keys and values of every storage type") {
     };
     check(stored<f16>(p.k), stored<f16>(p.v), widened(stored<f16>(p.k)), widened(stored<f16>(p.v)), 1);
     check(stored<bf16>(p.k), stored<bf16>(p.v), widened(stored<bf16>(p.k)), widened(stored<bf16>(p.v)), 1);
-    check(q8(p.k), q8(p.v), from_q8(q8(p.k)), from_q8(q8(p.v)), 32);
+    const auto check_blocks = [&](const auto& k, const auto& v) { check(k, v, from_blocks(k), from_blocks(v), 32); };
+    check_blocks(blocks<quant::q8_0>(p.k), blocks<quant::q8_0>(p.v));
+    check_blocks(blocks<quant::q4_0>(p.k), blocks<quant::q4_0>(p.v));
 
     const auto k = stored<f16>(p.k);
-    const auto v = q8(p.v);
+    const auto v = blocks<quant::q8_0>(p.v);
     std::vector<float> out(18 * 4 * 96);
     kernels::attention(p.queries(), view<const f16, dyn, dyn, dyn>{k.data(), 77, 2, 64},
                        view<const quant::q8_0, dyn, dyn, dyn>{v.data(), 77, 2, 3}, options,
                        rows3{out.data(), dims<3>{18, 4, 96}});
     p.k = widened(k);
-    p.v = from_q8(v);
+    p.v = from_blocks(v);
     CHECK(support::same_bits(out, p.run(options)));
 }
 

@@ -27,9 +27,9 @@ void for_each_table(Body body) {
     support::for_each_isa([&](const execution& how) {
         CAPTURE(name(how.set));
         const attend::attention_loops& loops = attend::attention_loops_for(how.set);
-        body(loops, variant{&loops.f32, false});
-        if(loops.f16_rows != 0) {
-            body(loops, variant{&loops.f16, true});
+        body(variant{&loops.floats(), false});
+        if(loops.narrow_rows != 0) {
+            body(variant{&loops.loops(attend::in_place::f16), true});
         }
     });
 }
@@ -66,13 +66,13 @@ TEST_CASE("attention_rows: scores are dot products, the same bits in every group
                 }
             }
         }
-        for_each_table([&](const attend::attention_loops& loops, variant of) {
+        for_each_table([&](variant of) {
             std::vector<attend::attention_row> rows(most_rows);
             for(std::size_t i = 0; i < most_rows; ++i) {
                 rows[i].q = q.data() + i * width;
             }
             std::vector<float> first;
-            for(std::size_t size = loops.largest_group; size < attend::group_sizes.size(); ++size) {
+            for(std::size_t size = of.loops->largest; size < attend::group_sizes.size(); ++size) {
                 for(const std::size_t cut: {width, std::size_t{16}}) {
                     std::vector<float> scores(most_rows * block);
                     for(std::size_t begin = 0; begin < width; begin += cut) {
@@ -113,10 +113,10 @@ TEST_CASE("attention_rows: values are added with their weights, the same bits in
                 }
             }
         }
-        for_each_table([&](const attend::attention_loops& loops, variant of) {
+        for_each_table([&](variant of) {
             CAPTURE(columns);
             std::vector<float> first;
-            for(std::size_t size = loops.largest_group; size < attend::group_sizes.size(); ++size) {
+            for(std::size_t size = of.loops->largest; size < attend::group_sizes.size(); ++size) {
                 std::vector<float> out = before;
                 std::vector<attend::attention_row> rows(most_rows);
                 for(std::size_t i = 0; i < most_rows; ++i) {

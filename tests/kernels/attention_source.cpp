@@ -25,19 +25,28 @@ std::vector<T> narrowed(const std::vector<float>& wide) {
     return out;
 }
 
-template <>
-std::vector<quant::q8_0> narrowed(const std::vector<float>& wide) {
-    std::vector<quant::q8_0> out(wide.size() / 32);
+template <class Block>
+std::vector<Block> blocks(const std::vector<float>& wide) {
+    std::vector<Block> out(wide.size() / 32);
     for(std::size_t i = 0; i < out.size(); ++i) {
         quant::encode(wide.data() + 32 * i, out[i]);
     }
     return out;
 }
+template <>
+std::vector<quant::q8_0> narrowed(const std::vector<float>& wide) {
+    return blocks<quant::q8_0>(wide);
+}
+template <>
+std::vector<quant::q4_0> narrowed(const std::vector<float>& wide) {
+    return blocks<quant::q4_0>(wide);
+}
 
 float value_at(const std::vector<float>& x, std::size_t i) { return x[i]; }
 float value_at(const std::vector<f16>& x, std::size_t i) { return float{x[i]}; }
 float value_at(const std::vector<bf16>& x, std::size_t i) { return float{x[i]}; }
-float value_at(const std::vector<quant::q8_0>& x, std::size_t i) {
+template <class Block>
+float value_at(const std::vector<Block>& x, std::size_t i) {
     float block[32];
     quant::decode(x[i / 32], block);
     return block[i % 32];
@@ -45,7 +54,7 @@ float value_at(const std::vector<quant::q8_0>& x, std::size_t i) {
 
 template <class T>
 void check_rows(std::size_t width) {
-    constexpr std::size_t each = std::is_same_v<T, quant::q8_0> ? 32 : 1;
+    constexpr std::size_t each = kernels::key_blocks<T>::values_each;
     const std::vector<T> memory = narrowed<T>(support::random_floats(groups * keys * width, 3));
     const attend::row_source<T> source{memory.data(), width / each, keys * width / each};
     const std::size_t padded = (width + 15) / 16 * 16;
@@ -86,4 +95,6 @@ TEST_CASE("attention_source: rows are turned and widened exactly, whatever their
     }
     check_rows<quant::q8_0>(32);
     check_rows<quant::q8_0>(64);
+    check_rows<quant::q4_0>(32);
+    check_rows<quant::q4_0>(64);
 }

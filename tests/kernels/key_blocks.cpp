@@ -27,9 +27,9 @@ struct cache {
 
     cache(std::size_t capacity, std::size_t key_width)
         : width{key_width}, memory(key_blocks<T>::storage_size(groups, capacity, key_width)) {
-        if constexpr(key_blocks<T>::is_q8) {
-            for(kernels::q8_keys& block: memory) {
-                std::fill_n(static_cast<f16*>(block.scales), 16, f16{std::numeric_limits<float>::quiet_NaN()});
+        if constexpr(key_blocks<T>::values_each != 1) {
+            for(auto& block: memory) {
+                std::fill_n(static_cast<f16*>(block.scales), 64, f16{std::numeric_limits<float>::quiet_NaN()});
             }
         } else {
             std::fill(memory.begin(), memory.end(), T(std::numeric_limits<float>::quiet_NaN()));
@@ -41,7 +41,7 @@ struct cache {
 /// What plain storage of the same type holds.
 template <class T>
 std::vector<T> plain(const std::vector<float>& x) {
-    if constexpr(std::same_as<T, quant::q8_0>) {
+    if constexpr(key_blocks<T>::values_each != 1) {
         std::vector<T> out(x.size() / 32);
         for(std::size_t i = 0; i < out.size(); ++i) {
             quant::encode(x.data() + 32 * i, out[i]);
@@ -61,7 +61,7 @@ template <class T>
 void check_storage(std::size_t width) {
     constexpr std::size_t tokens = 150;
     constexpr std::size_t heads = 6;
-    constexpr std::size_t each = key_blocks<T>::is_q8 ? 32 : 1;
+    constexpr std::size_t each = key_blocks<T>::values_each;
     const auto k = support::random_floats(tokens * groups * width, 1);
     const auto v = support::random_floats(tokens * groups * 48, 2);
     const auto q = support::random_floats(tokens * heads * width, 3);
@@ -103,6 +103,8 @@ TEST_CASE("attention over key_blocks has the bits of attention over plain keys")
     }
     check_storage<quant::q8_0>(32);
     check_storage<quant::q8_0>(96);
+    check_storage<quant::q4_0>(32);
+    check_storage<quant::q4_0>(96);
 }
 
 TEST_CASE("keys of one type and values of another") {
@@ -144,7 +146,7 @@ TEST_CASE("store_keys on threads writes the same, nothing else, and allocates no
 
 TEST_CASE("key_blocks round capacity up, and refuse what does not fit") {
     CHECK(key_blocks<f16>::storage_size(2, 17, 10) == 1280U);
-    CHECK(key_blocks<quant::q8_0>::storage_size(2, 64, 64) == 16U);
+    CHECK(key_blocks<quant::q8_0>::storage_size(2, 64, 64) == 4U);
     CHECK_THROWS_AS(key_blocks<quant::q8_0>::storage_size(2, 16, 40), shape_error);
     CHECK_THROWS_AS(key_blocks<f16>::storage_size(std::size_t{1} << 40, std::size_t{1} << 40, 64), shape_error);
     CHECK_THROWS_AS(key_blocks<f16>::storage_size(1, std::numeric_limits<std::size_t>::max(), 64), shape_error);

@@ -106,14 +106,17 @@ TEST_CASE("decoder: logits follow transformers to 1e-4 of their scale", "[models
     }
 }
 
-TEST_CASE("decoder: f16 and q8_0 caches stay near the float cache", "[models]") {
+TEST_CASE("decoder: caches of every type stay near the float cache", "[models]") {
     for(const std::string& name: golden_names) {
         const golden g{name};
         INFO(name);
-        // A key or value keeps 11 bits as f16 and about 7 as q8_0; the layers add these errors up.
+        // A key or value keeps 11 bits as f16, 8 as bf16, about 7 as q8_0 and 3 as q4_0; the layers add these errors
+        // up.
         CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::f16), g.logits) < 5e-3);
+        CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::bf16), g.logits) < 4e-2);
         if(has_whole_blocks(g.config)) {
             CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::q8_0), g.logits) < 8e-2);
+            CHECK(worst_difference(run(*g.model, g.ids, 40, {}, tw::dtype::q4_0), g.logits) < 1.2);
         } else {
             CHECK_THROWS_AS(g.model->make_cache(4, tw::dtype::q8_0), tw::argument_error);
         }
@@ -127,8 +130,8 @@ TEST_CASE("decoder: logits are bitwise equal however the prompt is cut and howev
     for(const std::string& name: golden_names) {
         const golden g{name};
         for(const tw::isa set: supported_isas()) {
-            for(const tw::dtype cache: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
-                if(cache == tw::dtype::q8_0 && !has_whole_blocks(g.config)) {
+            for(const tw::dtype cache: tw::nn::kv_cache::types) {
+                if(tw::info(cache).block_size != 1 && !has_whole_blocks(g.config)) {
                     continue;
                 }
                 const std::vector<float> whole = run(*g.model, g.ids, g.ids.size(), {.set = set}, cache);

@@ -35,7 +35,7 @@ std::vector<float> held(const View& all, std::size_t s, std::size_t g) {
     using element = std::remove_const_t<typename View::value_type>;
     std::vector<float> out;
     for(std::size_t i = 0; i < all.extent(2); ++i) {
-        if constexpr(std::is_same_v<element, tw::quant::q8_0>) {
+        if constexpr(tw::kernels::key_blocks<element>::values_each != 1) {
             float values[32];
             tw::quant::decode(all(s, g, i), values);
             out.insert(out.end(), values, values + 32);
@@ -52,8 +52,12 @@ std::vector<float> held(const tw::kernels::key_blocks<const T>& all, std::size_t
     std::vector<float> out;
     for(std::size_t d = 0; d < all.width(); ++d) {
         if constexpr(std::is_same_v<T, tw::quant::q8_0>) {
-            const auto& block = all.data()[g * all.group_stride() + (s / 16 * all.width() + d) / 32];
-            out.push_back(float{block.scales[s % 16]} * static_cast<float>(block.codes[d % 32][s % 16]));
+            const auto& block = all.data()[g * all.group_stride() + (s / 64 * all.width() + d) / 32];
+            out.push_back(float{block.scales[s % 64]} * static_cast<float>(block.codes[d % 32][s % 64]));
+        } else if constexpr(std::is_same_v<T, tw::quant::q4_0>) {
+            const auto& block = all.data()[g * all.group_stride() + (s / 64 * all.width() + d) / 32];
+            const int pair = block.codes[d % 32][s % 32];
+            out.push_back(float{block.scales[s % 64]} * static_cast<float>((s % 64 < 32 ? pair % 16 : pair / 16) - 8));
         } else {
             out.push_back(as_float(all.data()[g * all.group_stride() + (s / 64 * all.width() + d) * 64 + s % 64]));
         }
@@ -72,7 +76,7 @@ std::vector<float> stored(tw::dtype type, std::span<const float> row) {
 
 TEST_CASE("kv_cache: what is stored comes back, rounded to the storage type", "[nn]") {
     tw::thread_team three{3};
-    for(const tw::dtype type: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
+    for(const tw::dtype type: nn::kv_cache::types) {
         for(const tw::isa set: tw::all_isas) {
             if(!tw::is_supported(set)) {
                 continue;
@@ -185,14 +189,14 @@ TEST_CASE("kv_cache: capacity", "[nn]") {
 }
 
 TEST_CASE("kv_cache: types and sizes that it refuses", "[nn]") {
-    CHECK_THROWS_WITH((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::bf16}), ContainsSubstring("of type bf16"));
-    CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::q4_0}), tw::unsupported_error);
+    CHECK_THROWS_WITH((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::q4_1}), ContainsSubstring("of type q4_1"));
+    CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, 32, 4, tw::dtype::f64}), tw::unsupported_error);
     CHECK_THROWS_WITH((nn::kv_cache{1, 1, 48, 32, 4, tw::dtype::q8_0}),
                       ContainsSubstring("heads of width 48 and 32 are no whole q8_0 blocks"));
     CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, 16, 4, tw::dtype::q8_0}), tw::argument_error);
 
     constexpr std::size_t huge = std::numeric_limits<std::size_t>::max();
-    for(const tw::dtype type: {tw::dtype::f32, tw::dtype::f16, tw::dtype::q8_0}) {
+    for(const tw::dtype type: nn::kv_cache::types) {
         INFO(tw::info(type).name);
         CHECK_THROWS_WITH((nn::kv_cache{1, 4, 64, 64, huge / 4, type}), ContainsSubstring("is too large"));
         CHECK_THROWS_AS((nn::kv_cache{1, huge / 2, 64, 64, 4, type}), tw::argument_error);

@@ -261,7 +261,7 @@ TEST_CASE("text_model: states", "[runtime]") {
     CHECK(model.make_state({.capacity = 7}).capacity() == 7);
     CHECK(model.make_state({.capacity = 7, .cache_type = tw::dtype::f32}).cache().type() == tw::dtype::f32);
     CHECK_THROWS_AS(model.make_state({.cache_type = tw::dtype::q8_0}), tw::argument_error); // heads of 8
-    CHECK_THROWS_AS(model.make_state({.cache_type = tw::dtype::q4_0}), tw::unsupported_error);
+    CHECK_THROWS_AS(model.make_state({.cache_type = tw::dtype::q4_1}), tw::unsupported_error);
     CHECK(model.state_options_for(10, 20).capacity == 30);
     CHECK(model.state_options_for(90, 20).capacity == 100);
     CHECK(model.state_options_for(200, 20).capacity == 100);

@@ -101,6 +101,17 @@ struct f32x16 {
         }
         return r;
     }
+    /// The low nibbles of 16 bytes, or the high ones, less 8.
+    template <bool High>
+    static TOKENWORKS_INLINE f32x16 load_nibbles(const std::uint8_t* from) {
+        f32x16 r;
+        for(int i = 0; i < parts; ++i) {
+            typename native::i32 whole;
+            detail::widen_i8<width>(from + i * width, whole);
+            detail::nibbles<width, High>(whole, r.v[i]);
+        }
+        return r;
+    }
     TOKENWORKS_INLINE void store(float* to) const {
         for(int i = 0; i < parts; ++i) {
             *reinterpret_cast<typename native::f32_unaligned*>(to + i * width) = v[i];
@@ -245,6 +256,14 @@ struct f32x16<portable<Architecture>> {
         float wide[lanes];
         for(std::size_t i = 0; i < lanes; ++i) {
             wide[i] = static_cast<float>(from[i]);
+        }
+        return load(static_cast<const float*>(wide));
+    }
+    template <bool High>
+    static TOKENWORKS_INLINE f32x16 load_nibbles(const std::uint8_t* from) {
+        float wide[lanes];
+        for(std::size_t i = 0; i < lanes; ++i) {
+            wide[i] = static_cast<float>((High ? from[i] >> 4 : from[i] & 15) - 8);
         }
         return load(static_cast<const float*>(wide));
     }

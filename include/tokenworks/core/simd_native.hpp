@@ -72,6 +72,20 @@ TOKENWORKS_INLINE void halve(const typename native<Width>::f32& a, typename nati
 #endif
 }
 
+/// The number that four bits of each lane stand for, bits 4 to 7 if High, less 8.
+template <int Width, bool High>
+TOKENWORKS_INLINE void nibbles(const typename native<Width>::i32& from, typename native<Width>::f32& to) {
+    const typename native<Width>::i32 code = High ? from >> 4 : from;
+#if TOKENWORKS_X86 && !defined(__clang__)
+    if constexpr(Width == 16) { // looked up: the instruction reads the low four bits of a lane
+        const typename native<Width>::f32 table = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+        __asm__("vpermps %2, %1, %0" : "=v"(to) : "v"(code), "v"(table));
+        return;
+    }
+#endif
+    to = __builtin_convertvector((code & 15) - 8, typename native<Width>::f32);
+}
+
 // Widening moves. GCC 12 takes vector conversions between element sizes apart, so there it is told the instruction.
 #if defined(__clang__) || TOKENWORKS_ARM64
 template <int Width>

@@ -1,9 +1,9 @@
 // Attention of queries over keys and values, with an online softmax: no T x S matrix is ever formed.
 // Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.
 //
-// Keys and values are read where they are stored, as f32, f16, bf16 or q8_0, in views of any stride whose last axis is
-// contiguous. The result of a query and a head depends on its own row and on the keys that it sees, not on what else is
-// in the call: prompts may be cut into chunks anywhere (attention_tile.hpp says how).
+// Keys and values are read where they are stored, as f32, f16, bf16, q8_0 or q4_0, in views of any stride whose last
+// axis is contiguous. The result of a query and a head depends on its own row and on the keys that it sees, not on what
+// else is in the call: prompts may be cut into chunks anywhere (attention_tile.hpp says how).
 #pragma once
 
 #include <algorithm>
@@ -151,21 +151,11 @@ inline void run_attention(const attention_numbers& task, const stored_keys& keys
     });
 }
 
-/// Elements a value of the storage type holds.
-template <class T>
-inline constexpr std::size_t values_each = 1;
-template <>
-inline constexpr std::size_t values_each<quant::q8_0> = quant::q8_0::size;
-
-template <class T>
-concept attention_storage =
-    std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> || std::same_as<T, quant::q8_0>;
-
 /// D of a static extent counted in storage elements.
 template <class View>
 [[nodiscard]] constexpr std::size_t static_width() {
     constexpr std::size_t extent = View::static_extent(2);
-    return extent == dyn ? dyn : extent * values_each<typename View::value_type>;
+    return extent == dyn ? dyn : extent * key_storage<typename View::value_type>::values_each;
 }
 
 template <class View>
@@ -183,7 +173,7 @@ constexpr void check_attention_types() {
     require_operand<float, 3, out_type>();
     require_writable<out_type>();
     static_assert(v_type::rank() == 3 && attention_storage<typename v_type::value_type>,
-                  "tokenworks: attention: values are [S,G,D] of float, f16, bf16 or quant::q8_0");
+                  "tokenworks: attention: values are [S,G,D] of float, f16, bf16, quant::q8_0 or quant::q4_0");
     static_assert(tokenworks::detail::static_extents_agree(static_width<v_type>(), out_type::static_extent(2)),
                   "tokenworks: attention: values and the output must have the same head width D");
     static_assert(may_agree<q_type, 0, out_type, 0> && may_agree<q_type, 1, out_type, 1>,
@@ -202,7 +192,8 @@ struct head_rows {
 template <class View>
 [[nodiscard]] head_rows head_rows_of(const char* name, const View& x) {
     require_dense_rows("attention", name, x);
-    return {x.extent(0), x.extent(1), x.extent(2) * values_each<typename View::value_type>, x.stride(0), x.stride(1)};
+    return {x.extent(0), x.extent(1), x.extent(2) * key_storage<typename View::value_type>::values_each, x.stride(0),
+            x.stride(1)};
 }
 
 /// Checks what does not depend on how keys are stored, and collects the numbers.
@@ -262,7 +253,7 @@ inline void require_keys(const head_rows& q, const head_rows& k, const head_rows
 ///   out[t,h,:] = sum_s softmax_s(scale * dot(q[t,h,:], k[s,g,:])) * v[s,g,:],   g = h / (H/G)
 /// where s runs over the keys that query t sees: all, those up to its position, or the last `window` of these.
 /// @param q     [T,H,D] of float
-/// @param k     [S,G,D] of float, f16 or bf16, or [S,G,D/32] of quant::q8_0; G divides H
+/// @param k     [S,G,D] of float, f16 or bf16, or [S,G,D/32] of quant::q8_0 or quant::q4_0; G divides H
 /// @param v     [S,G,Dv], of any of these types; Dv may differ from D
 /// @param out   [T,H,Dv] of float; must not overlap the inputs
 /// @pre         the last axis of each is contiguous; query t sits at position start + t (tokens), key s at s
@@ -283,7 +274,7 @@ void attention(const Q& q, const K& k, const V& v, const attention_options& opti
     using v_type = std::remove_const_t<decltype(values)>;
     detail::check_attention_types<q_type, v_type, decltype(to)>();
     static_assert(k_type::rank() == 3 && detail::attention_storage<typename k_type::value_type>,
-                  "tokenworks: attention: keys are [S,G,D] of float, f16, bf16 or quant::q8_0");
+                  "tokenworks: attention: keys are [S,G,D] of float, f16, bf16, quant::q8_0 or quant::q4_0");
     static_assert(tokenworks::detail::static_extents_agree(q_type::static_extent(2), detail::static_width<k_type>()),
                   "tokenworks: attention: queries and keys must have the same head width D");
     static_assert(detail::may_agree<k_type, 0, v_type, 0> && detail::may_agree<k_type, 1, v_type, 1>,

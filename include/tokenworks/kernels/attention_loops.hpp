@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/cpu.hpp>
@@ -16,6 +17,8 @@
 #include <tokenworks/kernels/attention_rows.hpp>
 #include <tokenworks/kernels/attention_source.hpp>
 #include <tokenworks/kernels/attention_weights.hpp>
+#include <tokenworks/kernels/key_blocks.hpp>
+#include <tokenworks/quant/legacy.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
@@ -44,22 +47,26 @@ inline constexpr std::array<std::size_t, 4> group_sizes{6, 4, 3, 1};
 
 /// The loops over elements of one type, by the place of their number of rows in group_sizes.
 struct element_loops {
+    std::size_t largest; ///< where in group_sizes to begin
     std::array<score_function, group_sizes.size()> score;
     std::array<value_function, group_sizes.size()> add;
 };
 
-/// What a block may be read as without making floats of it first.
-enum class in_place : std::uint8_t { none, f32, f16 };
+/// What a block is read as without making floats of it first.
+enum class in_place : std::uint8_t { f32, f16, q8, q4, none };
 
 /// Everything of one instruction set.
 struct attention_loops {
-    element_loops f32;
-    element_loops f16;
+    std::array<element_loops, 4> of; ///< by in_place
     weigh_function weigh;
     merge_function merge;
     finish_function finish;
-    std::size_t largest_group; ///< where in group_sizes to begin
-    std::size_t f16_rows;      ///< up to so many rows read f16 in place; more make a block into floats first
+    std::size_t narrow_rows; ///< up to so many rows read what is not float in place; more make floats of it first
+
+    [[nodiscard]] const element_loops& floats() const noexcept { return of.front(); }
+    [[nodiscard]] const element_loops& loops(in_place element) const noexcept {
+        return of[static_cast<std::size_t>(element)];
+    }
 };
 
 template <class Isa>
@@ -78,33 +85,37 @@ template <class Isa, class Element, std::size_t Rows>
                        std::size_t, std::size_t>();
 }
 
-template <class Isa, class Element>
+/// @tparam Keys, Values  how they are stored   @tparam Largest  the first place in group_sizes that there are loops for
+template <class Isa, class Keys, class Values, std::size_t Largest>
 [[nodiscard]] constexpr element_loops element_loops_on() {
-    if constexpr(is_portable<Isa>) { // too few registers for six rows
-        return {{nullptr, nullptr, score_entry<Isa, Element, 3>(), score_entry<Isa, Element, 1>()},
-                {nullptr, nullptr, value_entry<Isa, Element, 3>(), value_entry<Isa, Element, 1>()}};
-    } else {
-        return {{score_entry<Isa, Element, 6>(), score_entry<Isa, Element, 4>(), score_entry<Isa, Element, 3>(),
-                 score_entry<Isa, Element, 1>()},
-                {value_entry<Isa, Element, 6>(), value_entry<Isa, Element, 4>(), value_entry<Isa, Element, 3>(),
-                 value_entry<Isa, Element, 1>()}};
+    element_loops loops{.largest = Largest, .score = {}, .add = {}};
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((loops.score[Largest + I] = score_entry<Isa, Keys, group_sizes[Largest + I]>()), ...);
+        ((loops.add[Largest + I] = value_entry<Isa, Values, group_sizes[Largest + I]>()), ...);
     }
+    (std::make_index_sequence<group_sizes.size() - Largest>{});
+    return loops;
 }
 
 template <class Isa>
 [[nodiscard]] constexpr attention_loops attention_loops_on() {
     attention_loops loops{};
-    loops.f32 = element_loops_on<Isa, float>();
+    if constexpr(is_portable<Isa>) { // too few registers for more than three rows
+        loops.of[0] = element_loops_on<Isa, float, float, 2>();
+    } else {
+        loops.of[0] = element_loops_on<Isa, float, float, 0>();
+    }
     if constexpr(simd::shuffles<Isa>) {
-        loops.f16 = element_loops_on<Isa, tokenworks::f16>();
-        loops.f16_rows = 8;
+        loops.of[1] = element_loops_on<Isa, tokenworks::f16, tokenworks::f16, 0>();
+        loops.of[2] = element_loops_on<Isa, q8_keys, quant::q8_0, 1>();
+        loops.of[3] = element_loops_on<Isa, q4_keys, quant::q4_0, 1>();
+        loops.narrow_rows = 8;
     }
     loops.weigh = simd::entry<Isa, weigh_rows<Isa>, const attention_numbers*, attention_row*, std::size_t, std::size_t,
                               std::size_t, float*, float*>();
     loops.merge = simd::entry<Isa, merge_sums<Isa>, const attention_sum*, attention_sum*, std::size_t>();
     loops.finish =
         simd::entry<Isa, finish_rows<Isa>, const attention_numbers*, const attention_row*, std::size_t, const float*>();
-    loops.largest_group = is_portable<Isa> ? 2 : 0;
     return loops;
 }
 
@@ -145,6 +156,7 @@ struct stored_rows {
     std::size_t group_bytes; ///< from one head to the next
     std::size_t key_bytes;
 
+    /// @param key  of turned keys, a multiple of 64
     [[nodiscard]] const std::byte* at(std::size_t group, std::size_t key) const noexcept {
         return data + group * group_bytes + key * key_bytes;
     }
@@ -157,12 +169,23 @@ struct stored_keys: stored_rows {
 struct stored_values: stored_rows {
     widen_function widen;
     std::size_t element_bytes;
+    std::size_t values_each; ///< of an element
 };
 
 template <class Element>
-inline constexpr in_place in_place_as = std::same_as<Element, float>             ? in_place::f32
-                                        : std::same_as<Element, tokenworks::f16> ? in_place::f16
-                                                                                 : in_place::none;
+inline constexpr in_place in_place_as = in_place::none;
+template <>
+inline constexpr in_place in_place_as<float> = in_place::f32;
+template <>
+inline constexpr in_place in_place_as<tokenworks::f16> = in_place::f16;
+template <>
+inline constexpr in_place in_place_as<q8_keys> = in_place::q8;
+template <>
+inline constexpr in_place in_place_as<quant::q8_0> = in_place::q8;
+template <>
+inline constexpr in_place in_place_as<q4_keys> = in_place::q4;
+template <>
+inline constexpr in_place in_place_as<quant::q4_0> = in_place::q4;
 
 /// @pre is_supported(set)
 template <class Source>
@@ -170,11 +193,14 @@ template <class Source>
     using element = typename Source::element;
     stored_keys keys{};
     keys.source = &source;
+    keys.element = in_place::none;
     if constexpr(Source::is_turned) {
+        constexpr bool in_blocks = sizeof(element) > sizeof(float); // of 64 keys and 32 values
         keys.element = in_place_as<element>;
         keys.data = reinterpret_cast<const std::byte*>(source.data);
         keys.group_bytes = source.group_stride * sizeof(element);
-        keys.key_bytes = source.key_width * sizeof(element);
+        keys.key_bytes =
+            in_blocks ? source.key_width / 32 * (sizeof(element) / 64) : source.key_width * sizeof(element);
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
         return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,
@@ -194,6 +220,7 @@ template <class Source>
     values.group_bytes = source.group_stride * sizeof(element);
     values.key_bytes = source.key_stride * sizeof(element);
     values.element_bytes = sizeof(element);
+    values.values_each = key_storage<element>::values_each;
     values.widen = simd::with_tag(set, []<class Isa>() -> widen_function {
         return simd::entry<Isa, widen_values<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t,
                            std::size_t, std::size_t, float*, std::size_t>();

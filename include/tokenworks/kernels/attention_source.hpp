@@ -85,27 +85,44 @@ private:
     }
 };
 
-/// The same for rows of 8-bit blocks; D is a multiple of 32.
-template <>
-struct row_source<quant::q8_0> {
-    using element = quant::q8_0;
-    static constexpr bool is_turned = false;
+/// Half a block of 32 values, 16 values, as floats. Exact: a product of 11 and at most 7 bits.
+template <class Isa, std::size_t Half>
+[[nodiscard]] TOKENWORKS_INLINE simd::f32x16<Isa> widen_half(const quant::q8_0& block, float scale) {
+    return simd::f32x16<Isa>::load(block.codes.data() + Half * simd::lanes) * scale;
+}
+template <class Isa, std::size_t Half>
+[[nodiscard]] TOKENWORKS_INLINE simd::f32x16<Isa> widen_half(const quant::q4_0& block, float scale) {
+    return simd::f32x16<Isa>::template load_nibbles<Half == 1>(block.codes.data()) * scale;
+}
 
-    const quant::q8_0* data;
+/// The scale of a block.
+template <class Block>
+[[nodiscard]] TOKENWORKS_INLINE float scale_of(const Block& block) {
+    return quant::detail::load_half(block.d);
+}
+
+/// The same for rows of blocks of 32 values; D is a multiple of 32.
+template <class Block>
+    requires(key_storage<Block>::values_each == 32)
+struct row_source<Block> {
+    using element = Block;
+    static constexpr bool is_turned = false;
+    static constexpr std::size_t width = 32;
+
+    const Block* data;
     std::size_t key_stride; ///< blocks
     std::size_t group_stride;
 
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column,
                                 std::size_t columns, float* to) const {
-        float wide[simd::lanes * quant::q8_0::size];
-        for(std::size_t d = 0; d < columns; d += quant::q8_0::size) {
-            const quant::q8_0* first = data + group * group_stride + (column + d) / quant::q8_0::size;
+        float wide[simd::lanes * width];
+        for(std::size_t d = 0; d < columns; d += width) {
+            const Block* first = data + group * group_stride + (column + d) / width;
             for(std::size_t row = 0; row < simd::lanes; ++row) {
-                widen_block<Isa>(first[std::min(key + row, key_count - 1) * key_stride],
-                                 wide + row * quant::q8_0::size);
+                widen_block<Isa>(first[std::min(key + row, key_count - 1) * key_stride], wide + row * width);
             }
-            for(std::size_t half = 0; half < quant::q8_0::size; half += simd::lanes) {
+            for(std::size_t half = 0; half < width; half += simd::lanes) {
                 const float* const from = wide + half;
                 simd::transpose<Isa>(wide_rows{from}, to + (d + half) * simd::lanes);
             }
@@ -116,8 +133,8 @@ struct row_source<quant::q8_0> {
     TOKENWORKS_INLINE void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
                                  std::size_t columns, float* to, std::size_t stride) const {
         for(std::size_t key = begin; key < end; ++key, to += stride) {
-            const quant::q8_0* from = data + group * group_stride + key * key_stride + column / quant::q8_0::size;
-            for(std::size_t c = 0; c < columns; c += quant::q8_0::size) {
+            const Block* from = data + group * group_stride + key * key_stride + column / width;
+            for(std::size_t c = 0; c < columns; c += width) {
                 widen_block<Isa>(*from++, to + c);
             }
         }
@@ -126,15 +143,14 @@ struct row_source<quant::q8_0> {
 private:
     struct wide_rows {
         const float* first;
-        TOKENWORKS_INLINE const float* operator()(std::size_t row) const { return first + row * quant::q8_0::size; }
+        TOKENWORKS_INLINE const float* operator()(std::size_t row) const { return first + row * width; }
     };
 
-    /// Exact: a product of 11 and 7 bits.
     template <class Isa>
-    static TOKENWORKS_INLINE void widen_block(const quant::q8_0& block, float* to) {
-        const float scale = quant::detail::load_half(block.d);
-        (simd::f32x16<Isa>::load(block.codes.data()) * scale).store(to);
-        (simd::f32x16<Isa>::load(block.codes.data() + simd::lanes) * scale).store(to + simd::lanes);
+    static TOKENWORKS_INLINE void widen_block(const Block& block, float* to) {
+        const float scale = scale_of(block);
+        widen_half<Isa, 0>(block, scale).store(to);
+        widen_half<Isa, 1>(block, scale).store(to + simd::lanes);
     }
 };
 
@@ -148,7 +164,7 @@ struct block_source {
     std::size_t key_width;
     std::size_t group_stride;
 
-    static constexpr std::size_t side_by_side = key_blocks<T>::side_by_side;
+    static constexpr std::size_t side_by_side = key_blocks<T>::step;
 
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
@@ -161,25 +177,42 @@ struct block_source {
     }
 };
 
-/// The same for 8 bits.
-template <>
-struct block_source<q8_keys> {
-    using element = q8_keys;
-    static constexpr bool is_turned = false;
+/// One column of 16 keys in a block, before their scales: keys 16 * place and those behind.
+template <class Isa>
+[[nodiscard]] TOKENWORKS_INLINE simd::f32x16<Isa> codes_of(const q8_keys& block, std::size_t column,
+                                                           std::size_t place) {
+    return simd::f32x16<Isa>::load(block.codes[column] + place * simd::lanes);
+}
+template <class Isa>
+[[nodiscard]] TOKENWORKS_INLINE simd::f32x16<Isa> codes_of(const q4_keys& block, std::size_t column,
+                                                           std::size_t place) {
+    const std::uint8_t* const from = block.codes[column] + place % 2 * simd::lanes;
+    return place < 2 ? simd::f32x16<Isa>::template load_nibbles<false>(from)
+                     : simd::f32x16<Isa>::template load_nibbles<true>(from);
+}
 
-    const q8_keys* data;
+/// The same for keys in blocks.
+template <class Blocks>
+    requires(std::same_as<Blocks, q8_keys> || std::same_as<Blocks, q4_keys>)
+struct block_source<Blocks> {
+    using element = Blocks;
+    static constexpr bool is_turned = true;
+    static constexpr std::size_t side_by_side = 64;
+    static constexpr std::size_t width = 32;
+
+    const Blocks* data;
     std::size_t key_width;
     std::size_t group_stride;
 
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
                                 std::size_t columns, float* to) const {
-        constexpr std::size_t width = quant::q8_0::size;
-        const q8_keys* from = data + group * group_stride + (key / simd::lanes * key_width + column) / width;
+        const Blocks* from = data + group * group_stride + (key / side_by_side * key_width + column) / width;
+        const std::size_t place = key % side_by_side / simd::lanes;
         for(std::size_t d = 0; d < columns; d += width, ++from) {
-            const auto scales = simd::f32x16<Isa>::load(from->scales);
+            const auto scales = simd::f32x16<Isa>::load(from->scales + place * simd::lanes);
             for(std::size_t i = 0; i < width; ++i) {
-                (simd::f32x16<Isa>::load(from->codes[i]) * scales).store(to + (d + i) * simd::lanes);
+                (codes_of<Isa>(*from, i, place) * scales).store(to + (d + i) * simd::lanes);
             }
         }
     }

@@ -9,7 +9,7 @@
 // whatever tile, chunk of the prompt or thread computes it; rows of a tile only share loads.
 //
 // Where a tile has many rows, a block is made into floats once, in 16 KB on the stack; a few rows, as in decoding, read
-// f16 in place. Keys that do not lie side by side (key_blocks.hpp) are turned on the way.
+// f16 and blocks in place. Keys that do not lie side by side (key_blocks.hpp) are turned on the way.
 #pragma once
 
 #include <algorithm>
@@ -191,17 +191,15 @@ private:
 
     /// The loops that read these elements where they lie; null where floats must be made first.
     [[nodiscard]] const element_loops* loops_in_place(in_place element) const noexcept {
-        if(element == in_place::f32) {
-            return &loops_.f32;
-        }
-        return element == in_place::f16 && count_ <= loops_.f16_rows ? &loops_.f16 : nullptr;
+        const bool direct = element == in_place::f32 || (element != in_place::none && count_ <= loops_.narrow_rows);
+        return direct ? &loops_.loops(element) : nullptr;
     }
 
     /// Calls body(place in group_sizes, first row) for groups of rows.
     template <class Body>
-    void for_row_groups(const Body& body) const {
+    void for_row_groups(const element_loops& loops, const Body& body) const {
         for(std::size_t i = 0; i < count_;) {
-            const std::size_t size = next_group(count_ - i, loops_.largest_group);
+            const std::size_t size = next_group(count_ - i, loops.largest);
             body(size, i);
             i += group_sizes[size];
         }
@@ -213,7 +211,7 @@ private:
                             0,           task_.key_width,
                             scores_};
         const auto multiply = [&](const element_loops& loops) {
-            for_row_groups([&](std::size_t size, std::size_t i) { loops.score[size](rows_, i, &stretch); });
+            for_row_groups(loops, [&](std::size_t size, std::size_t i) { loops.score[size](rows_, i, &stretch); });
         };
         if(const element_loops* const direct = loops_in_place(keys_.element)) {
             stretch.keys = keys_.at(group_, begin);
@@ -229,7 +227,7 @@ private:
                 keys_.turn(keys_.source, group_, begin + j * simd::lanes, task_.key_count, d, stretch.columns,
                            scratch_ + j * block_columns * simd::lanes);
             }
-            multiply(loops_.f32);
+            multiply(loops_.floats());
         }
     }
 
@@ -237,15 +235,15 @@ private:
         value_stretch stretch{begin, end, scores_, nullptr, 0, column, columns};
         const element_loops* loops = columns % simd::lanes == 0 ? loops_in_place(values_.element) : nullptr;
         if(loops != nullptr) {
-            stretch.values = values_.at(group_, begin) + column * values_.element_bytes;
+            stretch.values = values_.at(group_, begin) + column / values_.values_each * values_.element_bytes;
             stretch.stride = values_.key_bytes / values_.element_bytes;
         } else {
-            loops = &loops_.f32;
+            loops = &loops_.floats();
             stretch.values = scratch_;
             stretch.stride = (columns + simd::lanes - 1) / simd::lanes * simd::lanes;
             values_.widen(values_.source, group_, begin, end, column, columns, scratch_, stretch.stride);
         }
-        for_row_groups([&](std::size_t size, std::size_t i) { add_group(loops->add, size, i, stretch); });
+        for_row_groups(*loops, [&](std::size_t size, std::size_t i) { add_group(loops->add, size, i, stretch); });
     }
 
     /// A group of rows over a block: keys that all of them see are taken together, the few before and behind row by

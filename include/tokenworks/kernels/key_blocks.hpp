@@ -2,7 +2,8 @@
 // keys of a head as one stream.
 //
 //   [G][capacity/64][D][64]            of float, f16 or bf16
-//   [G][capacity/16][D/32] of q8_keys  for 8 bits: 32 values of 16 keys, each with its own scale
+//   [G][capacity/64][D/32] of q8_keys  for 8 bits: 32 values of 64 keys, each with its own scale
+//   [G][capacity/64][D/32] of q4_keys  for 4 bits
 //
 // A key is written once and read at every later step, so it is turned when it is written. Values need no such layout:
 // [G][capacity][D] rows are what attention reads fastest, seen as a [S,G,D] view with strides (D, capacity * D, 1).
@@ -17,6 +18,7 @@
 #include <type_traits>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype_of.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/float16.hpp>
@@ -29,40 +31,71 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
-/// 32 values of 16 keys as 8-bit codes; value d of key i is scales[i] * codes[d][i]. 8.5 bits a value.
+/// 32 values of 64 keys as 8-bit codes; value d of key i is scales[i] * codes[d][i]. 8.5 bits a value.
 struct q8_keys {
-    f16 scales[16];
-    std::int8_t codes[32][16];
+    f16 scales[64];
+    std::int8_t codes[32][64];
 };
-static_assert(sizeof(q8_keys) == 16 * sizeof(quant::q8_0));
+static_assert(sizeof(q8_keys) == 64 * sizeof(quant::q8_0));
+
+/// The same in 4 bits, 4.5 a value. Value d of key i is scales[i] * (code - 8), the code a nibble of codes[d][i % 32]:
+/// the low one of keys 0 to 31, the high one of the others.
+struct q4_keys {
+    f16 scales[64];
+    std::uint8_t codes[32][32];
+};
+static_assert(sizeof(q4_keys) == 64 * sizeof(quant::q4_0));
+
+namespace detail {
+
+/// What holds keys of a type: the type itself, or blocks of 32 values of 64 keys.
+template <class T>
+struct key_storage {
+    using type = T;
+    static constexpr std::size_t values_each = 1;
+};
+template <>
+struct key_storage<quant::q8_0> {
+    using type = q8_keys;
+    static constexpr std::size_t values_each = quant::q8_0::size;
+};
+template <>
+struct key_storage<quant::q4_0> {
+    using type = q4_keys;
+    static constexpr std::size_t values_each = quant::q4_0::size;
+};
+
+template <class T>
+concept attention_storage = std::same_as<T, float> || std::same_as<T, f16> || std::same_as<T, bf16> ||
+    std::same_as<T, quant::q8_0> || std::same_as<T, quant::q4_0>;
+
+} // namespace detail
 
 /// Keys of all heads, 64 side by side, in the caller's memory. Not an owner; copies refer to the same keys.
-/// T is float, f16, bf16 or quant::q8_0, const where it only reads.
+/// T is float, f16, bf16, quant::q8_0 or quant::q4_0, const where it only reads.
 template <class T>
 class key_blocks {
 public:
-    static constexpr std::size_t step = 64; ///< keys that attention reads at a time, whether they are all there or not
+    static constexpr std::size_t step =
+        64; ///< keys side by side; attention reads them all, whether they are there or not
     using value_type = std::remove_const_t<T>;
-    static constexpr bool is_q8 = std::same_as<value_type, quant::q8_0>;
-    static constexpr std::size_t side_by_side = is_q8 ? 16 : step; ///< keys in a block of the layout
-    using plain_storage = std::conditional_t<is_q8, q8_keys, value_type>;
+    static_assert(detail::attention_storage<value_type>,
+                  "tokenworks: key_blocks are of float, f16, bf16, quant::q8_0 or quant::q4_0");
+    static constexpr std::size_t values_each = detail::key_storage<value_type>::values_each; ///< along D
+    using plain_storage = typename detail::key_storage<value_type>::type;
     using storage_type = std::conditional_t<std::is_const_v<T>, const plain_storage, plain_storage>;
-
-    static_assert(std::same_as<value_type, float> || std::same_as<value_type, f16> || std::same_as<value_type, bf16> ||
-                      is_q8,
-                  "tokenworks: key_blocks are of float, f16, bf16 or quant::q8_0");
 
     key_blocks() = default;
 
     /// Elements of storage_type that a cache takes. Capacity is rounded up to a multiple of 64 keys.
-    /// @throws shape_error where 8-bit keys are not a multiple of 32 wide, or the product overflows
+    /// @throws shape_error where keys in blocks are not a multiple of 32 wide, or the product overflows
     [[nodiscard]] static std::size_t storage_size(std::size_t groups, std::size_t capacity, std::size_t width) {
-        if(is_q8 && width % quant::q8_0::size != 0) {
-            detail::raise<shape_error>({"key_blocks: D=", width, " is no multiple of 32, as q8_0 needs"});
+        if(width % values_each != 0) {
+            detail::raise<shape_error>(
+                {"key_blocks: D=", width, " is no multiple of 32, as ", info(dtype_of<value_type>).name, " needs"});
         }
-        const std::size_t blocks = (capacity / step + (capacity % step != 0 ? 1 : 0)) * (step / side_by_side);
-        const std::size_t a_block = is_q8 ? width / quant::q8_0::size : width * side_by_side;
-        return dims<3>{groups, blocks, a_block}.size();
+        const std::size_t blocks = capacity / step + (capacity % step != 0 ? 1 : 0);
+        return dims<3>{groups, blocks, values_each == 1 ? width * step : width / values_each}.size();
     }
 
     /// On storage_size(groups, capacity, width) elements at `data`. They need no initial value.
@@ -138,7 +171,7 @@ struct key_writer {
         }
 
     private:
-        static constexpr std::size_t stride_of_columns = key_blocks<T>::side_by_side;
+        static constexpr std::size_t stride_of_columns = key_blocks<T>::step;
 
         struct rows {
             const float* first;
@@ -156,14 +189,27 @@ struct key_writer {
     };
 };
 
-/// Writes one key as 8-bit blocks.
-inline void write_q8_key(const float* key, std::size_t width, q8_keys* to, std::size_t lane) noexcept {
+/// Writes one key in blocks.
+inline void write_key(const float* key, std::size_t width, q8_keys* to, std::size_t lane) noexcept {
     for(std::size_t d = 0; d < width; d += quant::q8_0::size, ++to) {
         quant::q8_0 block;
         quant::encode(key + d, block);
         to->scales[lane] = f16{quant::detail::load_half(block.d)};
         for(std::size_t i = 0; i < quant::q8_0::size; ++i) {
             to->codes[i][lane] = block.codes[i];
+        }
+    }
+}
+inline void write_key(const float* key, std::size_t width, q4_keys* to, std::size_t lane) noexcept {
+    const unsigned shift = lane < 32 ? 0 : 4;
+    for(std::size_t d = 0; d < width; d += quant::q4_0::size, ++to) {
+        quant::q4_0 block;
+        quant::encode(key + d, block);
+        to->scales[lane] = f16{quant::detail::load_half(block.d)};
+        for(std::size_t i = 0; i < quant::q4_0::size; ++i) {
+            const unsigned code = i < 16 ? block.codes[i] & 15U : block.codes[i - 16] >> 4U;
+            std::uint8_t& pair = to->codes[i][lane % 32];
+            pair = static_cast<std::uint8_t>((pair & (15U << (4 - shift))) | code << shift);
         }
     }
 }
@@ -178,8 +224,7 @@ inline void write_q8_key(const float* key, std::size_t width, q8_keys* to, std::
 template <class Keys, class T>
 void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, const execution& how = {}) {
     static_assert(!std::is_const_v<T>, "tokenworks: store_keys: these key_blocks are read-only");
-    constexpr std::size_t lanes = simd::lanes;
-    constexpr std::size_t side_by_side = key_blocks<T>::side_by_side;
+    constexpr std::size_t step = key_blocks<T>::step;
     const auto from = detail::as_view(keys);
     detail::require_operand<float, 3, std::remove_const_t<decltype(from)>>();
     detail::require_equal("store_keys", "keys have G", from.extent(1), "the cache has G", to.groups());
@@ -192,24 +237,26 @@ void store_keys(const Keys& keys, std::size_t start, const key_blocks<T>& to, co
     if(count == 0) {
         return;
     }
-    const std::size_t a_block = to.capacity() == 0 ? 0 : to.group_stride() / (to.capacity() / side_by_side);
-    const std::size_t first = start / lanes;
-    const std::size_t squares = (start + count - 1) / lanes - first + 1;
-    parallel_for(how, squares, detail::row_grain(lanes * to.groups() * to.width()), [&](work_range range) {
-        for(std::size_t square = first + range.begin; square < first + range.end; ++square) {
-            const std::size_t begin = std::max(start, square * lanes);
-            const std::size_t end = std::min(start + count, (square + 1) * lanes);
-            const std::size_t block = begin / side_by_side;
+    const std::size_t a_block = to.capacity() == 0 ? 0 : to.group_stride() / (to.capacity() / step);
+    // What one thread writes at a time: 16 keys; where two keys share a byte, all that may share it.
+    constexpr std::size_t piece = std::same_as<T, quant::q4_0> ? step : simd::lanes;
+    const std::size_t first = start / piece;
+    const std::size_t pieces = (start + count - 1) / piece - first + 1;
+    parallel_for(how, pieces, detail::row_grain(piece * to.groups() * to.width()), [&](work_range range) {
+        for(std::size_t i = first + range.begin; i < first + range.end; ++i) {
+            const std::size_t begin = std::max(start, i * piece);
+            const std::size_t end = std::min(start + count, (i + 1) * piece);
+            const std::size_t block = begin / step;
             for(std::size_t g = 0; g < to.groups(); ++g) {
                 const float* source = from.data() + (begin - start) * from.stride(0) + g * from.stride(1);
                 auto* target = to.data() + g * to.group_stride() + block * a_block;
-                if constexpr(key_blocks<T>::is_q8) {
+                if constexpr(key_blocks<T>::values_each != 1) {
                     for(std::size_t key = begin; key < end; ++key, source += from.stride(0)) {
-                        detail::write_q8_key(source, to.width(), target, key % lanes);
+                        detail::write_key(source, to.width(), target, key % step);
                     }
                 } else {
                     simd::dispatch<detail::key_writer<T>::template kernel>(how.set, source, from.stride(0), end - begin,
-                                                                           to.width(), target + begin % side_by_side);
+                                                                           to.width(), target + begin % step);
                 }
             }
         }

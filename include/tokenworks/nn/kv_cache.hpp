@@ -1,12 +1,14 @@
 // Keys and values of the tokens of one sequence, for every layer.
 //
 // A layer's keys lie side by side (kernels/key_blocks.hpp), its values as [G][capacity][D]: what one head reads is
-// one stream. Storage is float32, float16 (the default) or blocks of 32 values in 8 bits; what is stored for a token
-// never depends on the tokens around it.
+// one stream. Storage is float32, float16 (the default), bfloat16, or blocks of 32 values in 8 or 4 bits; what is
+// stored for a token never depends on the tokens around it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -44,19 +46,29 @@ struct store_half {
     }
 };
 
+/// Rounds a row of floats to blocks of 32.
+template <class Block>
+void store_blocks(const float* from, std::byte* to, std::size_t count) {
+    for(std::size_t i = 0; i < count; i += Block::size, to += sizeof(Block)) {
+        Block block;
+        quant::encode(from + i, block);
+        std::memcpy(to, &block, sizeof block);
+    }
+}
+
 } // namespace detail
 
 /// The cache of one sequence. Memory is reserved at once, and touched as tokens come.
 class kv_cache {
 public:
     /// @param capacity  tokens
-    /// @param type      f32, f16 or q8_0
-    /// @throws unsupported_error for another type; argument_error where q8_0 blocks do not fit the head widths, or
+    /// @param type      f32, f16, bf16, q8_0 or q4_0
+    /// @throws unsupported_error for another type; argument_error where blocks of 32 do not fit the head widths, or
     ///         the sizes overflow; std::bad_alloc
     kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width, std::size_t value_width,
              std::size_t capacity, dtype type = dtype::f16)
         : kv_heads_{kv_heads}, key_width_{key_width}, value_width_{value_width}, capacity_{capacity}, type_{type} {
-        if(type != dtype::f32 && type != dtype::f16 && type != dtype::q8_0) {
+        if(!holds(type)) {
             tokenworks::detail::raise<unsupported_error>({"kv_cache: keys and values of type ", info(type).name});
         }
         const std::size_t block = info(type).block_size;
@@ -74,6 +86,12 @@ public:
             layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
         }
     }
+
+    /// Whether keys and values can be kept in this type.
+    [[nodiscard]] static constexpr bool holds(dtype type) noexcept {
+        return std::ranges::find(types, type) != std::end(types);
+    }
+    static constexpr dtype types[] = {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0};
 
     kv_cache(kv_cache&&) noexcept = default;
     kv_cache& operator=(kv_cache&&) noexcept = default;
@@ -155,8 +173,12 @@ private:
         switch(type_) {
         case dtype::f32:
             return use.template operator()<float>();
+        case dtype::bf16:
+            return use.template operator()<bf16>();
         case dtype::q8_0:
             return use.template operator()<quant::q8_0>();
+        case dtype::q4_0:
+            return use.template operator()<quant::q4_0>();
         default:
             return use.template operator()<f16>();
         }
@@ -211,16 +233,21 @@ private:
     }
 
     void write_row(const float* from, std::byte* to, std::size_t width, isa set) const {
-        if(type_ == dtype::f16) {
-            simd::dispatch<detail::store_half>(set, from, reinterpret_cast<f16*>(to), width);
-        } else if(type_ == dtype::f32) {
+        switch(type_) {
+        case dtype::f32:
             std::memcpy(to, from, width * sizeof(float));
-        } else {
-            for(std::size_t i = 0; i < width; i += quant::q8_0::size, to += sizeof(quant::q8_0)) {
-                quant::q8_0 block;
-                quant::encode(from + i, block);
-                std::memcpy(to, &block, sizeof block);
-            }
+            break;
+        case dtype::bf16:
+            std::transform(from, from + width, reinterpret_cast<bf16*>(to), [](float x) { return bf16{x}; });
+            break;
+        case dtype::q8_0:
+            detail::store_blocks<quant::q8_0>(from, to, width);
+            break;
+        case dtype::q4_0:
+            detail::store_blocks<quant::q4_0>(from, to, width);
+            break;
+        default:
+            simd::dispatch<detail::store_half>(set, from, reinterpret_cast<f16*>(to), width);
         }
     }
 

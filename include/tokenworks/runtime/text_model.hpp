@@ -47,7 +47,7 @@ class text_model {
 public:
     struct state_options {
         std::size_t capacity = 0;      ///< tokens; 0: the model's context length
-        dtype cache_type = dtype::f16; ///< f32, f16 or q8_0
+        dtype cache_type = dtype::f16; ///< one of kv_cache::types: f32, f16, bf16, q8_0 or q4_0
     };
 
     /// What one sequence remembers. Not for several threads at once.
