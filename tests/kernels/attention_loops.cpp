@@ -65,7 +65,7 @@ TEST_CASE("attention_loops: what a source is read as, and where its heads and ke
         CHECK(values.element == attend::in_place::f16);
         CHECK(values.at(1, 5) == reinterpret_cast<const std::byte*>(&narrow[(capacity + 5) * width]));
         CHECK(attend::values_in(floats, how.set).element == attend::in_place::f32);
-        CHECK(attend::values_in(brains, how.set).element == attend::in_place::none);
+        CHECK(attend::values_in(brains, how.set).element == attend::in_place::bf16);
         // Keys in rows are never read in place: they must be turned first.
         CHECK(attend::keys_in(halves, how.set).element == attend::in_place::none);
 

@@ -53,11 +53,11 @@ struct element_loops {
 };
 
 /// What a block is read as without making floats of it first.
-enum class in_place : std::uint8_t { f32, f16, q8, q4, none };
+enum class in_place : std::uint8_t { f32, f16, bf16, q8, q4, none };
 
 /// Everything of one instruction set.
 struct attention_loops {
-    std::array<element_loops, 4> of; ///< by in_place
+    std::array<element_loops, 5> of; ///< by in_place
     weigh_function weigh;
     merge_function merge;
     finish_function finish;
@@ -107,8 +107,9 @@ template <class Isa>
     }
     if constexpr(simd::shuffles<Isa>) {
         loops.of[1] = element_loops_on<Isa, tokenworks::f16, tokenworks::f16, 0>();
-        loops.of[2] = element_loops_on<Isa, q8_keys, quant::q8_0, 1>();
-        loops.of[3] = element_loops_on<Isa, q4_keys, quant::q4_0, 1>();
+        loops.of[2] = element_loops_on<Isa, tokenworks::bf16, tokenworks::bf16, 1>();
+        loops.of[3] = element_loops_on<Isa, q8_keys, quant::q8_0, 1>();
+        loops.of[4] = element_loops_on<Isa, q4_keys, quant::q4_0, 1>();
         loops.narrow_rows = 8;
     }
     loops.weigh = simd::entry<Isa, weigh_rows<Isa>, const attention_numbers*, attention_row*, std::size_t, std::size_t,
@@ -178,6 +179,8 @@ template <>
 inline constexpr in_place in_place_as<float> = in_place::f32;
 template <>
 inline constexpr in_place in_place_as<tokenworks::f16> = in_place::f16;
+template <>
+inline constexpr in_place in_place_as<tokenworks::bf16> = in_place::bf16;
 template <>
 inline constexpr in_place in_place_as<q8_keys> = in_place::q8;
 template <>
