@@ -3,11 +3,12 @@
 //   out[t,n] = sum_k x[t,k] * w[n,k]   (+ bias[n])   (+ what out held)
 // Weights are a packed_matrix, packed once, or a plain view of floats or of quantised blocks, which is packed in small
 // pieces on the stack on the way. Quantised weights are multiplied with 8-bit activations: quantise once with
-// quantize_rows and reuse them, or pass floats and let the product do it.
+// quantize_rows and reuse them, or pass floats and let the product do it. Weights that were packed with medium
+// precision are bf16, and are multiplied with activations rounded to bf16.
 //
 // Numeric contract: out[t,n] depends on row t of x, row n of w and the instruction set alone; never on T, N, the number
-// of threads, where the operands lie, or whether the weights were packed. code_product.hpp and float_product.hpp fix
-// the order of the sums.
+// of threads, where the operands lie, or whether the weights were packed. code_product.hpp, float_product.hpp and
+// bf16_product.hpp fix the order of the sums.
 #pragma once
 
 #include <algorithm>
@@ -123,6 +124,8 @@ inline void matmul(detail::input_view x, const packed_matrix& w, detail::output_
         return detail::multiply_packed_floats<f16>(rows, w, to, how);
     case panel_format::bf16:
         return detail::multiply_packed_floats<bf16>(rows, w, to, how);
+    case panel_format::bf16_pairs:
+        return detail::multiply_packed_pairs(rows, w, to, how);
     default:
         break;
     }

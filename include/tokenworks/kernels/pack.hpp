@@ -223,6 +223,11 @@ inline void pack_codes(dtype type, const std::byte* row, std::size_t begin, std:
     });
 }
 
+/// Where column k of a lane is in a panel of pairs, in elements.
+[[nodiscard]] constexpr std::size_t pair_index(std::size_t k, std::size_t lane) noexcept {
+    return 2 * (k / 2 * panel_rows + lane) + k % 2;
+}
+
 /// Columns [begin, end) of one row of plain numbers into lane `lane` of a panel whose row 0 holds column `begin`.
 /// The panel's element must hold every number exactly, except that f64 is rounded to f32.
 template <class From, class To>
@@ -238,7 +243,44 @@ inline void pack_numbers(const std::byte* row, std::size_t begin, std::size_t en
     }
 }
 
-/// The same from any plain type to the element of its panel format.
+/// The same into a panel of pairs, rounded.
+template <class From>
+inline void pack_pairs(const std::byte* row, std::size_t begin, std::size_t end, bf16* panel,
+                       std::size_t lane) noexcept {
+    for(std::size_t k = begin; k < end; ++k) {
+        const From value = get<From>(row, k);
+        if constexpr(std::is_same_v<From, bf16>) {
+            panel[pair_index(k - begin, lane)] = value;
+        } else {
+            panel[pair_index(k - begin, lane)] = bf16(static_cast<float>(value));
+        }
+    }
+    if((end - begin) % 2 != 0) {
+        panel[pair_index(end - begin, lane)] = bf16(0.0F);
+    }
+}
+
+/// Any plain type to pairs.
+inline void pack_pairs(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
+                       std::size_t lane) noexcept {
+    auto* const to = reinterpret_cast<bf16*>(panel);
+    switch(type) {
+    case dtype::f64:
+        return pack_pairs<double>(row, begin, end, to, lane);
+    case dtype::f16:
+        return pack_pairs<f16>(row, begin, end, to, lane);
+    case dtype::f8_e4m3:
+        return pack_pairs<f8_e4m3>(row, begin, end, to, lane);
+    case dtype::f8_e5m2:
+        return pack_pairs<f8_e5m2>(row, begin, end, to, lane);
+    case dtype::bf16:
+        return pack_pairs<bf16>(row, begin, end, to, lane);
+    default:
+        return pack_pairs<float>(row, begin, end, to, lane);
+    }
+}
+
+/// Any plain type to the element of its panel format.
 inline void pack_floats(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
                         std::size_t lane) noexcept {
     switch(type) {
@@ -259,9 +301,12 @@ inline void pack_floats(dtype type, const std::byte* row, std::size_t begin, std
 
 /// Columns [begin, end) of one row of any type that has a panel format.
 inline void pack_row(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
-                     std::size_t lane) {
-    if(has_codes(panel_format_of(type))) {
+                     std::size_t lane, matmul_precision precision = matmul_precision::highest) {
+    const panel_format format = panel_format_of(type, precision);
+    if(has_codes(format)) {
         pack_codes(type, row, begin, end, panel, lane);
+    } else if(format == panel_format::bf16_pairs) {
+        pack_pairs(type, row, begin, end, panel, lane);
     } else {
         pack_floats(type, row, begin, end, panel, lane);
     }
@@ -279,9 +324,10 @@ inline void unpack_row(panel_format format, const std::byte* panel, std::size_t 
     }
     for(std::size_t k = 0; k < out.size(); ++k) {
         const std::size_t index = k * panel_rows + lane;
-        out[k] = format == panel_format::f32   ? get<float>(panel, index)
-                 : format == panel_format::f16 ? float{get<f16>(panel, index)}
-                                               : float{get<bf16>(panel, index)};
+        out[k] = format == panel_format::f32          ? get<float>(panel, index)
+                 : format == panel_format::f16        ? float{get<f16>(panel, index)}
+                 : format == panel_format::bf16_pairs ? float{get<bf16>(panel, pair_index(k, lane))}
+                                                      : float{get<bf16>(panel, index)};
     }
 }
 

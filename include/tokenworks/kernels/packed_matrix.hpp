@@ -31,9 +31,15 @@ public:
     /// Memory for [N,K] weights of a type; every row must be packed before use.
     /// @throws unsupported_error for a type that weights cannot have, shape_error where K is no multiple of its block,
     ///         std::bad_alloc
-    /// @param pool  where the memory comes from; nullptr: its own
-    packed_matrix(dtype type, std::size_t rows, std::size_t columns, huge_pool* pool = nullptr)
-        : type_{type}, format_{panel_format_of(type)}, rows_{rows}, columns_{columns} {
+    /// @param pool       where the memory comes from; nullptr: its own
+    /// @param precision  whether products are to round weights of floating point to bf16
+    packed_matrix(dtype type, std::size_t rows, std::size_t columns, huge_pool* pool = nullptr,
+                  matmul_precision precision = matmul_precision::highest)
+        : type_{type},
+          precision_{precision},
+          format_{panel_format_of(type, precision)},
+          rows_{rows},
+          columns_{columns} {
         if(columns % info(type).block_size != 0) {
             tokenworks::detail::raise<shape_error>(
                 {"pack: K=", columns, " is no multiple of the ", info(type).name, " block, ", info(type).block_size});
@@ -96,13 +102,13 @@ public:
                 for(std::size_t n = begin; n < end; ++n) {
                     std::byte* const to = memory_.data() + p * panel_bytes_;
                     detail::pack_row(type_, bytes.data() + (n - first) * row_bytes, 0, columns_, to,
-                                     n % detail::panel_rows);
+                                     n % detail::panel_rows, precision_);
                 }
             }
         });
     }
 
-    /// One row as floats, as the file's type decodes it (f64 rounded to float).
+    /// One row as floats, as the file's type decodes it (f64 rounded to float; to bf16 where the precision is medium).
     /// @param out  [K]
     /// @throws argument_error for a row that there is not, shape_error where out is not [K]
     void decode_row(std::size_t n, std::span<float> out) const {
@@ -117,6 +123,7 @@ public:
 
 private:
     dtype type_ = dtype::f32;
+    matmul_precision precision_ = matmul_precision::highest;
     panel_format format_ = panel_format::f32;
     std::size_t rows_ = 0;
     std::size_t columns_ = 0;
@@ -132,12 +139,14 @@ using pack_progress = std::function<bool(std::size_t rows_done)>;
 /// @param bytes     [N,K] row after row in the file's form
 /// @param progress  called about every 16 MiB of source, so that a caller may show it and release what was read
 /// @param pool      where the memory comes from; nullptr: its own
+/// @param precision whether products are to round weights of floating point to bf16
 /// @throws unsupported_error, shape_error as packed_matrix does; argument_error where the bytes are not N rows;
 ///         cancelled_error
 [[nodiscard]] inline packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
                                         std::size_t columns, const execution& how = {},
-                                        const pack_progress& progress = {}, huge_pool* pool = nullptr) {
-    packed_matrix out{type, rows, columns, pool};
+                                        const pack_progress& progress = {}, huge_pool* pool = nullptr,
+                                        matmul_precision precision = matmul_precision::highest) {
+    packed_matrix out{type, rows, columns, pool, precision};
     const std::size_t row_bytes = out.source_row_bytes();
     if(bytes.size() / std::max<std::size_t>(1, row_bytes) != rows || bytes.size() != rows * row_bytes) {
         if(row_bytes != 0 || !bytes.empty()) {

@@ -5,7 +5,7 @@
 // and 6 bits are nibbles with a plane or two of 64 bits a group behind them, the higher bits of those bytes. Behind the
 // codes lie the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per
 // 256 columns, which stands in front of 8 records: what the K formats store, at their size, and the same product in
-// float32. A panel of floats is [K][16 rows].
+// float32. A panel of floats is [K][16 rows], of pairs of bf16 [K / 2][16 rows][2], filled up with zero.
 //
 // A lane is a row, so sums need no horizontal additions, and a matrix is read front to back.
 #pragma once
@@ -25,6 +25,7 @@ enum class panel_format : std::uint8_t {
     f32,
     f16,
     bf16,
+    bf16_pairs,       ///< what weights of floating point become where the precision is medium
     nibble_half,      ///< Q4_0
     nibble_half_min,  ///< Q4_1
     nibble_super_min, ///< Q4_K
@@ -39,11 +40,22 @@ enum class panel_format : std::uint8_t {
 };
 
 /// Whether activations must be quantised for a product with this format.
-[[nodiscard]] constexpr bool has_codes(panel_format format) noexcept { return format > panel_format::bf16; }
+[[nodiscard]] constexpr bool has_codes(panel_format format) noexcept { return format > panel_format::bf16_pairs; }
 
-/// The layout that a matrix of this type is packed to, without loss except for f64, which is rounded to f32.
+/// How exactly weights of floating point are multiplied; quantised ones are not concerned.
+enum class matmul_precision : std::uint8_t {
+    highest, ///< weights and activations as they are, sums in float
+    medium,  ///< both rounded to bf16, sums in float: as PyTorch's float32_matmul_precision of that name; faster
+};
+
+/// The layout that a matrix of this type is packed to, without loss except for f64, which is rounded to f32, and for
+/// what `medium` rounds to bf16.
 /// @throws unsupported_error for types that are not weights (integers, booleans)
-[[nodiscard]] constexpr panel_format panel_format_of(dtype type) {
+[[nodiscard]] constexpr panel_format panel_format_of(dtype type,
+                                                     matmul_precision precision = matmul_precision::highest) {
+    if(precision == matmul_precision::medium && !has_codes(panel_format_of(type))) {
+        return panel_format::bf16_pairs;
+    }
     switch(type) {
     case dtype::f32:
     case dtype::f64:
@@ -241,6 +253,9 @@ decltype(auto) visit_panel(panel_format format, F&& f) {
 [[nodiscard]] inline std::size_t panel_bytes(panel_format format, std::size_t columns) noexcept {
     if(has_codes(format)) {
         return record_bytes(format, (columns + 31) / 32);
+    }
+    if(format == panel_format::bf16_pairs) {
+        return panel_rows * (columns + columns % 2) * 2;
     }
     return panel_rows * columns * (format == panel_format::f32 ? 4 : 2);
 }

@@ -11,7 +11,9 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/float16.hpp>
 #include <tokenworks/core/simd.hpp>
+#include <tokenworks/kernels/bf16_product.hpp>
 #include <tokenworks/kernels/code_product.hpp>
 #include <tokenworks/kernels/float_product.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
@@ -198,6 +200,45 @@ inline void multiply_rows(const float_rows& x, row_dots_function dots, const flo
             to.take(how.set, static_cast<float*>(acc), p, 0, 1);
         }
     });
+}
+
+/// What multiply_packed_pairs keeps on the stack.
+struct pair_pieces {
+    static constexpr std::size_t tile = 24;    ///< tokens
+    static constexpr std::size_t together = 8; ///< panels
+
+    alignas(64) float acc[together][tile * panel_rows]; // cleared as far as it is used
+    alignas(64) float y[tile * bf16_block];
+};
+
+/// Float rows, rounded to bf16, times panels of pairs.
+inline void multiply_packed_pairs(const float_rows& x, const packed_matrix& w, const product_output& to,
+                                  const execution& how) {
+    constexpr std::size_t tile = pair_pieces::tile;
+    const bf16_loops loops = bf16_loops_for(how.set);
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        pair_pieces piece;
+        const std::size_t tokens = std::min(tile, x.rows - i * tile);
+        for(std::size_t p = begin; p < end; ++p) {
+            std::fill_n(static_cast<float*>(piece.acc[p - begin]), tokens * panel_rows, 0.0F);
+        }
+        const float* const rows = x.data + i * tile * x.stride;
+        auto* const y = static_cast<float*>(piece.y);
+        for(std::size_t k = 0; k < x.columns; k += bf16_block) {
+            const std::size_t until = std::min(x.columns, k + bf16_block);
+            loops.round(rows + k, x.stride, tokens, until - k, y);
+            for(std::size_t p = begin; p < end; ++p) {
+                const bf16* const panel = reinterpret_cast<const bf16*>(w.panel(p)) + k * panel_rows;
+                loops.multiply(panel, (until - k + 1) / 2, y, tokens, static_cast<float*>(piece.acc[p - begin]));
+            }
+        }
+        for(std::size_t p = begin; p < end; ++p) {
+            to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
+        }
+    };
+    // One token passes over each panel from front to back; more share the work of rounding.
+    const std::size_t together = x.rows <= 4 ? 1 : pair_pieces::together;
+    for_each_part(how, w.panels(), (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), together, part);
 }
 
 /// What multiply_codes_in_pieces keeps on the stack.
