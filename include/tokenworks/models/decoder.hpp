@@ -22,6 +22,7 @@
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/load_blocks.hpp>
+#include <tokenworks/models/packed_cache.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
@@ -41,13 +42,14 @@ struct decoder_input {
 class decoder {
 public:
     /// Packs the weights for the kernels. Progress counts bytes of weights; returning false cancels.
+    /// @param cache  where packed weights are looked for first; its finish() is the caller's, while the decoder lives
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
     decoder(decoder_config config, const weight_source& source, const execution& how = {},
-            const load_progress& progress = {})
+            const load_progress& progress = {}, packed_cache* cache = nullptr)
         : config_{std::move(config)} {
         config_.validate();
-        block_loader load{config_, source, how, progress};
+        block_loader load{config_, source, how, progress, cache};
         embed_ = load.embedding();
         if(config_.position == position_kind::learned) {
             learned_positions_ = load.learned_positions();

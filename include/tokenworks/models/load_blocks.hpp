@@ -19,6 +19,7 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/packed_cache.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
@@ -32,8 +33,8 @@ using load_progress = std::function<bool(std::uint64_t bytes_done)>;
 class block_loader {
 public:
     block_loader(const decoder_config& config, const weight_source& source, const execution& how,
-                 load_progress progress)
-        : config_{config}, source_{source}, how_{how}, progress_{std::move(progress)} {
+                 load_progress progress, packed_cache* cache = nullptr)
+        : config_{config}, source_{source}, how_{how}, progress_{std::move(progress)}, cache_{cache} {
         for(const kernels::rope_config& rope: config.rope_configs) {
             ropes_.push_back(std::make_shared<const kernels::rope_table>(rope, config.context_length));
         }
@@ -85,13 +86,28 @@ private:
             raise_weight(source_, name, found.offset,
                          {"rows of ", columns, " are no multiple of the ", type.name, " block"});
         }
-        kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_);
-        source_.release(found);
+        kernels::packed_matrix packed = packed_from_cache(name, found, rows, columns);
         done_ += found.bytes.size();
         if(progress_ && !progress_(done_)) {
             tokenworks::detail::raise<cancelled_error>({"loading ", source_.label(), ": cancelled"});
         }
         return packed;
+    }
+
+    [[nodiscard]] kernels::packed_matrix packed_from_cache(const std::string& name, const weight& found,
+                                                           std::size_t rows, std::size_t columns) {
+        std::optional<kernels::packed_matrix> packed;
+        if(cache_ != nullptr) {
+            packed = cache_->find(name, found.type, rows, columns, how_, &pool_);
+        }
+        if(!packed) {
+            packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_);
+            source_.release(found);
+        }
+        if(cache_ != nullptr) {
+            cache_->keep(name, *packed);
+        }
+        return *std::move(packed);
     }
 
     [[nodiscard]] std::vector<float> optional_vector(const std::string& name, std::size_t length) {
@@ -181,6 +197,7 @@ private:
     const weight_source& source_;
     execution how_;
     load_progress progress_;
+    packed_cache* cache_; ///< or null
     huge_pool pool_;
     std::uint64_t done_ = 0;
     std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;
