@@ -55,6 +55,18 @@ void add_model(CLI::App& command, cli::common_options& options) {
     add_machine(command, options);
 }
 
+/// The same for the commands that load the weights.
+void add_loaded_model(CLI::App& command, cli::common_options& options) {
+    add_model(command, options);
+    command.add_option(
+        "--packed-cache", options.packed_cache,
+        "a file for packed weights: read where it fits the model, else written; later starts are faster");
+    command
+        .add_option("--matmul-precision", options.matmul_precision,
+                    "highest, or medium: weights in f32, f16 and bf16 are multiplied as bf16, which is faster")
+        ->capture_default_str();
+}
+
 void add_text(CLI::App& command, cli::input_options& input, const std::string& name) {
     auto* const text = command.add_option(name, input.text, "the text itself");
     auto* const file = command.add_option("--file", input.file, "a file with the text");
@@ -126,14 +138,14 @@ int run(int argc, char** argv) {
 
     cli::logits_options logits;
     auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
-    add_model(*logits_command, common);
+    add_loaded_model(*logits_command, common);
     logits_command->add_option("--ids", logits.ids, "1,2,3")->required();
     logits_command->add_option("--out", logits.out, "float32 [T,V]")->required();
     logits_command->callback([&] { code = cli::logits(common, logits); });
 
     cli::generate_options generate;
     auto* const generate_command = app.add_subcommand("generate", "continues a text");
-    add_model(*generate_command, common);
+    add_loaded_model(*generate_command, common);
     add_text(*generate_command, generate.input, "-p,--prompt");
     generate_command->add_option("--ids", generate.input.ids, "1,2,3: the prompt as token ids");
     generate_command->add_flag("--chat", generate.chat, "put the prompt into the model's chat template");
@@ -143,13 +155,13 @@ int run(int argc, char** argv) {
     cli::generate_options conversation;
     conversation.max_tokens = 1024;
     auto* const chat = app.add_subcommand("chat", "an interactive conversation; Ctrl-C stops the answer");
-    add_model(*chat, common);
+    add_loaded_model(*chat, common);
     add_sampling(*chat, conversation);
     chat->callback([&] { code = cli::chat(common, conversation); });
 
     cli::perplexity_options perplexity;
     auto* const perplexity_command = app.add_subcommand("perplexity", "how well a model predicts a text");
-    add_model(*perplexity_command, common);
+    add_loaded_model(*perplexity_command, common);
     perplexity_command->add_option("--file", perplexity.file, "the text")->required();
     perplexity_command->add_option("--ctx", perplexity.context, "tokens in a window; its second half is scored")
         ->capture_default_str()
@@ -158,7 +170,7 @@ int run(int argc, char** argv) {
 
     cli::bench_options bench;
     auto* const bench_command = app.add_subcommand("bench", "tokens per second, beside what this machine can do");
-    add_model(*bench_command, common);
+    add_loaded_model(*bench_command, common);
     bench_command->add_option("-p,--prompt-tokens", bench.prompt)
         ->capture_default_str()
         ->check(whole_number(1, 1 << 20));

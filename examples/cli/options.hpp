@@ -23,6 +23,8 @@ struct common_options {
     std::string model;
     unsigned threads = 0;
     std::string isa = "auto";
+    std::string packed_cache; ///< a file for packed weights, or empty
+    std::string matmul_precision = "highest";
     bool json = false;
 };
 

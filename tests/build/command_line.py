@@ -53,6 +53,10 @@ def without_vocabulary(check, model, folder):
                  out=lambda text: json.loads(text)["shape"][0] == 3)
     check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--json",
                  out=lambda text: json.loads(text)["decode_tokens_per_second"] > 0)
+    cached = ["logits", "-m", model, "--ids", "1,2,3", "--out", target, "--packed-cache", folder + "/packed"]
+    check.expect(0, *cached, says="packed weights written to " + folder + "/packed")
+    check.expect(0, *cached, says="packed weights from " + folder + "/packed")
+    check.expect(0, *cached[:-1], model, says="packed weights not written: ")
     check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "-d", "5", "-b", "2",
                  out=lambda text: "behind 5, batch 2" in text)
     quantized = os.path.join(folder, "out.gguf")

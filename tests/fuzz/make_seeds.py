@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets gguf, gguf_model and safetensors into corpus/<target>/, next to this file.
+"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors and packed into corpus/<target>/, next to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -209,8 +209,64 @@ def safetensors_seeds():
     yield "index_escape", json.dumps({"weight_map": {"a": "../x.safetensors"}}).encode()
 
 
+def checksum(data):
+    """io::checksum: eight lanes of 64 bits."""
+    mask, factor = 2**64 - 1, 0x9E3779B97F4A7C15
+
+    def mix(value, word):
+        value = (value ^ word) * factor & mask
+        return (value << 29 | value >> 35) & mask
+
+    lanes = list(range(8))
+    padded = data + b"\0" * (-len(data) % 64)
+    for i, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
+        lanes[i % 8] = mix(lanes[i % 8], word)
+    total = mix(0, len(data))
+    for lane in lanes:
+        total = mix(total, lane)
+    return (total ^ total >> 32) * factor & mask
+
+
+def packed(entries, version=1, order=0x01020304, count=None, table_edit=lambda t: t, start=None):
+    """entries: name, type number, rows, columns, data, offset or None for the next place"""
+    out, table = b"TWPACKED" + bytes(56), b""
+    for name, kind, rows, columns, data, offset in entries:
+        table += struct.pack("<IIQQQQ", len(name), kind, rows, columns, len(out) if offset is None else offset, len(data))
+        table += name.encode() + b"".join(struct.pack("<Q", checksum(data[i : i + 2**18])) for i in range(0, len(data), 2**18))
+        out += data + b"\0" * (-len(data) % 64)
+    table = table_edit(table)
+    footer = b"TWPACKED" + struct.pack("<IIQQQQQ", version, order, 7, len(out) if start is None else start, len(table),
+                                       len(entries) if count is None else count, checksum(table))
+    return out + table + footer + struct.pack("<Q", checksum(footer))
+
+
+def packed_seeds():
+    a, b = ("a", 2, 16, 32, b"x" * 288, None), ("blk.0.ffn_up.weight", 1, 16, 2, b"y" * 64, None)
+    yield "none", packed([])
+    yield "one", packed([a])
+    yield "two", packed([a, b])
+    yield "no_bytes", packed([("a", 0, 0, 32, b"", None), b])
+    yield "twice", packed([a, a])
+    yield "no_name", packed([("", 2, 16, 32, b"x" * 288, None)])
+    yield "type_unknown", packed([("a", 4, 16, 32, b"x" * 288, None)])
+    for name, offset in (("zero", 0), ("behind", 128), ("wrap", 2**64 - 64)):
+        yield f"offset_{name}", packed([("a", 2, 16, 32, b"x" * 288, offset)])
+    yield "bytes_wrap", packed([a], table_edit=lambda t: t[:32] + struct.pack("<Q", 2**64 - 1) + t[40:])
+    yield "name_long", packed([a], table_edit=lambda t: struct.pack("<I", 2**32 - 1) + t[4:])
+    yield "count_more", packed([a], count=2)
+    yield "count_huge", packed([a], count=2**63)
+    yield "count_less", packed([a, b], count=1)
+    yield "version_2", packed([a], version=2)
+    yield "order_other", packed([a], order=0x04030201)
+    yield "start_wrap", packed([a], start=2**64 - 64)
+    yield "tail", packed([a]) + b"\0"
+    yield "cut", packed([a])[:-1]
+    yield "short", b"TWPACKED"
+
+
 def main():
-    for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds())):
+    for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
+                          ("packed", packed_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -20,7 +20,7 @@ namespace {
 
 decoder load(const gguf_in_memory& f, const load_progress& progress = {}) {
     const gguf_weights weights{f.file};
-    return decoder{config_of(f.file), weights, {}, progress};
+    return decoder{config_of(f.file), weights, {}, {.progress = progress}};
 }
 
 template <class Change>

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -417,4 +418,91 @@ TEST_CASE("text_model: out of memory at any allocation of a generation", "[runti
     CHECK(failures > 20);
     CHECK_FALSE(leaks);
     CHECK(text == expected);
+}
+
+TEST_CASE("text_model: weights from a packed cache give the same bits", "[runtime]") {
+    using outcome = tw::models::packed_cache_report::outcome;
+    const files::temporary_folder folder;
+    const std::string cache = folder / "cache";
+    const auto logits_of = [](const tw::text_model& model) {
+        std::vector<float> logits(model.vocab_size());
+        auto state = model.make_state({.capacity = 8});
+        const std::vector<tw::codec::token_id> ids{3, 1, 4};
+        model.forward(state, ids, logits);
+        return logits;
+    };
+    for(const tw::dtype type: {tw::dtype::f16, tw::dtype::q4_0, tw::dtype::q8_0}) {
+        for(const bool tied: {true, false}) {
+            const tiny_model file{.type = type, .tied = tied};
+            const auto plain = load(file);
+            CHECK(plain.packed_weights().what == outcome::none);
+            // The cache is that of the model before: stale.
+            const auto first = load(file, {.threads = 2, .packed_cache = cache});
+            CHECK(first.packed_weights().what == outcome::written);
+            const auto second = load(file, {.threads = 2, .packed_cache = cache});
+            CHECK(second.packed_weights().what == outcome::read);
+            CHECK(support::same_bits(logits_of(plain), logits_of(first)));
+            CHECK(support::same_bits(logits_of(plain), logits_of(second)));
+            std::string bytes = files::read(cache);
+            bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+            files::write(cache, bytes);
+            const auto repaired = load(file, {.threads = 2, .packed_cache = cache});
+            CHECK(support::same_bits(logits_of(plain), logits_of(repaired)));
+            CHECK(repaired.packed_weights().what == outcome::written);
+            CHECK(load(file, {.threads = 1, .packed_cache = cache}).packed_weights().what == outcome::read);
+        }
+    }
+    const auto unwritable = load({}, {.threads = 1, .packed_cache = folder / "no/folder"});
+    CHECK(unwritable.packed_weights().what == outcome::not_written);
+    CHECK(support::same_bits(logits_of(unwritable), logits_of(load({}))));
+}
+
+TEST_CASE("text_model: two loads at once leave a whole packed cache; the model's own file is never one", "[runtime]") {
+    using outcome = tw::models::packed_cache_report::outcome;
+    const files::temporary_folder folder;
+    const std::vector<std::byte> bytes = tiny_model{}.bytes();
+    files::write(folder / "m.gguf", files::text_of(bytes));
+    const auto load_it = [&] {
+        return tw::text_model::load(folder / "m.gguf", {.threads = 1, .packed_cache = folder / "c"});
+    };
+    std::vector<std::thread> loads;
+    for(int i = 0; i < 3; ++i) {
+        loads.emplace_back([&] { static_cast<void>(load_it()); });
+    }
+    for(std::thread& each: loads) {
+        each.join();
+    }
+    CHECK(load_it().packed_weights().what == outcome::read);
+    CHECK(folder.names() == std::vector<std::string>{"c", "m.gguf"});
+    const auto onto_itself = tw::text_model::load(folder / "m.gguf", {.threads = 1, .packed_cache = folder / "m.gguf"});
+    CHECK(onto_itself.packed_weights().what == outcome::not_written);
+    CHECK(files::read(folder / "m.gguf") == files::text_of(bytes));
+}
+
+TEST_CASE("text_model: a load from or to a packed cache can be cancelled", "[runtime]") {
+    const files::temporary_folder folder;
+    std::size_t calls = 0;
+    std::size_t most = 1000;
+    const tw::load_options options{.threads = 1,
+                                   .on_progress = [&](std::uint64_t, std::uint64_t) { return ++calls < most; },
+                                   .packed_cache = folder / "c"};
+    static_cast<void>(load({}, options));
+    const std::size_t writing = calls;
+    calls = 0;
+    static_cast<void>(load({}, options));
+    const std::size_t reading = calls;
+    CHECK(reading > 10);
+    CHECK(writing > reading);
+    for(most = 1; most <= reading; ++most) {
+        calls = 0;
+        CHECK_THROWS_AS(load({}, options), tw::cancelled_error);
+    }
+    std::filesystem::remove(folder / "c");
+    for(most = 1; most <= writing; ++most) {
+        calls = 0;
+        CHECK_THROWS_AS(load({}, options), tw::cancelled_error);
+        if(most < writing) { // the last call comes when the cache is written
+            CHECK(folder.names().empty());
+        }
+    }
 }

@@ -36,6 +36,9 @@ struct posix_calls {
     static int fstat(int file, struct stat* status) noexcept { return ::fstat(file, status); }
     static int fchmod(int file, mode_t mode) noexcept { return ::fchmod(file, mode); }
     static ssize_t write(int file, const void* data, std::size_t size) noexcept { return ::write(file, data, size); }
+    static ssize_t pread(int file, void* data, std::size_t size, std::uint64_t offset) noexcept {
+        return ::pread(file, data, size, static_cast<off_t>(offset));
+    }
     static int fsync(int file) noexcept { return ::fsync(file); }
     static int close(int file) noexcept { return ::close(file); }
     static int rename(const char* from, const char* to) noexcept { return ::rename(from, to); }

@@ -68,6 +68,10 @@ public:
     [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
     /// Memory taken.
     [[nodiscard]] std::size_t bytes() const noexcept { return memory_.size(); }
+    /// All panels, one after the other: what a file may keep. Written to, they must be bytes of a matrix of the same
+    /// type and extents, packed with the same packing_version.
+    [[nodiscard]] std::span<const std::byte> packed_bytes() const noexcept { return {memory_.data(), memory_.size()}; }
+    [[nodiscard]] std::span<std::byte> packed_bytes() noexcept { return {memory_.data(), memory_.size()}; }
     /// Whether products take quantised activations; otherwise they take floats.
     [[nodiscard]] bool needs_quantized_activations() const noexcept { return has_codes(format_); }
 

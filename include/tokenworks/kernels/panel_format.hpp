@@ -20,6 +20,11 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
+/// Packed bytes may be kept in files. Raise this with every change of the panels, of pack.hpp or of panel_format_of
+/// that gives other bytes for the same weights: files of another version are packed anew. The bytes do not depend on
+/// the instruction set.
+inline constexpr std::uint32_t packing_version = 1;
+
 /// The layouts that a packed matrix can have.
 enum class panel_format : std::uint8_t {
     f32,

@@ -43,11 +43,10 @@ public:
     /// Packs the weights for the kernels. Progress counts bytes of weights; returning false cancels.
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
-    decoder(decoder_config config, const weight_source& source, const execution& how = {},
-            const load_progress& progress = {})
+    decoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {})
         : config_{std::move(config)} {
         config_.validate();
-        block_loader load{config_, source, how, progress};
+        block_loader load{config_, source, how, std::move(loading)};
         embed_ = load.embedding();
         if(config_.position == position_kind::learned) {
             learned_positions_ = load.learned_positions();

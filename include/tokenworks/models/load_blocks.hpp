@@ -19,6 +19,7 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/packed_cache.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
@@ -28,12 +29,19 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// Called with the bytes of weights packed so far; false cancels the load.
 using load_progress = std::function<bool(std::uint64_t bytes_done)>;
 
+/// How weights are loaded.
+struct weight_loading {
+    load_progress progress{};
+    packed_cache* cache = nullptr; ///< where packed weights are looked for first; finish() is for who owns it
+    kernels::matmul_precision precision = kernels::matmul_precision::highest;
+};
+
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
 public:
     block_loader(const decoder_config& config, const weight_source& source, const execution& how,
-                 load_progress progress)
-        : config_{config}, source_{source}, how_{how}, progress_{std::move(progress)} {
+                 weight_loading loading)
+        : config_{config}, source_{source}, how_{how}, loading_{std::move(loading)} {
         for(const kernels::rope_config& rope: config.rope_configs) {
             ropes_.push_back(std::make_shared<const kernels::rope_table>(rope, config.context_length));
         }
@@ -85,13 +93,29 @@ private:
             raise_weight(source_, name, found.offset,
                          {"rows of ", columns, " are no multiple of the ", type.name, " block"});
         }
-        kernels::packed_matrix packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_);
-        source_.release(found);
+        kernels::packed_matrix packed = packed_from_cache(name, found, rows, columns);
         done_ += found.bytes.size();
-        if(progress_ && !progress_(done_)) {
+        if(loading_.progress && !loading_.progress(done_)) {
             tokenworks::detail::raise<cancelled_error>({"loading ", source_.label(), ": cancelled"});
         }
         return packed;
+    }
+
+    [[nodiscard]] kernels::packed_matrix packed_from_cache(const std::string& name, const weight& found,
+                                                           std::size_t rows, std::size_t columns) {
+        std::optional<kernels::packed_matrix> packed;
+        packed_cache* const cache = loading_.cache;
+        if(cache != nullptr) {
+            packed = cache->find(name, found.type, rows, columns, how_, &pool_, loading_.precision);
+        }
+        if(!packed) {
+            packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_, loading_.precision);
+            source_.release(found);
+        }
+        if(cache != nullptr) {
+            cache->keep(name, *packed);
+        }
+        return *std::move(packed);
     }
 
     [[nodiscard]] std::vector<float> optional_vector(const std::string& name, std::size_t length) {
@@ -180,7 +204,7 @@ private:
     const decoder_config& config_;
     const weight_source& source_;
     execution how_;
-    load_progress progress_;
+    weight_loading loading_;
     huge_pool pool_;
     std::uint64_t done_ = 0;
     std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;

@@ -28,6 +28,8 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
+#include <tokenworks/models/packed_cache.hpp>
+#include <tokenworks/models/packed_identity.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/generate.hpp>
@@ -40,6 +42,12 @@ struct load_options {
     isa set = best_isa();
     /// Bytes of weights packed and in all; false cancels. Called from the loading thread.
     std::function<bool(std::uint64_t done, std::uint64_t total)> on_progress{};
+    /// A file for packed weights, or empty: read where it is there and fits this model, otherwise written once the
+    /// model is loaded. It never fails a load: see text_model::packed_weights. About as large as the model.
+    std::string packed_cache{};
+    /// Medium: weights of floating point, of F16 and BF16 files say, are multiplied as bf16, activations rounded to it
+    /// too. Faster; logits differ by about a hundredth of their scale. Still bitwise the same in every batch.
+    kernels::matmul_precision precision = kernels::matmul_precision::highest;
 };
 
 /// Immutable once loaded: share it by const reference. Every sequence has a state of its own.
@@ -90,6 +98,8 @@ public:
         }
         return *tokenizer_;
     }
+    /// What became of load_options::packed_cache.
+    [[nodiscard]] const models::packed_cache_report& packed_weights() const noexcept { return packed_weights_; }
     [[nodiscard]] const execution& how() const noexcept { return how_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return network_->vocab_size(); }
     [[nodiscard]] std::size_t context_length() const noexcept { return config().context_length; }
@@ -172,7 +182,17 @@ private:
         if(options.on_progress) {
             progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
         }
-        network_ = std::make_unique<models::decoder>(std::move(config), weights, how_, progress);
+        std::optional<models::packed_cache> cache;
+        if(!options.packed_cache.empty()) {
+            cache.emplace(options.packed_cache, models::packed_identity(file, options.precision));
+        }
+        network_ = std::make_unique<models::decoder>(
+            std::move(config), weights, how_,
+            models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
+        if(cache) {
+            cache->finish([&] { return !progress || progress(total); });
+            packed_weights_ = cache->report();
+        }
         // Norms and biases are not counted one by one.
         if(progress && !progress(total)) {
             tokenworks::detail::raise<cancelled_error>({"loading ", name_, ": cancelled"});
@@ -198,6 +218,7 @@ private:
     execution how_;
     std::unique_ptr<codec::tokenizer> tokenizer_;
     std::unique_ptr<models::decoder> network_;
+    models::packed_cache_report packed_weights_;
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI
