@@ -232,7 +232,7 @@ def packed(entries, version=1, order=0x01020304, count=None, table_edit=lambda t
     out, table = b"TWPACKED" + bytes(56), b""
     for name, kind, rows, columns, data, offset in entries:
         table += struct.pack("<IIQQQQ", len(name), kind, rows, columns, len(out) if offset is None else offset, len(data))
-        table += name.encode() + b"".join(struct.pack("<Q", checksum(data[i : i + 2**18])) for i in range(0, len(data), 2**18))
+        table += name.encode() + b"".join(struct.pack("<Q", checksum(data[i : i + 2**16])) for i in range(0, len(data), 2**16))
         out += data + b"\0" * (-len(data) % 64)
     table = table_edit(table)
     footer = b"TWPACKED" + struct.pack("<IIQQQQQ", version, order, 7, len(out) if start is None else start, len(table),

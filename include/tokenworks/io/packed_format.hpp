@@ -4,7 +4,7 @@
 //   "TWPACKED" and zeros up to byte 64 | the matrices, each from a multiple of 64 on | the table | 64 bytes of footer
 //
 // The table stands behind the data because it holds their checksums, and the data are streamed out. An entry is
-//   u32 bytes of its name, u32 type, u64 rows, u64 columns, u64 offset, u64 bytes, the name, a u64 checksum per 256 KiB
+//   u32 bytes of its name, u32 type, u64 rows, u64 columns, u64 offset, u64 bytes, the name, a u64 checksum per 64 KiB
 // and the footer is
 //   "TWPACKED", u32 version, u32 order of bytes, u64 identity, u64 offset and u64 bytes of the table, u64 entries,
 //   u64 checksum of the table, u64 checksum of the footer so far
@@ -87,7 +87,7 @@ struct packed_index {
 
 inline constexpr std::uint64_t packed_alignment = 64;
 /// Bytes under one checksum, and read at a time: they stay in a core's cache in between.
-inline constexpr std::size_t packed_chunk = std::size_t{256} << 10;
+inline constexpr std::size_t packed_chunk = std::size_t{64} << 10;
 /// Raise it when the layout described above changes.
 inline constexpr std::uint32_t packed_file_version = 1;
 
@@ -96,7 +96,7 @@ namespace detail {
 inline constexpr std::string_view packed_magic = "TWPACKED";
 inline constexpr std::size_t packed_footer_bytes = 64;
 inline constexpr std::uint32_t packed_byte_order = 0x01020304;
-/// Of the table: enough for 2 TB of weights, and what a lying footer can make us allocate.
+/// Of the table: enough for 500 GB of weights, and what a lying footer can make us allocate.
 inline constexpr std::uint64_t packed_most_index = std::uint64_t{64} << 20;
 
 struct packed_footer {

@@ -51,7 +51,7 @@ public:
             const auto chunk = bytes.subspan(first, std::min(packed_chunk, bytes.size() - first));
             put(checksum(chunk));
             file_.write(chunk);
-            if(first % (64 * packed_chunk) == 0) {
+            if(first % (256 * packed_chunk) == 0) {
                 detail::report(progress, path_, first, bytes.size());
             }
         }
