@@ -39,7 +39,7 @@ std::vector<float> run(const task& what, const inner::bf16_loops& loops) {
     std::vector<float> y(what.tokens * inner::bf16_block);
     std::vector<float> total(what.tokens * 16, 0.25F);
     loops.round(what.x.data(), what.columns, what.tokens, what.columns, y.data());
-    loops.multiply(what.panel.data(), (what.columns + 1) / 2, y.data(), what.tokens, total.data());
+    loops.multiply(what.panel.data(), what.panel.data(), (what.columns + 1) / 2, y.data(), what.tokens, total.data());
     return total;
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("activations are rounded to bf16 as bf16 does it, NaN and infinity inc
         loops.round(x.data(), x.size(), 1, x.size(), y.data());
         const task one{256, 1};
         std::vector<float> total(16);
-        loops.multiply(one.panel.data(), 128, y.data(), 1, total.data());
+        loops.multiply(one.panel.data(), one.panel.data(), 128, y.data(), 1, total.data());
         CHECK(std::all_of(total.begin(), total.end(), [](float value) { return std::isnan(value); }));
     }
 }

@@ -2,9 +2,9 @@
 //
 //   total[t][row] += sum_k w[k][row] * bf16(x[t][k])
 // Half the bits of a float product are enough to multiply what has eight: processors with AVX512-BF16 do two columns an
-// instruction. The order is theirs, on every instruction set: columns in blocks of 256; within a block four chains of
-// pairs of columns (pair mod 4), where a pair adds its second column first, each by one fused multiply-add; chains
-// joined as (c0 + c1) + (c2 + c3); blocks added to the total one by one. Numbers below 1e-38 may count as zero.
+// instruction. The order is theirs, on every instruction set: columns in blocks of 256, each in the order of
+// chained_block.hpp with a pair of columns a step, which adds its second column first, each by one fused multiply-add;
+// blocks added to the total one by one. Numbers below 1e-38 may count as zero.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,7 @@
 #include <tokenworks/core/float16.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/simd_shuffle.hpp>
+#include <tokenworks/kernels/chained_block.hpp>
 
 #if TOKENWORKS_X86
 #include <immintrin.h>
@@ -31,8 +32,9 @@ inline constexpr std::size_t bf16_block = 256; ///< columns
 using bf16_rounder = void (*)(const float* x, std::size_t stride, std::size_t tokens, std::size_t columns, float* y);
 
 /// Adds one block of a panel [pairs][16][2] times `tokens` rounded rows to total [tokens][16].
-using bf16_multiplier = void (*)(const bf16* panel, std::size_t pairs, const float* y, std::size_t tokens,
-                                 float* total);
+/// @param next  what is read after it, which is asked for on the way; any address
+using bf16_multiplier = void (*)(const bf16* panel, const bf16* next, std::size_t pairs, const float* y,
+                                 std::size_t tokens, float* total);
 
 template <class Isa>
 struct round_rows {
@@ -49,120 +51,55 @@ struct round_rows {
     }
 };
 
-/// Pairs of columns as two vectors of floats, for machines that multiply floats.
+/// Pairs of columns as steps, for machines that multiply floats.
 template <class Isa>
 struct wide_pairs {
     using vector = simd::f32x16<Isa>;
-    static constexpr std::size_t tokens_at_once = std::is_same_v<Isa, simd::avx512> ? 12
-                                                  : std::is_same_v<Isa, simd::avx2> ? 4
-                                                                                    : 2;
+    struct columns {
+        vector first;
+        vector second;
+    };
 
-    vector first;
-    vector second;
+    const bf16* panel;
+    const bf16* next;
 
-    TOKENWORKS_INLINE void load(const bf16* panel) {
+    TOKENWORKS_INLINE columns load(std::size_t pair) const {
+        const bf16* const from = panel + 2 * simd::lanes * pair;
+        columns both;
         if constexpr(simd::shuffles<Isa>) {
             using words = typename vector::native::u32;
             for(int i = 0; i < vector::parts; ++i) {
-                words both;
-                std::memcpy(&both, panel + 2 * i * vector::width, sizeof both);
-                const words low = both << 16;
-                const words high = both & 0xffff0000U;
-                std::memcpy(&first.v[i], &low, sizeof low);
-                std::memcpy(&second.v[i], &high, sizeof high);
+                words bits;
+                std::memcpy(&bits, from + 2 * i * vector::width, sizeof bits);
+                const words low = bits << 16;
+                const words high = bits & 0xffff0000U;
+                std::memcpy(&both.first.v[i], &low, sizeof low);
+                std::memcpy(&both.second.v[i], &high, sizeof high);
             }
         } else {
             float even[simd::lanes];
             float odd[simd::lanes];
             for(std::size_t i = 0; i < simd::lanes; ++i) {
-                even[i] = float{panel[2 * i]};
-                odd[i] = float{panel[2 * i + 1]};
+                even[i] = float{from[2 * i]};
+                odd[i] = float{from[2 * i + 1]};
             }
-            first = vector::load(static_cast<const float*>(even));
-            second = vector::load(static_cast<const float*>(odd));
+            both.first = vector::load(static_cast<const float*>(even));
+            both.second = vector::load(static_cast<const float*>(odd));
         }
+        return both;
     }
-    TOKENWORKS_INLINE void add(vector& sum, const float* row, std::size_t pair) const {
-        sum = fma(second, row[2 * pair + 1], sum);
-        sum = fma(first, row[2 * pair], sum);
+    TOKENWORKS_INLINE void add(const columns& w, vector& sum, const float* row, std::size_t pair) const {
+        sum = fma(w.second, row[2 * pair + 1], sum);
+        sum = fma(w.first, row[2 * pair], sum);
     }
+    TOKENWORKS_INLINE void ask_ahead(std::size_t pair) const { __builtin_prefetch(next + 2 * simd::lanes * pair); }
 };
-
-/// One block, `Tokens` tokens, chain after chain.
-template <class Isa, class Pairs, std::size_t Tokens>
-TOKENWORKS_INLINE void bf16_block_many(const bf16* panel, std::size_t pairs, const float* y, float* total) {
-    using vector = simd::f32x16<Isa>;
-    vector joined[2][Tokens];
-    for(std::size_t chain = 0; chain < 4; ++chain) {
-        vector c[Tokens];
-        TOKENWORKS_UNROLL(16)
-        for(std::size_t t = 0; t < Tokens; ++t) {
-            c[t] = vector::zero();
-        }
-        for(std::size_t p = chain; p < pairs; p += 4) {
-            Pairs w;
-            w.load(panel + 32 * p);
-            __builtin_prefetch(panel + 32 * (p + bf16_block / 4));
-            TOKENWORKS_UNROLL(16)
-            for(std::size_t t = 0; t < Tokens; ++t) {
-                w.add(c[t], y + bf16_block * t, p);
-            }
-        }
-        TOKENWORKS_UNROLL(16)
-        for(std::size_t t = 0; t < Tokens; ++t) {
-            joined[chain / 2][t] = chain % 2 == 0 ? c[t] : joined[chain / 2][t] + c[t];
-        }
-    }
-    TOKENWORKS_UNROLL(16)
-    for(std::size_t t = 0; t < Tokens; ++t) {
-        float* const to = total + 16 * t;
-        const vector sum = vector::load(static_cast<const float*>(to)) + (joined[0][t] + joined[1][t]);
-        sum.store(to);
-    }
-}
-
-/// The same for one token, with all chains at once.
-template <class Isa, class Pairs>
-TOKENWORKS_INLINE void bf16_block_one(const bf16* panel, std::size_t pairs, const float* y, float* total) {
-    using vector = simd::f32x16<Isa>;
-    vector c[4] = {vector::zero(), vector::zero(), vector::zero(), vector::zero()};
-    for(std::size_t p = 0; p < pairs; p += 4) {
-        TOKENWORKS_UNROLL(4)
-        for(std::size_t i = 0; i < 4; ++i) {
-            if(p + i < pairs) {
-                Pairs w;
-                w.load(panel + 32 * (p + i));
-                w.add(c[i], y, p + i);
-            }
-        }
-    }
-    const vector sum = vector::load(static_cast<const float*>(total)) + ((c[0] + c[1]) + (c[2] + c[3]));
-    sum.store(total);
-}
-
-template <class Isa, class Pairs>
-TOKENWORKS_INLINE void bf16_block_rows(const bf16* panel, std::size_t pairs, const float* y, std::size_t tokens,
-                                       float* total) {
-    constexpr std::size_t most = Pairs::tokens_at_once;
-    std::size_t t = 0;
-    for(; t + most <= tokens; t += most) {
-        bf16_block_many<Isa, Pairs, most>(panel, pairs, y + bf16_block * t, total + 16 * t);
-    }
-    if constexpr(most > 4) {
-        for(; t + 4 <= tokens; t += 4) {
-            bf16_block_many<Isa, Pairs, 4>(panel, pairs, y + bf16_block * t, total + 16 * t);
-        }
-    }
-    for(; t < tokens; ++t) {
-        bf16_block_one<Isa, Pairs>(panel, pairs, y + bf16_block * t, total + 16 * t);
-    }
-}
 
 template <class Isa>
 struct multiply_bf16_rows {
-    static TOKENWORKS_INLINE void run(const bf16* panel, std::size_t pairs, const float* y, std::size_t tokens,
-                                      float* total) {
-        bf16_block_rows<Isa, wide_pairs<Isa>>(panel, pairs, y, tokens, total);
+    static TOKENWORKS_INLINE void run(const bf16* panel, const bf16* next, std::size_t pairs, const float* y,
+                                      std::size_t tokens, float* total) {
+        chained_block_rows<Isa>(wide_pairs<Isa>{panel, next}, pairs, y, bf16_block, tokens, total);
     }
 };
 
@@ -206,25 +143,28 @@ struct round_rows<simd::avx512>: round_rows<simd::avx2> {};
 /// Pairs as they lie, for AVX512-BF16.
 struct native_pairs {
     using vector = simd::f32x16<simd::avx512>;
-    static constexpr std::size_t tokens_at_once = 12;
     struct pair {
         bf16 value[2];
     };
 
-    vector both;
+    const bf16* panel;
+    const bf16* next;
 
-    TOKENWORKS_INLINE void load(const bf16* panel) { both = vector::load(reinterpret_cast<const float*>(panel)); }
-    TOKENWORKS_INLINE void add(vector& sum, const float* row, std::size_t index) const {
+    TOKENWORKS_INLINE vector load(std::size_t index) const {
+        return vector::load(reinterpret_cast<const float*>(panel + 2 * simd::lanes * index));
+    }
+    TOKENWORKS_INLINE void add(const vector& both, vector& sum, const float* row, std::size_t index) const {
         __asm__("vdpbf16ps %2%{1to16%}, %1, %0"
                 : "+v"(sum.v[0])
                 : "v"(both.v[0]), "m"(reinterpret_cast<const pair*>(row)[index]));
     }
+    TOKENWORKS_INLINE void ask_ahead(std::size_t index) const { __builtin_prefetch(next + 2 * simd::lanes * index); }
 };
 
 struct multiply_native_pairs {
-    static TOKENWORKS_INLINE void run(const bf16* panel, std::size_t pairs, const float* y, std::size_t tokens,
-                                      float* total) {
-        bf16_block_rows<simd::avx512, native_pairs>(panel, pairs, y, tokens, total);
+    static TOKENWORKS_INLINE void run(const bf16* panel, const bf16* next, std::size_t pairs, const float* y,
+                                      std::size_t tokens, float* total) {
+        chained_block_rows<simd::avx512>(native_pairs{panel, next}, pairs, y, bf16_block, tokens, total);
     }
 };
 
@@ -262,7 +202,8 @@ struct bf16_loops {
 template <class Isa>
 [[nodiscard]] constexpr bf16_loops bf16_loops_on() {
     return {simd::entry<Isa, round_rows<Isa>, const float*, std::size_t, std::size_t, std::size_t, float*>(),
-            simd::entry<Isa, multiply_bf16_rows<Isa>, const bf16*, std::size_t, const float*, std::size_t, float*>()};
+            simd::entry<Isa, multiply_bf16_rows<Isa>, const bf16*, const bf16*, std::size_t, const float*, std::size_t,
+                        float*>()};
 }
 
 /// @pre is_supported(set)
@@ -271,8 +212,8 @@ template <class Isa>
     if(set == isa::avx512 && tokenworks::detail::this_processor().avx512_bf16) {
         return {
             simd::entry<simd::avx512, round_to_pairs, const float*, std::size_t, std::size_t, std::size_t, float*>(),
-            simd::entry<simd::avx512, multiply_native_pairs, const bf16*, std::size_t, const float*, std::size_t,
-                        float*>()};
+            simd::entry<simd::avx512, multiply_native_pairs, const bf16*, const bf16*, std::size_t, const float*,
+                        std::size_t, float*>()};
     }
 #endif
     return simd::with_tag(set, []<class Isa>() { return bf16_loops_on<Isa>(); });

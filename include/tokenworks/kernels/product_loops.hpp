@@ -224,21 +224,33 @@ inline void multiply_packed_pairs(const float_rows& x, const packed_matrix& w, c
         }
         const float* const rows = x.data + i * tile * x.stride;
         auto* const y = static_cast<float*>(piece.y);
-        for(std::size_t k = 0; k < x.columns; k += bf16_block) {
-            const std::size_t until = std::min(x.columns, k + bf16_block);
-            loops.round(rows + k, x.stride, tokens, until - k, y);
+        const auto block = [&](std::size_t p, std::size_t k) {
+            return reinterpret_cast<const bf16*>(w.panel(p)) + k * panel_rows;
+        };
+        // Of a few tokens many columns fit, which are rounded once for all panels of the part.
+        const std::size_t span = tile / tokens * bf16_block;
+        for(std::size_t first = 0; first < x.columns; first += span) {
+            const std::size_t last = std::min(x.columns, first + span);
+            for(std::size_t k = first; k < last; k += bf16_block) {
+                loops.round(rows + k, x.stride, tokens, std::min(bf16_block, last - k), y + (k - first) * tokens);
+            }
             for(std::size_t p = begin; p < end; ++p) {
-                const bf16* const panel = reinterpret_cast<const bf16*>(w.panel(p)) + k * panel_rows;
-                loops.multiply(panel, (until - k + 1) / 2, y, tokens, static_cast<float*>(piece.acc[p - begin]));
+                for(std::size_t k = first; k < last; k += bf16_block) {
+                    const std::size_t count = std::min(bf16_block, last - k);
+                    const bf16* const next = k + count < last ? block(p, k + count)
+                                             : p + 1 < end    ? block(p + 1, first)
+                                                              : block(begin, last);
+                    loops.multiply(block(p, k), next, (count + 1) / 2, y + (k - first) * tokens, tokens,
+                                   static_cast<float*>(piece.acc[p - begin]));
+                }
             }
         }
         for(std::size_t p = begin; p < end; ++p) {
             to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
         }
     };
-    // One token passes over each panel from front to back; more share the work of rounding.
-    const std::size_t together = x.rows <= 4 ? 1 : pair_pieces::together;
-    for_each_part(how, w.panels(), (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), together, part);
+    for_each_part(how, w.panels(), (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), pair_pieces::together,
+                  part);
 }
 
 /// What multiply_codes_in_pieces keeps on the stack.

@@ -1,0 +1,109 @@
+// The loop that products with weights of floating point share: one block of a panel times a few rows of activations.
+//
+// A block is a run of steps, each a column of 16 weights or a pair of columns. Its sum has a fixed order: four chains
+// (step mod 4), each one addition after the other, joined as (c0 + c1) + (c2 + c3) and added to the total. One row has
+// all four chains in flight and reads the panel once from front to back; many rows go chain by chain, or two chains at
+// a time, each row with accumulators of its own: the same additions in the same order, hence the same bits.
+#pragma once
+
+#include <cstddef>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/simd.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// So many rows at once, with so many chains in flight: as the registers allow.
+struct row_group {
+    std::size_t rows;
+    std::size_t chains;
+};
+
+template <class Isa>
+inline constexpr row_group row_groups[] = {{2, 1}, {1, 4}};
+template <>
+inline constexpr row_group row_groups<simd::avx512>[] = {{12, 1}, {8, 2}, {4, 4}, {2, 4}, {1, 4}};
+template <>
+inline constexpr row_group row_groups<simd::avx2>[] = {{6, 1}, {4, 1}, {1, 4}};
+template <>
+inline constexpr row_group row_groups<simd::neon>[] = {{4, 1}, {1, 4}};
+
+/// Adds a block to total [rows][16].
+/// @tparam Weights  has load(step); add(loaded, sum, row of x, step), which continues a chain; and ask_ahead(step)
+/// @param x         the block's first column of the first row; rows are `stride` apart
+template <class Isa, row_group Group, class Weights>
+TOKENWORKS_INLINE void chained_block(const Weights& weights, std::size_t steps, const float* x, std::size_t stride,
+                                     float* total) {
+    using vector = simd::f32x16<Isa>;
+    constexpr std::size_t chains = Group.chains;
+    vector joined[2][Group.rows];
+    std::size_t asked = 0; // memory is asked for in order, whatever the order of the chains: so processors expect it
+    for(std::size_t chain = 0; chain < 4; chain += chains) {
+        vector sum[chains][Group.rows];
+        TOKENWORKS_UNROLL(4)
+        for(std::size_t i = 0; i < chains; ++i) {
+            TOKENWORKS_UNROLL(16)
+            for(std::size_t row = 0; row < Group.rows; ++row) {
+                sum[i][row] = vector::zero();
+            }
+        }
+        const auto add_step = [&](std::size_t step, std::size_t i) __attribute__((always_inline)) {
+            const auto w = weights.load(step);
+            TOKENWORKS_UNROLL(16)
+            for(std::size_t row = 0; row < Group.rows; ++row) {
+                weights.add(w, sum[i][row], x + row * stride, step);
+            }
+        };
+        std::size_t step = chain;
+        for(; step + chains <= steps; step += 4) {
+            TOKENWORKS_UNROLL(4)
+            for(std::size_t i = 0; i < chains; ++i) {
+                if constexpr(Group.rows > 1) { // one row is read as fast as memory gives it
+                    weights.ask_ahead(asked++);
+                }
+                add_step(step + i, i);
+            }
+        }
+        TOKENWORKS_UNROLL(4)
+        for(std::size_t i = 0; i < chains; ++i) {
+            if(step + i < steps) {
+                add_step(step + i, i);
+            }
+        }
+        TOKENWORKS_UNROLL(16)
+        for(std::size_t row = 0; row < Group.rows; ++row) {
+            if constexpr(chains == 4) {
+                joined[0][row] = sum[0][row] + sum[1][row];
+                joined[1][row] = sum[2][row] + sum[3][row];
+            } else if constexpr(chains == 2) {
+                joined[chain / 2][row] = sum[0][row] + sum[1][row];
+            } else {
+                joined[chain / 2][row] = chain % 2 == 0 ? sum[0][row] : joined[chain / 2][row] + sum[0][row];
+            }
+        }
+    }
+    TOKENWORKS_UNROLL(16)
+    for(std::size_t row = 0; row < Group.rows; ++row) {
+        float* const to = total + simd::lanes * row;
+        const vector sum = vector::load(static_cast<const float*>(to)) + (joined[0][row] + joined[1][row]);
+        sum.store(to);
+    }
+}
+
+/// The same for any number of rows.
+template <class Isa, std::size_t Group = 0, class Weights>
+TOKENWORKS_INLINE void chained_block_rows(const Weights& weights, std::size_t steps, const float* x, std::size_t stride,
+                                          std::size_t rows, float* total) {
+    constexpr row_group group = row_groups<Isa>[Group];
+    // Twelve and four take longer than twice eight.
+    for(; rows >= group.rows && !(group.rows == 12 && rows == 16); rows -= group.rows) {
+        chained_block<Isa, group>(weights, steps, x, stride, total);
+        x += group.rows * stride;
+        total += group.rows * simd::lanes;
+    }
+    if constexpr(group.rows > 1) {
+        chained_block_rows<Isa, Group + 1>(weights, steps, x, stride, rows, total);
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
