@@ -89,8 +89,17 @@ double float_bound(std::size_t columns) {
     return (32.0 + 2.0 + static_cast<double>(columns) / 128.0) * std::ldexp(1.0, -24);
 }
 
-packed_matrix pack(dtype type, const std::vector<std::byte>& bytes, std::size_t rows, std::size_t columns) {
-    return kernels::pack(type, bytes, rows, columns);
+packed_matrix pack(dtype type, const std::vector<std::byte>& bytes, std::size_t rows, std::size_t columns,
+                   kernels::matmul_precision precision = {}) {
+    return kernels::pack(type, bytes, rows, columns, {}, {}, nullptr, precision);
+}
+
+/// What bf16 keeps of the numbers.
+std::vector<float> rounded(std::vector<float> values) {
+    for(float& value: values) {
+        value = float{bf16{value}};
+    }
+    return values;
 }
 
 template <class T>
@@ -164,6 +173,33 @@ TEST_CASE("products with float weights keep their error bound, on every instruct
     }
 }
 
+TEST_CASE("products of medium precision are those of numbers rounded to bf16, on every instruction set") {
+    using enum kernels::matmul_precision;
+    constexpr std::size_t rows = 29;
+    constexpr std::size_t outputs = 150; // more panels than a part takes at once
+    for(const dtype type: {dtype::f32, dtype::f16, dtype::bf16, dtype::f64, dtype::f8_e5m2}) {
+        for(const std::size_t columns: {1U, 255U, 256U, 257U, 576U}) {
+            CAPTURE(info(type).name, columns);
+            const auto bytes = random_plain(type, outputs * columns);
+            const packed_matrix w = pack(type, bytes, outputs, columns, medium);
+            CHECK(w.format() == kernels::panel_format::bf16_pairs);
+            CHECK(w.bytes() == (outputs + 15) / 16 * 16 * (columns + columns % 2) * 2);
+            const std::vector<float> weights = rounded(support::decoded(type, bytes));
+            std::vector<float> row(columns);
+            w.decode_row(140, row);
+            CHECK(support::same_bits(row, std::span{weights}.subspan(140 * columns, columns)));
+            const std::vector<float> x = support::random_floats(rows * columns, 33);
+            const auto exact = reference::matmul<float, float>(rounded(x), weights, rows, outputs, columns);
+            support::for_each_isa([&](execution how) {
+                CAPTURE(name(how.set));
+                CHECK(support::nmse(exact, product(x, rows, w, how)) < 1e-12);
+            });
+        }
+    }
+    // Quantised weights are as ever.
+    CHECK(kernels::panel_format_of(dtype::q4_0, medium) == kernels::panel_format_of(dtype::q4_0, highest));
+}
+
 TEST_CASE("the bits of a product with codes depend on nothing but its row, column and instruction set") {
     // One type per layout of packed codes.
     for(const dtype type: {dtype::q4_0, dtype::q4_1, dtype::q4_k, dtype::q8_0, dtype::q5_1, dtype::q5_k, dtype::iq4_xs,
@@ -183,12 +219,14 @@ TEST_CASE("the bits of a product with floats depend on nothing but its row, colu
     for(const dtype type: {dtype::f32, dtype::f16, dtype::bf16, dtype::f64, dtype::f8_e4m3}) {
         for(const std::size_t columns: {7U, 333U}) {
             CAPTURE(info(type).name, columns);
-            const packed_matrix w = pack(type, random_plain(type, 50 * columns), 50, columns);
             const std::vector<float> x = support::random_floats(37 * columns, 43);
-            support::for_each_isa([&](execution how) {
-                CAPTURE(name(how.set));
-                check_invariance(w, x, how.set);
-            });
+            for(const auto precision: {kernels::matmul_precision::highest, kernels::matmul_precision::medium}) {
+                const packed_matrix w = pack(type, random_plain(type, 250 * columns), 250, columns, precision);
+                support::for_each_isa([&](execution how) {
+                    CAPTURE(name(how.set));
+                    check_invariance(w, x, how.set);
+                });
+            }
         }
     }
 }

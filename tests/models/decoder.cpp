@@ -106,6 +106,23 @@ TEST_CASE("decoder: logits follow transformers to 1e-4 of their scale", "[models
     }
 }
 
+TEST_CASE("decoder: medium precision stays near, and keeps its bits in every chunk and on every thread", "[models]") {
+    tw::thread_team three{3};
+    for(const std::string& name: golden_names) {
+        const golden g{name};
+        const tw::models::gguf_weights weights{g.file};
+        const decoder model{g.config, weights, {}, {.precision = tw::kernels::matmul_precision::medium}};
+        for(const tw::isa set: supported_isas()) {
+            const std::vector<float> whole = run(model, g.ids, g.ids.size(), {.set = set}, tw::dtype::f32);
+            INFO(name << " on " << tw::name(set));
+            CHECK(worst_difference(whole, g.logits) < 5e-2); // activations keep 8 bits in every product
+            for(const std::size_t chunk: {1U, 7U}) {
+                CHECK(same_bits(run(model, g.ids, chunk, {set, &three}, tw::dtype::f32), whole));
+            }
+        }
+    }
+}
+
 TEST_CASE("decoder: caches of every type stay near the float cache", "[models]") {
     for(const std::string& name: golden_names) {
         const golden g{name};

@@ -29,6 +29,8 @@ TEST_CASE("packed_identity: metadata, seeds, types and the size change it", "[mo
     CHECK(identity(support::tiny_model{.context = 65}.bytes()) != own);
     CHECK(identity(support::tiny_model{.seed = 2}.bytes()) != own);
     CHECK(identity(support::tiny_model{.type = tw::dtype::bf16}.bytes()) != own);
+    const support::gguf_in_memory same{bytes};
+    CHECK(tw::models::packed_identity(same.file, tw::kernels::matmul_precision::medium) != own);
     std::vector<std::byte> longer = bytes;
     longer.resize(longer.size() + 32);
     CHECK(identity(longer) != own);
