@@ -44,6 +44,7 @@ struct processor {
     bool avx2 = false;        ///< AVX2, FMA, F16C, BMI2, and the system saves ymm registers
     bool avx512 = false;      ///< AVX-512 F, BW, VL, DQ, VNNI, and the system saves zmm registers
     bool avx512_bf16 = false; ///< AVX512-BF16 besides: products of bf16 are faster, their bits the same
+    bool avx_vnni = false;    ///< AVX-VNNI besides AVX2: products of codes are faster, their bits the same
     bool neon = false;        ///< Advanced SIMD with the dot product instructions
 };
 
@@ -79,8 +80,12 @@ inline processor probe_processor() noexcept {
     constexpr unsigned vnni = 1U << 11;
     found.avx2 = saves_ymm && (b & avx2) == avx2;
     found.avx512 = found.avx2 && saves_zmm && (b & avx512) == avx512 && (c & vnni) != 0;
+    constexpr unsigned avx_vnni = 1U << 4;
     constexpr unsigned bf16 = 1U << 5;
-    found.avx512_bf16 = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & bf16) != 0;
+    if(__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) {
+        found.avx_vnni = found.avx2 && (a & avx_vnni) != 0;
+        found.avx512_bf16 = found.avx512 && (a & bf16) != 0;
+    }
     return found;
 }
 #elif TOKENWORKS_ARM64

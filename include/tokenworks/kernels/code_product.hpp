@@ -37,7 +37,12 @@ template <class Panel>
     case isa::avx512:
         return &code_product_avx512<Panel>;
     case isa::avx2:
-        return &code_product_avx2<Panel>;
+#ifdef TOKENWORKS_AVX_VNNI
+        if(tokenworks::detail::this_processor().avx_vnni) {
+            return &code_product_avx2<Panel, dot_at_once>;
+        }
+#endif
+        return &code_product_avx2<Panel, dot_by_pairs>;
 #elif TOKENWORKS_ARM64
     case isa::neon:
         return &code_product_neon<Panel>;
@@ -54,3 +59,5 @@ template <class Panel>
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
+
+#undef TOKENWORKS_AVX_VNNI

@@ -6,7 +6,8 @@
 // instruction is written as assembly because GCC 12 does not fold the broadcast. Weights stay in registers while the
 // tokens of a tile stream by; with one token, the panel is a single sequential stream.
 // AVX2: vpmaddubsw adds pairs in 16 bits, which saturates for bytes above 127. Nibbles fit, even eight pairs of a block
-// (15 * 127 * 16 = 30480); for bytes the sign moves to the activation (128 * 127 * 2 = 32512 fits).
+// (15 * 127 * 16 = 30480); for bytes the sign moves to the activation (128 * 127 * 2 = 32512 fits). With AVX-VNNI
+// vpdpbusd does it all, on half as wide registers as AVX-512's.
 //
 // Intrinsics that GCC 12 implements with an uninitialised operand (it then warns in the caller) are avoided.
 #pragma once
@@ -246,18 +247,66 @@ TOKENWORKS_TARGET_AVX512 void code_product_avx512(const std::byte* panel, std::s
 
 // AVX2: rows 0-7 and 8-15 of a record one after the other; a register is 8 rows x 4 columns.
 
-/// The sums of either 16 columns of one token (or both in the first) from eight registers of weights.
+/// How AVX2 multiplies bytes: by pairs in 16 bits.
+struct dot_by_pairs {
+    static constexpr bool at_once = false;
+};
+
+// Clang lets no assembly in that the target attribute of the function around it does not allow.
+#if !defined(__clang__)
+#define TOKENWORKS_AVX_VNNI 1
+
+/// Four at once, for AVX-VNNI.
+struct dot_at_once {
+    static constexpr bool at_once = true;
+    static TOKENWORKS_INLINE void add(__m256i& sum, const __m256i& weights, const __m256i& four) noexcept {
+        __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(weights), "x"(four));
+    }
+};
+
+#endif
+
+/// Where the sums of a token begin, so that the zero point of the codes costs nothing.
 template <class Panel>
+TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void start_sums(const quantized_block& y, __m256i& first,
+                                                         __m256i& second) noexcept {
+    second = _mm256_setzero_si256();
+    if constexpr(Panel::per_block == 2) {
+        first = _mm256_set1_epi32(y.start_128_half[0]);
+        second = _mm256_set1_epi32(y.start_128_half[1]);
+    } else if constexpr(Panel::zero == 128) {
+        first = _mm256_set1_epi32(y.start_128);
+    } else if constexpr(Panel::zero == 8) {
+        first = _mm256_set1_epi32(y.start_8);
+    } else {
+        first = _mm256_setzero_si256();
+    }
+}
+
+/// The sums of either 16 columns of one token (or both in the first) from eight registers of weights.
+template <class Panel, class Dot>
 TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void dot_block(const __m256i (&weights)[8], const quantized_block& y,
                                                         __m256i& first, __m256i& second) noexcept {
     const __m256i ones = _mm256_set1_epi16(1);
-    if constexpr(Panel::bits == 4) {
+    __m256i four[8];
+    TOKENWORKS_UNROLL(8)
+    for(int g = 0; g < 8; ++g) {
+        std::int32_t codes;
+        __builtin_memcpy(&codes, y.codes + 4 * g, 4);
+        four[g] = _mm256_set1_epi32(codes);
+    }
+    if constexpr(Dot::at_once) {
+        start_sums<Panel>(y, first, second);
+        TOKENWORKS_UNROLL(4)
+        for(int g = 0; g < 4; ++g) {
+            Dot::add(first, weights[g], four[g]);
+            Dot::add(second, weights[g + 4], four[g + 4]);
+        }
+    } else if constexpr(Panel::bits == 4) {
         __m256i pairs = _mm256_setzero_si256();
         TOKENWORKS_UNROLL(8)
         for(int g = 0; g < 8; ++g) {
-            std::int32_t four;
-            __builtin_memcpy(&four, y.codes + 4 * g, 4);
-            pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(weights[g], _mm256_set1_epi32(four)));
+            pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(weights[g], four[g]));
         }
         first = _mm256_madd_epi16(pairs, ones);
         second = _mm256_set1_epi32(Panel::zero == 8 ? y.start_8 : 0);
@@ -265,9 +314,7 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void dot_block(const __m256i (&weights)
         __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         TOKENWORKS_UNROLL(8)
         for(int g = 0; g < 8; ++g) {
-            std::int32_t four;
-            __builtin_memcpy(&four, y.codes + 4 * g, 4);
-            const __m256i signs = _mm256_sign_epi8(_mm256_set1_epi32(four), weights[g]);
+            const __m256i signs = _mm256_sign_epi8(four[g], weights[g]);
             const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights[g]), signs);
             sums[g / 4] = _mm256_add_epi32(sums[g / 4], _mm256_madd_epi16(pairs, ones));
         }
@@ -307,7 +354,7 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_bytes(const std::byte* record
 }
 
 /// Eight rows of one record times all tokens; `half` is 0 for rows 0-7, 1 for rows 8-15.
-template <class Panel>
+template <class Panel, class Dot>
 TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void
 multiply_half(const std::byte* record, std::size_t half, const simd::f32x16<simd::avx2> (&scale)[2],
               const simd::f32x16<simd::avx2> (&offset)[2], const quantized_block* y, std::size_t tokens,
@@ -319,12 +366,15 @@ multiply_half(const std::byte* record, std::size_t half, const simd::f32x16<simd
             load_nibbles(record, g, half, weights[g]);
         } else {
             load_bytes<Panel>(record, g, half, weights[g]);
+            if constexpr(Dot::at_once) { // which takes unsigned weights
+                weights[g] = _mm256_xor_si256(weights[g], _mm256_set1_epi8(-128));
+            }
         }
     }
     for(std::size_t t = 0; t < tokens; ++t) {
         __m256i first;
         __m256i second;
-        dot_block<Panel>(weights, y[t], first, second);
+        dot_block<Panel, Dot>(weights, y[t], first, second);
         float* const to = acc + 16 * t + 8 * half;
         __m256 sum = _mm256_loadu_ps(to);
         const __m256 d = _mm256_set1_ps(y[t].scale);
@@ -357,7 +407,7 @@ TOKENWORKS_TARGET_AVX2 TOKENWORKS_INLINE void load_scales(const std::byte* at, c
     }
 }
 
-template <class Panel>
+template <class Panel, class Dot>
 TOKENWORKS_TARGET_AVX2 void code_product_avx2(const std::byte* panel, std::size_t blocks, const quantized_block* y,
                                               std::size_t tokens, float* acc) noexcept {
     using vector = simd::f32x16<simd::avx2>;
@@ -385,8 +435,8 @@ TOKENWORKS_TARGET_AVX2 void code_product_avx2(const std::byte* panel, std::size_
                     load_scales<Panel::kind>(at + Panel::scale_bytes, super_min, offset[s]);
                 }
             }
-            multiply_half<Panel>(record, 0, scale, offset, y, tokens, acc);
-            multiply_half<Panel>(record, 1, scale, offset, y, tokens, acc);
+            multiply_half<Panel, Dot>(record, 0, scale, offset, y, tokens, acc);
+            multiply_half<Panel, Dot>(record, 1, scale, offset, y, tokens, acc);
         }
     }
 }
