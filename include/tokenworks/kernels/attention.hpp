@@ -20,10 +20,13 @@
 #include <tokenworks/kernels/attention_loops.hpp>
 #include <tokenworks/kernels/attention_options.hpp>
 #include <tokenworks/kernels/attention_source.hpp>
-#include <tokenworks/kernels/attention_tile.hpp>
 #include <tokenworks/kernels/attention_weights.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/kernels/operands.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/kernels/attention_tile.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
@@ -38,30 +41,9 @@ inline constexpr std::size_t queries_a_tile = 16;
 
 /// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share
 /// loads.
-inline void run_attention(const attention_numbers& task, const stored_keys& keys, const stored_values& values,
-                          std::size_t queries, std::size_t heads, const execution& how) {
-    const std::size_t tile = std::min(queries, queries_a_tile);
-    if(tile == 0 || heads == 0) {
-        return;
-    }
-    const attention_loops& loops = attention_loops_for(how.set);
-    const std::size_t tiles = (queries + tile - 1) / tile;
-    const std::size_t heads_at_once = most_tile_rows / tile;
-    const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
-    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
-    parallel_for(how, tiles * heads, grain, [&](work_range range) {
-        attention_tile run{task, keys, values, loops};
-        for(std::size_t i = range.begin; i < range.end;) {
-            const std::size_t place = tile_at(i / heads, tiles);
-            const std::size_t head = i % heads;
-            const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
-            const std::size_t count = std::min({left_in_group, heads_at_once, range.end - i});
-            const std::size_t first = place * tile;
-            run({first, std::min(tile, queries - first), head, count});
-            i += count;
-        }
-    });
-}
+TOKENWORKS_FUNCTION void run_attention(const attention_numbers& task, const stored_keys& keys,
+                                       const stored_values& values, std::size_t queries, std::size_t heads,
+                                       const execution& how);
 
 /// Elements a value of the storage type holds.
 template <class T>
@@ -236,5 +218,35 @@ void attention(const Q& q, const key_blocks<T>& k, const V& v, const attention_o
     detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
                           q_rows.rows, q_rows.heads, how);
 }
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void detail::run_attention(const attention_numbers& task, const stored_keys& keys,
+                                               const stored_values& values, std::size_t queries, std::size_t heads,
+                                               const execution& how) {
+    const std::size_t tile = std::min(queries, queries_a_tile);
+    if(tile == 0 || heads == 0) {
+        return;
+    }
+    const attention_loops& loops = attention_loops_for(how.set);
+    const std::size_t tiles = (queries + tile - 1) / tile;
+    const std::size_t heads_at_once = most_tile_rows / tile;
+    const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
+    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
+    parallel_for(how, tiles * heads, grain, [&](work_range range) {
+        attention_tile run{task, keys, values, loops};
+        for(std::size_t i = range.begin; i < range.end;) {
+            const std::size_t place = tile_at(i / heads, tiles);
+            const std::size_t head = i % heads;
+            const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
+            const std::size_t count = std::min({left_in_group, heads_at_once, range.end - i});
+            const std::size_t first = place * tile;
+            run({first, std::min(tile, queries - first), head, count});
+            i += count;
+        }
+    });
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

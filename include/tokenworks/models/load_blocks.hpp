@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,9 +23,6 @@
 #include <tokenworks/nn/embedding.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
-
-/// Called with the bytes of weights packed so far; false cancels the load.
-using load_progress = std::function<bool(std::uint64_t bytes_done)>;
 
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {

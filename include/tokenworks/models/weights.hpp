@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -45,6 +46,9 @@ public:
     /// Says that the bytes of a tensor are not needed any more, so that mapped pages can go.
     virtual void release(const weight&) const {}
 };
+
+/// Called with the bytes of weights packed so far; false cancels the load.
+using load_progress = std::function<bool(std::uint64_t bytes_done)>;
 
 /// Throws a format_error about one tensor.
 [[noreturn]] TOKENWORKS_COLD inline void raise_weight(const weight_source& source, std::string_view name,
