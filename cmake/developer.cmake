@@ -11,6 +11,8 @@ target_compile_options(tokenworks_dev INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Wundef
     $<$<BOOL:${TOKENWORKS_WERROR}>:-Werror>)
 
+target_link_libraries(tokenworks_compiled PRIVATE $<BUILD_INTERFACE:tokenworks_dev>)
+
 if(TOKENWORKS_SANITIZE)
     set(sanitizer_options -fsanitize=${TOKENWORKS_SANITIZE} -fno-omit-frame-pointer)
     if(TOKENWORKS_SANITIZE MATCHES "undefined")

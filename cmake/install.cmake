@@ -16,5 +16,6 @@ write_basic_package_version_file(tokenworks-config-version.cmake COMPATIBILITY S
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/tokenworks-config.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/tokenworks-config-version.cmake"
               cmake/dependencies.cmake
+              cmake/compiled.cmake
         DESTINATION "${package_dir}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

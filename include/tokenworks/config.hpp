@@ -15,6 +15,26 @@
 
 #define TOKENWORKS_ABI v0_1
 
+// Whether this translation unit sees the bodies of the large functions, and what stands before them.
+//   nothing defined        header-only: every unit compiles what it uses
+//   TOKENWORKS_SEPARATE    defined by the user, for the whole program or for single units: the headers only declare
+//   these
+//                          functions, and one unit of the program includes tokenworks/separate.hpp to define them
+// Names, types and bodies are the same in both cases, so both kinds of units may meet in one program.
+#if defined(TOKENWORKS_SEPARATE_SOURCE) // set by separate.hpp alone
+#define TOKENWORKS_DEFINITIONS 1
+#define TOKENWORKS_INSTANCES 1 // of templates whose bodies the other units do not see
+#define TOKENWORKS_FUNCTION
+#elif defined(TOKENWORKS_SEPARATE)
+#define TOKENWORKS_DEFINITIONS 0
+#define TOKENWORKS_INSTANCES 0
+#define TOKENWORKS_FUNCTION
+#else
+#define TOKENWORKS_DEFINITIONS 1
+#define TOKENWORKS_INSTANCES 0
+#define TOKENWORKS_FUNCTION inline
+#endif
+
 // Kernel bodies are written once, without a target attribute, and inlined into one entry point per instruction set.
 #define TOKENWORKS_INLINE __attribute__((always_inline)) inline
 #define TOKENWORKS_NOINLINE __attribute__((noinline))

@@ -1,7 +1,7 @@
 """Every header compiles alone, twice included, without a warning.
 
 With --no-exceptions the headers of the given layers are compiled with -fno-exceptions -fno-rtti: those layers are for
-real-time and embedded programs too.
+real-time and embedded programs too. With --separate it is compiled with TOKENWORKS_SEPARATE, where bodies are missing.
 """
 
 import argparse
@@ -17,6 +17,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--flags", required=True)
     parser.add_argument("--no-exceptions", nargs="*", default=[], metavar="LAYER")
+    parser.add_argument("--separate", action="store_true")
     options = parser.parse_args()
     tools = Toolchain(options.flags)
     root = Path(tools.own)
@@ -25,6 +26,9 @@ def main():
     if options.no_exceptions:
         headers = [h for h in headers if len(h.parts) > 2 and h.parts[1] in options.no_exceptions]
         extra = ["-fno-exceptions", "-fno-rtti"]
+
+    if options.separate:
+        extra.append("-DTOKENWORKS_SEPARATE")
 
     def check(header):
         text = f"#include <{header}>\n#include <{header}>\nint main() {{}}\n"

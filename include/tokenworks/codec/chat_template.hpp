@@ -18,6 +18,7 @@
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/codec/unicode.hpp>
 #include <tokenworks/codec/utf8.hpp>
+#include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
@@ -48,14 +49,7 @@ public:
     /// Recognises a template (tokenizer.chat_template of a GGUF file).
     /// @param name  the file, for the message
     /// @throws unsupported_error for a template that is none of chat_format
-    explicit chat_template(std::string_view source, const std::string& name = {}) {
-        if(!recognise(source)) {
-            tokenworks::detail::raise<unsupported_error>(
-                {name.empty() ? "<memory>" : name,
-                 ": tokenizer.chat_template: this template is not one of the known ones: \"",
-                 tokenworks::detail::escaped(source), "\""});
-        }
-    }
+    explicit chat_template(std::string_view source, const std::string& name = {});
 
     [[nodiscard]] chat_format format() const noexcept { return format_; }
     /// What the template says where the conversation has no system message; empty for nothing.
@@ -67,12 +61,7 @@ public:
 
     /// The ids of a conversation. The template itself has the tokens that start a text: nothing is added.
     [[nodiscard]] std::vector<token_id> encode(const tokenizer& tokens, std::span<const chat_message> messages,
-                                               bool add_generation_prompt = true) const {
-        const auto spelling = [&](std::optional<token_id> id) {
-            return id ? std::string{tokens.vocabulary().text(*id)} : std::string{};
-        };
-        return tokens.encode(render(messages, {add_generation_prompt, spelling(tokens.bos()), spelling(tokens.eos())}));
-    }
+                                               bool add_generation_prompt = true) const;
 
 private:
     bool recognise(std::string_view source);
@@ -85,6 +74,26 @@ private:
     bool always_prompts_ = false; // llama3: the first templates ask for an answer in any case
     bool starts_with_bos_ = false;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION chat_template::chat_template(std::string_view source, const std::string& name) {
+    if(!recognise(source)) {
+        tokenworks::detail::raise<unsupported_error>(
+            {name.empty() ? "<memory>" : name,
+             ": tokenizer.chat_template: this template is not one of the known ones: \"",
+             tokenworks::detail::escaped(source), "\""});
+    }
+}
+
+TOKENWORKS_FUNCTION std::vector<token_id> chat_template::encode(const tokenizer& tokens,
+                                                                std::span<const chat_message> messages,
+                                                                bool add_generation_prompt) const {
+    const auto spelling = [&](std::optional<token_id> id) {
+        return id ? std::string{tokens.vocabulary().text(*id)} : std::string{};
+    };
+    return tokens.encode(render(messages, {add_generation_prompt, spelling(tokens.bos()), spelling(tokens.eos())}));
+}
 
 namespace detail {
 
@@ -136,7 +145,7 @@ private:
 
 } // namespace detail
 
-inline bool chat_template::recognise(std::string_view source) {
+TOKENWORKS_FUNCTION bool chat_template::recognise(std::string_view source) {
     const auto has = [&](std::string_view text) { return source.find(text) != source.npos; };
     // Reasoning, tool loops and helper macros change the text in ways that the formats here do not follow.
     if(has("macro ") || has("namespace(") || has("<think>") || has("reasoning")) {
@@ -177,7 +186,7 @@ inline bool chat_template::recognise(std::string_view source) {
 }
 
 // A literal "<|im_start|>system", line break, text, "<|im_end|>" without a quote inside is the default system message.
-inline void chat_template::find_default_system(std::string_view source) {
+TOKENWORKS_FUNCTION void chat_template::find_default_system(std::string_view source) {
     constexpr std::string_view start = "<|im_start|>system";
     for(std::size_t at = source.find(start); at != source.npos; at = source.find(start, at + 1)) {
         std::string_view rest = source.substr(at + start.size());
@@ -194,8 +203,8 @@ inline void chat_template::find_default_system(std::string_view source) {
     }
 }
 
-inline std::vector<text_segment> chat_template::render(std::span<const chat_message> messages,
-                                                       const chat_options& options) const {
+TOKENWORKS_FUNCTION std::vector<text_segment> chat_template::render(std::span<const chat_message> messages,
+                                                                    const chat_options& options) const {
     if(messages.empty()) {
         tokenworks::detail::raise<argument_error>({"chat template: there are no messages"});
     }
@@ -328,5 +337,7 @@ inline std::vector<text_segment> chat_template::render(std::span<const chat_mess
     }
     return out.take();
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

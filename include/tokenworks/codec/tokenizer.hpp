@@ -19,6 +19,7 @@
 #include <tokenworks/codec/sentencepiece.hpp>
 #include <tokenworks/codec/special_matcher.hpp>
 #include <tokenworks/codec/vocabulary.hpp>
+#include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
@@ -43,49 +44,21 @@ public:
     static constexpr std::size_t longest_text = std::size_t{1} << 31; ///< bytes
 
     /// @throws format_error, unsupported_error, limit_error as vocabulary, byte_level_bpe and sentencepiece do
-    explicit tokenizer(const vocabulary_data& data)
-        : vocabulary_{data},
-          model_{make_model(data, vocabulary_)},
-          user_defined_{vocabulary_, true, false},
-          hidden_{vocabulary_, false, true},
-          special_{vocabulary_, true, true} {}
+    explicit tokenizer(const vocabulary_data& data);
 
     /// The ids of a text, which may be any bytes. O(n log n) time and O(n) memory for n bytes.
     /// @throws limit_error for a text over longest_text
-    [[nodiscard]] std::vector<token_id> encode(std::string_view text, encode_options options = {}) const {
-        std::vector<token_id> ids;
-        encode_to(ids, text, options);
-        return ids;
-    }
+    [[nodiscard]] std::vector<token_id> encode(std::string_view text, encode_options options = {}) const;
 
     /// The same, appended to ids.
-    void encode_to(std::vector<token_id>& ids, std::string_view text, encode_options options = {}) const {
-        check_length(text.size());
-        const special_matcher& matcher = options.parse_special ? special_ : user_defined_;
-        encode_parts(ids, text, matcher.find(vocabulary_, text), options.add_special);
-    }
+    void encode_to(std::vector<token_id>& ids, std::string_view text, encode_options options = {}) const;
 
     /// The ids of the segments, joined to one text. Merges may cross their borders, control tokens may not.
     [[nodiscard]] std::vector<token_id> encode(std::span<const text_segment> segments, bool add_special = false) const;
 
     /// Appends the bytes of a whole sequence to out. Where encoding puts a blank before a text, it is taken away again.
     /// @throws argument_error for an id outside of the vocabulary
-    void decode_to(std::string& out, std::span<const token_id> ids, decode_options options = {}) const {
-        bool blank = vocabulary_.add_space_prefix(); // the next text starts with a blank that encoding has put there
-        for(const token_id id: ids) {
-            std::string_view bytes = piece(id);
-            if(vocabulary_.is_special(id)) {
-                blank = vocabulary_.add_space_prefix();
-                if(vocabulary_.is_hidden(id) && !options.special) {
-                    continue;
-                }
-            } else if(blank) {
-                bytes.remove_prefix(bytes.starts_with(' ') ? 1 : 0);
-                blank = false;
-            }
-            out += bytes;
-        }
-    }
+    void decode_to(std::string& out, std::span<const token_id> ids, decode_options options = {}) const;
 
     /// The same, as a new string.
     [[nodiscard]] std::string decode(std::span<const token_id> ids, decode_options options = {}) const {
@@ -96,13 +69,7 @@ public:
 
     /// The bytes of one token in the middle of a text, for streaming; a control token's are its spelling.
     /// @throws argument_error for an id outside of the vocabulary
-    [[nodiscard]] std::string_view piece(token_id id) const {
-        if(!vocabulary_.contains(id)) {
-            tokenworks::detail::raise<argument_error>(
-                {"tokenizer: id ", id, " is outside of the vocabulary of ", vocabulary_.size()});
-        }
-        return vocabulary_.piece(id);
-    }
+    [[nodiscard]] std::string_view piece(token_id id) const;
 
     /// Appends piece(id); nothing for a control or unknown token unless special is set.
     void append_piece(token_id id, std::string& out, bool special = false) const {
@@ -128,19 +95,9 @@ public:
 private:
     using model = std::variant<byte_level_bpe, sentencepiece>;
 
-    [[nodiscard]] static model make_model(const vocabulary_data& data, const codec::vocabulary& vocab) {
-        if(vocab.is_byte_level()) {
-            return byte_level_bpe{data, vocab};
-        }
-        return sentencepiece{data, vocab};
-    }
+    [[nodiscard]] static model make_model(const vocabulary_data& data, const codec::vocabulary& vocab);
 
-    static void check_length(std::size_t bytes) {
-        if(bytes > longest_text) {
-            tokenworks::detail::raise<limit_error>(
-                {"tokenizer: a text of ", bytes, " bytes; the limit is ", longest_text});
-        }
-    }
+    static void check_length(std::size_t bytes);
 
     void encode_parts(std::vector<token_id>& ids, std::string_view text, const std::vector<text_part>& special,
                       bool add_special) const;
@@ -152,8 +109,70 @@ private:
     special_matcher special_;
 };
 
-inline void tokenizer::encode_parts(std::vector<token_id>& ids, std::string_view text,
-                                    const std::vector<text_part>& special, bool add_special) const {
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION tokenizer::tokenizer(const vocabulary_data& data)
+    : vocabulary_{data},
+      model_{make_model(data, vocabulary_)},
+      user_defined_{vocabulary_, true, false},
+      hidden_{vocabulary_, false, true},
+      special_{vocabulary_, true, true} {}
+
+TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::string_view text, encode_options options) const {
+    std::vector<token_id> ids;
+    encode_to(ids, text, options);
+    return ids;
+}
+
+TOKENWORKS_FUNCTION void tokenizer::encode_to(std::vector<token_id>& ids, std::string_view text,
+                                              encode_options options) const {
+    check_length(text.size());
+    const special_matcher& matcher = options.parse_special ? special_ : user_defined_;
+    encode_parts(ids, text, matcher.find(vocabulary_, text), options.add_special);
+}
+
+TOKENWORKS_FUNCTION void tokenizer::decode_to(std::string& out, std::span<const token_id> ids,
+                                              decode_options options) const {
+    bool blank = vocabulary_.add_space_prefix(); // the next text starts with a blank that encoding has put there
+    for(const token_id id: ids) {
+        std::string_view bytes = piece(id);
+        if(vocabulary_.is_special(id)) {
+            blank = vocabulary_.add_space_prefix();
+            if(vocabulary_.is_hidden(id) && !options.special) {
+                continue;
+            }
+        } else if(blank) {
+            bytes.remove_prefix(bytes.starts_with(' ') ? 1 : 0);
+            blank = false;
+        }
+        out += bytes;
+    }
+}
+
+TOKENWORKS_FUNCTION std::string_view tokenizer::piece(token_id id) const {
+    if(!vocabulary_.contains(id)) {
+        tokenworks::detail::raise<argument_error>(
+            {"tokenizer: id ", id, " is outside of the vocabulary of ", vocabulary_.size()});
+    }
+    return vocabulary_.piece(id);
+}
+
+TOKENWORKS_FUNCTION tokenizer::model tokenizer::make_model(const vocabulary_data& data,
+                                                           const codec::vocabulary& vocab) {
+    if(vocab.is_byte_level()) {
+        return byte_level_bpe{data, vocab};
+    }
+    return sentencepiece{data, vocab};
+}
+
+TOKENWORKS_FUNCTION void tokenizer::check_length(std::size_t bytes) {
+    if(bytes > longest_text) {
+        tokenworks::detail::raise<limit_error>({"tokenizer: a text of ", bytes, " bytes; the limit is ", longest_text});
+    }
+}
+
+TOKENWORKS_FUNCTION void tokenizer::encode_parts(std::vector<token_id>& ids, std::string_view text,
+                                                 const std::vector<text_part>& special, bool add_special) const {
     if(add_special && vocabulary_.add_bos()) {
         ids.push_back(*vocabulary_.bos());
     }
@@ -180,7 +199,8 @@ inline void tokenizer::encode_parts(std::vector<token_id>& ids, std::string_view
     }
 }
 
-inline std::vector<token_id> tokenizer::encode(std::span<const text_segment> segments, bool add_special) const {
+TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::span<const text_segment> segments,
+                                                            bool add_special) const {
     std::string text;
     std::vector<text_part> controls;
     for(const text_segment& segment: segments) {
@@ -213,5 +233,7 @@ inline std::vector<token_id> tokenizer::encode(std::span<const text_segment> seg
     encode_parts(ids, text, parts, add_special);
     return ids;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

@@ -20,6 +20,7 @@
 
 #include <tokenworks/codec/byte_alphabet.hpp>
 #include <tokenworks/codec/string_index.hpp>
+#include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
@@ -187,7 +188,10 @@ private:
     bool strip_right_ = false;
 };
 
-inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name}, byte_level_{data.model == "gpt2"} {
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION vocabulary::vocabulary(const vocabulary_data& data)
+    : name_{data.name}, byte_level_{data.model == "gpt2"} {
     if(!byte_level_ && data.model != "llama" && data.model != "gemma") {
         tokenworks::detail::raise<unsupported_error>(
             {data.name.empty() ? "<memory>" : data.name, ": tokenizer.ggml.model: \"",
@@ -199,7 +203,7 @@ inline vocabulary::vocabulary(const vocabulary_data& data) : name_{data.name}, b
     read_special_ids(data);
 }
 
-inline void vocabulary::read_tokens(const vocabulary_data& data) {
+TOKENWORKS_FUNCTION void vocabulary::read_tokens(const vocabulary_data& data) {
     const std::size_t count = data.tokens.size();
     if(count == 0) {
         refuse(data, "tokens", {"the vocabulary is empty"});
@@ -250,7 +254,7 @@ inline void vocabulary::read_tokens(const vocabulary_data& data) {
     }
 }
 
-inline void vocabulary::make_pieces(const vocabulary_data& data) {
+TOKENWORKS_FUNCTION void vocabulary::make_pieces(const vocabulary_data& data) {
     constexpr std::string_view space = "\xE2\x96\x81"; // U+2581, SentencePiece's spelling of a blank
     bytes_.fill(-1);
     pieces_.reserve(size(), texts_.bytes());
@@ -288,7 +292,7 @@ inline void vocabulary::make_pieces(const vocabulary_data& data) {
     has_all_bytes_ = std::find(bytes_.begin(), bytes_.end(), -1) == bytes_.end();
 }
 
-inline void vocabulary::read_special_ids(const vocabulary_data& data) {
+TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& data) {
     const auto check = [&](const char* field, const std::optional<std::uint32_t>& id) -> std::optional<token_id> {
         if(id && *id >= size()) {
             refuse(data, field, {"id ", *id, " in a vocabulary of ", size()});
@@ -340,7 +344,7 @@ inline void vocabulary::read_special_ids(const vocabulary_data& data) {
 
 // Files name at most one or two of the tokens that end an answer; the others are known by their spelling only. The list
 // is llama.cpp's (special_eog_ids in src/llama-vocab.cpp).
-inline void vocabulary::find_ends(const vocabulary_data& data) {
+TOKENWORKS_FUNCTION void vocabulary::find_ends(const vocabulary_data& data) {
     // The first ten also serve as end of turn, the first that is found.
     constexpr std::array<std::string_view, 33> spellings{
         "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
@@ -378,5 +382,7 @@ inline void vocabulary::find_ends(const vocabulary_data& data) {
         }
     }
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

@@ -32,31 +32,13 @@ public:
     /// Opens a model. Of a split model give the first part, `NAME-00001-of-0000N.gguf`; the others must lie beside it.
     /// @throws io_error where a file cannot be opened, format_error where its content is wrong, limit_error where it
     ///         passes options.limits, cancelled_error from options.progress
-    [[nodiscard]] static gguf_file open(const std::string& path, const open_options& options = {}) {
-        gguf_file result;
-        result.add(file_bytes::open(path, options), options.limits);
-        const auto count = result.get_or<std::uint64_t>("split.count", 1);
-        if(count > 1) {
-            result.add_parts(path, count, options);
-        }
-        result.collect_tensors();
-        return result;
-    }
+    [[nodiscard]] static gguf_file open(const std::string& path, const open_options& options = {});
 
     /// Looks at a whole file in the caller's memory, which must outlive the result. Any alignment will do.
     /// @param name  what errors call it
     /// @throws format_error, limit_error
     [[nodiscard]] static gguf_file from_memory(std::span<const std::byte> bytes, std::string name,
-                                               const limits& bounds = {}) {
-        gguf_file result;
-        result.add(file_bytes::borrow(bytes, std::move(name)), bounds);
-        if(const auto count = result.get_or<std::uint64_t>("split.count", 1); count > 1) {
-            result.refuse("split.count",
-                          {"this is one of ", count, " parts of a model, which can only be opened by its path"});
-        }
-        result.collect_tensors();
-        return result;
-    }
+                                               const limits& bounds = {});
 
     gguf_file(gguf_file&&) noexcept = default;
     gguf_file& operator=(gguf_file&&) noexcept = default;
@@ -172,88 +154,126 @@ private:
         return *std::move(result);
     }
 
-    void add(file_bytes file, const limits& bounds) {
-        contents_.push_back(detail::gguf_parser{file.bytes(), file.name(), bounds}.parse());
-        files_.push_back(std::move(file));
-    }
+    void add(file_bytes file, const limits& bounds);
 
     /// Opens the other parts of a split model. Names and keys are those of llama.cpp's gguf-split.
-    void add_parts(const std::string& path, std::uint64_t count, const open_options& options) {
-        if(count > options.limits.parts) {
-            refuse("split.count", {"is ", count, ", more than the ", options.limits.parts, " parts possible"});
-        }
-        if(const auto number = get<std::uint64_t>("split.no"); number != 0) {
-            refuse("split.no", {"this is part ", number + 1, " of ", count, "; open the first"});
-        }
-        const std::string suffix = split_suffix(0, count);
-        if(!path.ends_with(suffix)) {
-            refuse("split.count", {"is ", count, ", but the file's name does not end in ", suffix});
-        }
-        const std::string prefix = path.substr(0, path.size() - suffix.size());
-        for(std::uint64_t i = 1; i < count; ++i) {
-            add(file_bytes::open(prefix + split_suffix(i, count), options), options.limits);
-            check_part(static_cast<std::size_t>(i), "split.no", i);
-            check_part(static_cast<std::size_t>(i), "split.count", count);
-        }
-        std::uint64_t found = 0;
-        for(const detail::gguf_part& part: contents_) {
-            found += part.tensors.size();
-        }
-        if(const auto stated = get<std::uint64_t>("split.tensors.count"); stated != found) {
-            refuse("split.tensors.count", {"is ", stated, ", but the parts hold ", found, " tensors"});
-        }
-    }
+    void add_parts(const std::string& path, std::uint64_t count, const open_options& options);
 
-    [[nodiscard]] static std::string split_suffix(std::uint64_t index, std::uint64_t count) {
-        const auto padded = [](std::uint64_t n) {
-            const std::string digits = std::to_string(n);
-            return std::string(5 - std::min<std::size_t>(5, digits.size()), '0') + digits;
-        };
-        return "-" + padded(index + 1) + "-of-" + padded(count) + ".gguf";
-    }
+    [[nodiscard]] static std::string split_suffix(std::uint64_t index, std::uint64_t count);
 
-    void check_part(std::size_t i, std::string_view key, std::uint64_t expected) const {
-        const gguf_value* const value = contents_[i].find(key);
-        const auto number = value != nullptr ? value->to<std::uint64_t>() : std::nullopt;
-        if(number != expected) {
-            const std::uint64_t offset = value != nullptr ? value->offset() : format_error::no_offset;
-            if(number) {
-                tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
-                                                 {"is ", *number, ", expected ", expected});
-            }
-            tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
-                                             {"is missing or no number, expected ", expected});
-        }
-    }
+    void check_part(std::size_t i, std::string_view key, std::uint64_t expected) const;
 
     /// Brings the tensors of all parts together and makes sure that their names differ.
-    void collect_tensors() {
-        std::size_t total = 0;
-        for(const detail::gguf_part& part: contents_) {
-            total += part.tensors.size();
-        }
-        tensors_ = std::exchange(contents_.front().tensors, {});
-        tensors_.reserve(total);
-        for(std::size_t i = 1; i < contents_.size(); ++i) {
-            for(gguf_tensor& tensor: contents_[i].tensors) {
-                tensor.part = i;
-                tensors_.push_back(std::move(tensor));
-            }
-            contents_[i].tensors = {};
-        }
-        by_name_ = detail::sort_by_name(tensors_, name_of_tensor);
-        for(std::size_t i = 1; i < tensors_.size(); ++i) {
-            const gguf_tensor& tensor = tensors_[by_name_[i]];
-            if(tensor.name == tensors_[by_name_[i - 1]].name) {
-                refuse(tensor, {"the name occurs twice"});
-            }
-        }
-    }
+    void collect_tensors();
 
     std::vector<file_bytes> files_;
     std::vector<detail::gguf_part> contents_; ///< one for each file; the tensors moved to tensors_
     std::vector<gguf_tensor> tensors_;
     std::vector<std::size_t> by_name_;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION gguf_file gguf_file::open(const std::string& path, const open_options& options) {
+    gguf_file result;
+    result.add(file_bytes::open(path, options), options.limits);
+    const auto count = result.get_or<std::uint64_t>("split.count", 1);
+    if(count > 1) {
+        result.add_parts(path, count, options);
+    }
+    result.collect_tensors();
+    return result;
+}
+
+TOKENWORKS_FUNCTION gguf_file gguf_file::from_memory(std::span<const std::byte> bytes, std::string name,
+                                                     const limits& bounds) {
+    gguf_file result;
+    result.add(file_bytes::borrow(bytes, std::move(name)), bounds);
+    if(const auto count = result.get_or<std::uint64_t>("split.count", 1); count > 1) {
+        result.refuse("split.count",
+                      {"this is one of ", count, " parts of a model, which can only be opened by its path"});
+    }
+    result.collect_tensors();
+    return result;
+}
+
+TOKENWORKS_FUNCTION void gguf_file::add(file_bytes file, const limits& bounds) {
+    contents_.push_back(detail::gguf_parser{file.bytes(), file.name(), bounds}.parse());
+    files_.push_back(std::move(file));
+}
+
+TOKENWORKS_FUNCTION void gguf_file::add_parts(const std::string& path, std::uint64_t count,
+                                              const open_options& options) {
+    if(count > options.limits.parts) {
+        refuse("split.count", {"is ", count, ", more than the ", options.limits.parts, " parts possible"});
+    }
+    if(const auto number = get<std::uint64_t>("split.no"); number != 0) {
+        refuse("split.no", {"this is part ", number + 1, " of ", count, "; open the first"});
+    }
+    const std::string suffix = split_suffix(0, count);
+    if(!path.ends_with(suffix)) {
+        refuse("split.count", {"is ", count, ", but the file's name does not end in ", suffix});
+    }
+    const std::string prefix = path.substr(0, path.size() - suffix.size());
+    for(std::uint64_t i = 1; i < count; ++i) {
+        add(file_bytes::open(prefix + split_suffix(i, count), options), options.limits);
+        check_part(static_cast<std::size_t>(i), "split.no", i);
+        check_part(static_cast<std::size_t>(i), "split.count", count);
+    }
+    std::uint64_t found = 0;
+    for(const detail::gguf_part& part: contents_) {
+        found += part.tensors.size();
+    }
+    if(const auto stated = get<std::uint64_t>("split.tensors.count"); stated != found) {
+        refuse("split.tensors.count", {"is ", stated, ", but the parts hold ", found, " tensors"});
+    }
+}
+
+TOKENWORKS_FUNCTION std::string gguf_file::split_suffix(std::uint64_t index, std::uint64_t count) {
+    const auto padded = [](std::uint64_t n) {
+        const std::string digits = std::to_string(n);
+        return std::string(5 - std::min<std::size_t>(5, digits.size()), '0') + digits;
+    };
+    return "-" + padded(index + 1) + "-of-" + padded(count) + ".gguf";
+}
+
+TOKENWORKS_FUNCTION void gguf_file::check_part(std::size_t i, std::string_view key, std::uint64_t expected) const {
+    const gguf_value* const value = contents_[i].find(key);
+    const auto number = value != nullptr ? value->to<std::uint64_t>() : std::nullopt;
+    if(number != expected) {
+        const std::uint64_t offset = value != nullptr ? value->offset() : format_error::no_offset;
+        if(number) {
+            tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
+                                             {"is ", *number, ", expected ", expected});
+        }
+        tokenworks::detail::raise_format(files_[i].name(), {key}, offset,
+                                         {"is missing or no number, expected ", expected});
+    }
+}
+
+TOKENWORKS_FUNCTION void gguf_file::collect_tensors() {
+    std::size_t total = 0;
+    for(const detail::gguf_part& part: contents_) {
+        total += part.tensors.size();
+    }
+    tensors_ = std::exchange(contents_.front().tensors, {});
+    tensors_.reserve(total);
+    for(std::size_t i = 1; i < contents_.size(); ++i) {
+        for(gguf_tensor& tensor: contents_[i].tensors) {
+            tensor.part = i;
+            tensors_.push_back(std::move(tensor));
+        }
+        contents_[i].tensors = {};
+    }
+    by_name_ = detail::sort_by_name(tensors_, name_of_tensor);
+    for(std::size_t i = 1; i < tensors_.size(); ++i) {
+        const gguf_tensor& tensor = tensors_[by_name_[i]];
+        if(tensor.name == tensors_[by_name_[i - 1]].name) {
+            refuse(tensor, {"the name occurs twice"});
+        }
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

@@ -20,10 +20,13 @@
 #include <tokenworks/kernels/attention_loops.hpp>
 #include <tokenworks/kernels/attention_options.hpp>
 #include <tokenworks/kernels/attention_source.hpp>
-#include <tokenworks/kernels/attention_tile.hpp>
 #include <tokenworks/kernels/attention_weights.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/kernels/operands.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/kernels/attention_tile.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
@@ -36,120 +39,11 @@ inline constexpr std::size_t queries_a_tile = 16;
     return i % 2 == 0 ? i / 2 : tiles - 1 - i / 2;
 }
 
-/// Heads of a group that a tile takes at once, of so many queries.
-[[nodiscard]] constexpr std::size_t heads_at_once(const attention_numbers& task, std::size_t queries) noexcept {
-    std::size_t rows = most_tile_rows;
-    if(task.key_count > segment_length(task)) {
-        rows = std::min(rows, segment_sums / std::max<std::size_t>(1, task.value_width));
-    }
-    return std::max<std::size_t>(1, rows / queries);
-}
-
-/// Attention of one query over a long context: the team shares the keys, a segment of a group of heads a piece.
-class segmented_attention {
-public:
-    /// Whether the call is one of these. No bit of the result depends on it.
-    [[nodiscard]] static bool takes(const attention_numbers& task, std::size_t queries, std::size_t heads,
-                                    const execution& how) noexcept {
-        return how.workers() > 1 && queries == 1 && task.key_count > key_segment &&
-               segment_length(task) == key_segment && heads <= most_tile_rows &&
-               2 * heads * task.value_width <= most_values;
-    }
-
-    segmented_attention(const attention_numbers& task, const stored_keys& keys, const stored_values& values,
-                        const attention_loops& loops, std::size_t heads, const execution& how) noexcept
-        : task_{task}, keys_{keys}, values_{values}, loops_{loops}, heads_{heads}, how_{how} {}
-
-    void operator()() {
-        for(std::size_t head = 0; head < heads_; ++head) {
-            totals_[head] = {.weights = {}, .out = task_.out + head * task_.out_head, .most = no_score, .empty = true};
-        }
-        const std::size_t last = task_.causal ? std::min(task_.key_count, task_.start + 1) : task_.key_count;
-        const std::size_t first =
-            task_.window != 0 && task_.start + 1 > task_.window ? task_.start + 1 - task_.window : 0;
-        const std::size_t segments = (last + key_segment - 1) / key_segment;
-        const std::size_t at_once =
-            std::min(most_sums / heads_, most_values / std::max<std::size_t>(1, heads_ * task_.value_width));
-        for(std::size_t segment = std::min(first, last) / key_segment; segment < segments; segment += at_once) {
-            add_segments(segment, std::min(at_once, segments - segment));
-        }
-        attention_tile tile{task_, keys_, values_, loops_};
-        for_groups([&](const attention_part& part) { tile.finish_sums(part, totals_ + part.first_head); });
-    }
-
-private:
-    static constexpr std::size_t most_sums = 128;
-    static constexpr std::size_t most_values = 16384;
-
-    template <class Body>
-    void for_groups(const Body& body) const {
-        const std::size_t count = heads_at_once(task_, 1);
-        for(std::size_t head = 0; head < heads_;) {
-            const std::size_t left_in_group = task_.heads_a_group - head % task_.heads_a_group;
-            body(attention_part{0, 1, head, std::min(left_in_group, count)});
-            head += std::min(left_in_group, count);
-        }
-    }
-
-    void add_segments(std::size_t first, std::size_t count) {
-        for(std::size_t i = 0; i < count * heads_; ++i) {
-            sums_[i].out = values_of_sums_ + i * task_.value_width;
-        }
-        const std::size_t groups = heads_ / task_.heads_a_group;
-        parallel_for(how_, groups * count, 1, [&](work_range range) {
-            attention_tile tile{task_, keys_, values_, loops_};
-            for(std::size_t i = range.begin; i < range.end; ++i) {
-                const std::size_t head = i / count * task_.heads_a_group;
-                const std::size_t segment = i % count;
-                tile.sum_segment({0, 1, head, task_.heads_a_group}, first + segment, sums_ + segment * heads_ + head);
-            }
-        });
-        for(std::size_t i = 0; i < count * heads_; ++i) {
-            loops_.merge(&sums_[i], &totals_[i % heads_], task_.value_width);
-        }
-    }
-
-    const attention_numbers& task_;
-    const stored_keys& keys_;
-    const stored_values& values_;
-    const attention_loops& loops_;
-    std::size_t heads_;
-    const execution& how_;
-    attention_sum totals_[most_tile_rows]; ///< a head each
-    attention_sum sums_[most_sums];        ///< segment after segment
-    alignas(64) float values_of_sums_[most_values];
-};
-
 /// Runs a call on the team: items are (tile of queries, head), and heads of a group that fall to one member share
 /// loads.
-inline void run_attention(const attention_numbers& task, const stored_keys& keys, const stored_values& values,
-                          std::size_t queries, std::size_t heads, const execution& how) {
-    const std::size_t tile = std::min(queries, queries_a_tile);
-    if(tile == 0 || heads == 0) {
-        return;
-    }
-    const attention_loops& loops = attention_loops_for(how.set);
-    if(segmented_attention::takes(task, queries, heads, how)) {
-        segmented_attention{task, keys, values, loops, heads, how}();
-        return;
-    }
-    const std::size_t tiles = (queries + tile - 1) / tile;
-    const std::size_t most_heads = heads_at_once(task, tile);
-    const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
-    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
-    parallel_for(how, tiles * heads, grain, [&](work_range range) {
-        attention_tile run{task, keys, values, loops};
-        for(std::size_t i = range.begin; i < range.end;) {
-            const std::size_t place = tile_at(i / heads, tiles);
-            const std::size_t head = i % heads;
-            const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
-            const std::size_t count = std::min({left_in_group, most_heads, range.end - i});
-            const std::size_t first = place * tile;
-            run({first, std::min(tile, queries - first), head, count});
-            i += count;
-        }
-    });
-}
+TOKENWORKS_FUNCTION void run_attention(const attention_numbers& task, const stored_keys& keys,
+                                       const stored_values& values, std::size_t queries, std::size_t heads,
+                                       const execution& how);
 
 /// D of a static extent counted in storage elements.
 template <class View>
@@ -317,5 +211,127 @@ void attention(const Q& q, const key_blocks<T>& k, const V& v, const attention_o
     detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
                           q_rows.rows, q_rows.heads, how);
 }
+
+#if TOKENWORKS_DEFINITIONS
+
+namespace detail {
+
+/// Heads of a group that a tile takes at once, of so many queries.
+[[nodiscard]] constexpr std::size_t heads_at_once(const attention_numbers& task, std::size_t queries) noexcept {
+    std::size_t rows = most_tile_rows;
+    if(task.key_count > segment_length(task)) {
+        rows = std::min(rows, segment_sums / std::max<std::size_t>(1, task.value_width));
+    }
+    return std::max<std::size_t>(1, rows / queries);
+}
+
+/// Attention of one query over a long context: the team shares the keys, a segment of a group of heads a piece.
+class segmented_attention {
+public:
+    /// Whether the call is one of these. No bit of the result depends on it.
+    [[nodiscard]] static bool takes(const attention_numbers& task, std::size_t queries, std::size_t heads,
+                                    const execution& how) noexcept {
+        return how.workers() > 1 && queries == 1 && task.key_count > key_segment &&
+               segment_length(task) == key_segment && heads <= most_tile_rows &&
+               2 * heads * task.value_width <= most_values;
+    }
+
+    segmented_attention(const attention_numbers& task, const stored_keys& keys, const stored_values& values,
+                        const attention_loops& loops, std::size_t heads, const execution& how) noexcept
+        : task_{task}, keys_{keys}, values_{values}, loops_{loops}, heads_{heads}, how_{how} {}
+
+    void operator()() {
+        for(std::size_t head = 0; head < heads_; ++head) {
+            totals_[head] = {.weights = {}, .out = task_.out + head * task_.out_head, .most = no_score, .empty = true};
+        }
+        const std::size_t last = task_.causal ? std::min(task_.key_count, task_.start + 1) : task_.key_count;
+        const std::size_t first =
+            task_.window != 0 && task_.start + 1 > task_.window ? task_.start + 1 - task_.window : 0;
+        const std::size_t segments = (last + key_segment - 1) / key_segment;
+        const std::size_t at_once =
+            std::min(most_sums / heads_, most_values / std::max<std::size_t>(1, heads_ * task_.value_width));
+        for(std::size_t segment = std::min(first, last) / key_segment; segment < segments; segment += at_once) {
+            add_segments(segment, std::min(at_once, segments - segment));
+        }
+        attention_tile tile{task_, keys_, values_, loops_};
+        for_groups([&](const attention_part& part) { tile.finish_sums(part, totals_ + part.first_head); });
+    }
+
+private:
+    static constexpr std::size_t most_sums = 128;
+    static constexpr std::size_t most_values = 16384;
+
+    template <class Body>
+    void for_groups(const Body& body) const {
+        const std::size_t count = heads_at_once(task_, 1);
+        for(std::size_t head = 0; head < heads_;) {
+            const std::size_t left_in_group = task_.heads_a_group - head % task_.heads_a_group;
+            body(attention_part{0, 1, head, std::min(left_in_group, count)});
+            head += std::min(left_in_group, count);
+        }
+    }
+
+    void add_segments(std::size_t first, std::size_t count) {
+        for(std::size_t i = 0; i < count * heads_; ++i) {
+            sums_[i].out = values_of_sums_ + i * task_.value_width;
+        }
+        const std::size_t groups = heads_ / task_.heads_a_group;
+        parallel_for(how_, groups * count, 1, [&](work_range range) {
+            attention_tile tile{task_, keys_, values_, loops_};
+            for(std::size_t i = range.begin; i < range.end; ++i) {
+                const std::size_t head = i / count * task_.heads_a_group;
+                const std::size_t segment = i % count;
+                tile.sum_segment({0, 1, head, task_.heads_a_group}, first + segment, sums_ + segment * heads_ + head);
+            }
+        });
+        for(std::size_t i = 0; i < count * heads_; ++i) {
+            loops_.merge(&sums_[i], &totals_[i % heads_], task_.value_width);
+        }
+    }
+
+    const attention_numbers& task_;
+    const stored_keys& keys_;
+    const stored_values& values_;
+    const attention_loops& loops_;
+    std::size_t heads_;
+    const execution& how_;
+    attention_sum totals_[most_tile_rows]; ///< a head each
+    attention_sum sums_[most_sums];        ///< segment after segment
+    alignas(64) float values_of_sums_[most_values];
+};
+
+} // namespace detail
+
+TOKENWORKS_FUNCTION void detail::run_attention(const attention_numbers& task, const stored_keys& keys,
+                                               const stored_values& values, std::size_t queries, std::size_t heads,
+                                               const execution& how) {
+    const std::size_t tile = std::min(queries, queries_a_tile);
+    if(tile == 0 || heads == 0) {
+        return;
+    }
+    const attention_loops& loops = attention_loops_for(how.set);
+    if(segmented_attention::takes(task, queries, heads, how)) {
+        segmented_attention{task, keys, values, loops, heads, how}();
+        return;
+    }
+    const std::size_t tiles = (queries + tile - 1) / tile;
+    const std::size_t most_heads = heads_at_once(task, tile);
+    const std::size_t work = tile * (task.key_count + 1) * (task.key_width + task.value_width) / 2;
+    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / std::max<std::size_t>(work, 1));
+    parallel_for(how, tiles * heads, grain, [&](work_range range) {
+        attention_tile run{task, keys, values, loops};
+        for(std::size_t i = range.begin; i < range.end;) {
+            const std::size_t place = tile_at(i / heads, tiles);
+            const std::size_t head = i % heads;
+            const std::size_t left_in_group = task.heads_a_group - head % task.heads_a_group;
+            const std::size_t count = std::min({left_in_group, most_heads, range.end - i});
+            const std::size_t first = place * tile;
+            run({first, std::min(tile, queries - first), head, count});
+            i += count;
+        }
+    });
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -69,6 +69,11 @@ struct attention_loops {
     }
 };
 
+/// @pre is_supported(set)
+[[nodiscard]] TOKENWORKS_FUNCTION const attention_loops& attention_loops_for(isa set) noexcept;
+
+#if TOKENWORKS_DEFINITIONS
+
 template <class Isa>
 inline constexpr bool is_portable = false;
 template <class Architecture>
@@ -123,10 +128,11 @@ template <class Isa>
 template <class Isa>
 inline constexpr attention_loops attention_loops_of = attention_loops_on<Isa>();
 
-/// @pre is_supported(set)
-[[nodiscard]] inline const attention_loops& attention_loops_for(isa set) noexcept {
+TOKENWORKS_FUNCTION const attention_loops& attention_loops_for(isa set) noexcept {
     return *simd::with_tag(set, []<class Isa>() { return &attention_loops_of<Isa>; });
 }
+
+#endif
 
 using turn_function = void (*)(const void* source, std::size_t group, std::size_t key, std::size_t key_count,
                                std::size_t column, std::size_t columns, float* to);

@@ -17,11 +17,14 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/cpu.hpp>
 #include <tokenworks/core/simd.hpp>
+#include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/kernels/quantize_activations.hpp>
+
+#if TOKENWORKS_DEFINITIONS
 #include <tokenworks/kernels/code_product_neon.hpp>
 #include <tokenworks/kernels/code_product_portable.hpp>
 #include <tokenworks/kernels/code_product_x86.hpp>
-#include <tokenworks/kernels/panel_format.hpp>
-#include <tokenworks/kernels/quantize_activations.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
@@ -29,6 +32,12 @@ namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 /// @param y  blocks [blocks][tokens]
 using code_function = void (*)(const std::byte* panel, std::size_t blocks, const quantized_block* y, std::size_t tokens,
                                float* acc) noexcept;
+
+/// The inner loop for a format with codes on an instruction set.
+/// @pre is_supported(set)
+[[nodiscard]] TOKENWORKS_FUNCTION code_function select_code_product(panel_format format, isa set) noexcept;
+
+#if TOKENWORKS_DEFINITIONS
 
 template <class Panel>
 [[nodiscard]] code_function select_code_product(isa set) noexcept {
@@ -52,11 +61,11 @@ template <class Panel>
     }
 }
 
-/// The inner loop for a format with codes on an instruction set.
-/// @pre is_supported(set)
-[[nodiscard]] inline code_function select_code_product(panel_format format, isa set) noexcept {
+TOKENWORKS_FUNCTION code_function select_code_product(panel_format format, isa set) noexcept {
     return visit_panel(format, [&]<class Panel>() { return select_code_product<Panel>(set); });
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/float16.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/kernels/chained_block.hpp>
 
@@ -48,9 +49,24 @@ struct float_product {
     };
 
     static void run(isa set, const W* panel, std::size_t columns, const float* x, std::size_t stride,
-                    std::size_t tokens, float* total) noexcept {
-        simd::dispatch<kernel>(set, panel, columns, x, stride, tokens, total);
-    }
+                    std::size_t tokens, float* total) noexcept;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+template <class W>
+void float_product<W>::run(isa set, const W* panel, std::size_t columns, const float* x, std::size_t stride,
+                           std::size_t tokens, float* total) noexcept {
+    simd::dispatch<kernel>(set, panel, columns, x, stride, tokens, total);
+}
+
+#endif
+#if TOKENWORKS_INSTANCES
+
+template struct float_product<float>;
+template struct float_product<f16>;
+template struct float_product<bf16>;
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -76,11 +76,8 @@ using input_view = strided_view<const float, dyn, dyn>;
 /// @param out  [T,N]; the elements of a row lie side by side; must not overlap x
 /// @throws shape_error naming both extents; argument_error where w holds floats
 /// @note   allocates nothing
-inline void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
-                   const matmul_options& options = {}, const execution& how = {}) {
-    const detail::code_task task = detail::check_codes(x, w, out, options);
-    detail::multiply_codes(x, std::span{&task, 1}, how);
-}
+TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
+                                const matmul_options& options = {}, const execution& how = {});
 
 /// One product of several that share their activations.
 struct matmul_task {
@@ -95,17 +92,7 @@ struct matmul_task {
 /// @param tasks  up to eight; outputs must not overlap each other
 /// @throws shape_error, argument_error as for each product, and where there are more than eight
 /// @note   allocates nothing
-inline void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, const execution& how = {}) {
-    constexpr std::size_t most = 8;
-    std::array<detail::code_task, most> checked{};
-    if(tasks.size() > most) {
-        tokenworks::detail::raise<argument_error>({"matmul: ", tasks.size(), " products at once, at most ", most});
-    }
-    for(std::size_t i = 0; i < tasks.size(); ++i) {
-        checked[i] = detail::check_codes(x, tasks[i].w, tasks[i].out, tasks[i].options);
-    }
-    detail::multiply_codes(x, std::span{checked}.first(tasks.size()), how);
-}
+TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, const execution& how = {});
 
 /// The product with packed weights, from floats. Weights with codes quantise the activations on the way, to the same
 /// bits as quantize_rows; when several matrices share x, quantise it once instead.
@@ -113,28 +100,8 @@ inline void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, 
 /// @param out  [T,N]; the elements of a row lie side by side; must not overlap x
 /// @throws shape_error naming both extents
 /// @note   allocates nothing
-inline void matmul(detail::input_view x, const packed_matrix& w, detail::output_view out,
-                   const matmul_options& options = {}, const execution& how = {}) {
-    const auto to = detail::check_product(x.extent(0), x.extent(1), w.rows(), w.columns(), out, options);
-    const detail::float_rows rows = detail::check_rows(x);
-    switch(w.format()) {
-    case panel_format::f32:
-        return detail::multiply_packed_floats<float>(rows, w, to, how);
-    case panel_format::f16:
-        return detail::multiply_packed_floats<f16>(rows, w, to, how);
-    case panel_format::bf16:
-        return detail::multiply_packed_floats<bf16>(rows, w, to, how);
-    case panel_format::bf16_pairs:
-        return detail::multiply_packed_pairs(rows, w, to, how);
-    default:
-        break;
-    }
-    const std::size_t step = detail::record_bytes(w.format(), 8); // of 256 columns
-    const auto get_panel = [&](std::size_t p, std::size_t k, std::size_t, std::byte*) {
-        return w.panel(p) + k / 256 * step;
-    };
-    detail::multiply_codes_in_pieces(rows, w.format(), w.panels(), get_panel, to, how);
-}
+TOKENWORKS_FUNCTION void matmul(detail::input_view x, const packed_matrix& w, detail::output_view out,
+                                const matmul_options& options = {}, const execution& how = {});
 
 /// The product with plain weights: a view of float, f16, bf16, f8, double (rounded to float), or of quantised blocks.
 /// The same bits as with packed weights; packing pays from the second product on.
@@ -201,5 +168,50 @@ void matvec(strided_view<const float, dyn> x, const W& w, strided_view<float, dy
     matmul(detail::input_view{x.data(), x_shape, {x.extent(0), x.stride(0)}}, w,
            detail::output_view{out.data(), out_shape, {out.extent(0), out.stride(0)}}, options, how);
 }
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
+                                const matmul_options& options, const execution& how) {
+    const detail::code_task task = detail::check_codes(x, w, out, options);
+    detail::multiply_codes(x, std::span{&task, 1}, how);
+}
+
+TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, const execution& how) {
+    constexpr std::size_t most = 8;
+    std::array<detail::code_task, most> checked{};
+    if(tasks.size() > most) {
+        tokenworks::detail::raise<argument_error>({"matmul: ", tasks.size(), " products at once, at most ", most});
+    }
+    for(std::size_t i = 0; i < tasks.size(); ++i) {
+        checked[i] = detail::check_codes(x, tasks[i].w, tasks[i].out, tasks[i].options);
+    }
+    detail::multiply_codes(x, std::span{checked}.first(tasks.size()), how);
+}
+
+TOKENWORKS_FUNCTION void matmul(detail::input_view x, const packed_matrix& w, detail::output_view out,
+                                const matmul_options& options, const execution& how) {
+    const auto to = detail::check_product(x.extent(0), x.extent(1), w.rows(), w.columns(), out, options);
+    const detail::float_rows rows = detail::check_rows(x);
+    switch(w.format()) {
+    case panel_format::f32:
+        return detail::multiply_packed_floats<float>(rows, w, to, how);
+    case panel_format::f16:
+        return detail::multiply_packed_floats<f16>(rows, w, to, how);
+    case panel_format::bf16:
+        return detail::multiply_packed_floats<bf16>(rows, w, to, how);
+    case panel_format::bf16_pairs:
+        return detail::multiply_packed_pairs(rows, w, to, how);
+    default:
+        break;
+    }
+    const std::size_t step = detail::record_bytes(w.format(), 8); // of 256 columns
+    const auto get_panel = [&](std::size_t p, std::size_t k, std::size_t, std::byte*) {
+        return w.panel(p) + k / 256 * step;
+    };
+    detail::multiply_codes_in_pieces(rows, w.format(), w.panels(), get_panel, to, how);
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -12,11 +12,26 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/float16.hpp>
-#include <tokenworks/core/float8.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/float8.hpp>
 #include <tokenworks/quant/codes.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+
+/// Columns [begin, end) of one row of any type that has a panel format, into lane `lane` of a panel whose first column
+/// is `begin`.
+TOKENWORKS_FUNCTION void pack_row(dtype type, const std::byte* row, std::size_t begin, std::size_t end,
+                                  std::byte* panel, std::size_t lane,
+                                  matmul_precision precision = matmul_precision::highest);
+
+/// Lane `lane` of a panel as floats.
+TOKENWORKS_FUNCTION void unpack_row(panel_format format, const std::byte* panel, std::size_t lane,
+                                    std::span<float> out);
+
+#if TOKENWORKS_DEFINITIONS
 
 /// The integers behind the scales of a K format: value = d * factor * code - dmin * min_factor.
 struct super_scales {
@@ -299,9 +314,8 @@ inline void pack_floats(dtype type, const std::byte* row, std::size_t begin, std
     }
 }
 
-/// Columns [begin, end) of one row of any type that has a panel format.
-inline void pack_row(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
-                     std::size_t lane, matmul_precision precision = matmul_precision::highest) {
+TOKENWORKS_FUNCTION void pack_row(dtype type, const std::byte* row, std::size_t begin, std::size_t end,
+                                  std::byte* panel, std::size_t lane, matmul_precision precision) {
     const panel_format format = panel_format_of(type, precision);
     if(has_codes(format)) {
         pack_codes(type, row, begin, end, panel, lane);
@@ -312,8 +326,8 @@ inline void pack_row(dtype type, const std::byte* row, std::size_t begin, std::s
     }
 }
 
-/// Lane `lane` of a panel as floats.
-inline void unpack_row(panel_format format, const std::byte* panel, std::size_t lane, std::span<float> out) {
+TOKENWORKS_FUNCTION void unpack_row(panel_format format, const std::byte* panel, std::size_t lane,
+                                    std::span<float> out) {
     if(has_codes(format)) {
         visit_panel(format, [&]<class Panel>() {
             for(std::size_t b = 0; b < out.size() / 32; ++b) {
@@ -330,5 +344,7 @@ inline void unpack_row(panel_format format, const std::byte* panel, std::size_t 
                                                       : float{get<bf16>(panel, index)};
     }
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -146,10 +146,16 @@ using pack_progress = std::function<bool(std::size_t rows_done)>;
 /// @param precision whether products are to round weights of floating point to bf16
 /// @throws unsupported_error, shape_error as packed_matrix does; argument_error where the bytes are not N rows;
 ///         cancelled_error
-[[nodiscard]] inline packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
-                                        std::size_t columns, const execution& how = {},
-                                        const pack_progress& progress = {}, huge_pool* pool = nullptr,
-                                        matmul_precision precision = matmul_precision::highest) {
+[[nodiscard]] TOKENWORKS_FUNCTION packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
+                                                     std::size_t columns, const execution& how = {},
+                                                     const pack_progress& progress = {}, huge_pool* pool = nullptr,
+                                                     matmul_precision precision = matmul_precision::highest);
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION packed_matrix pack(dtype type, std::span<const std::byte> bytes, std::size_t rows,
+                                       std::size_t columns, const execution& how, const pack_progress& progress,
+                                       huge_pool* pool, matmul_precision precision) {
     packed_matrix out{type, rows, columns, pool, precision};
     const std::size_t row_bytes = out.source_row_bytes();
     if(bytes.size() / std::max<std::size_t>(1, row_bytes) != rows || bytes.size() != rows * row_bytes) {
@@ -169,5 +175,7 @@ using pack_progress = std::function<bool(std::size_t rows_done)>;
     }
     return out;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -23,26 +23,6 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 
-/// Moves sums [tokens][16] to 16 columns of out, and clears them for the next panel.
-template <class Isa>
-struct result_mover {
-    static TOKENWORKS_INLINE void run(float* acc, float* out, std::size_t stride, std::size_t tokens, const float* bias,
-                                      bool add) noexcept {
-        using vector = simd::f32x16<Isa>;
-        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, out += stride) {
-            vector value = vector::load(static_cast<const float*>(acc));
-            if(bias != nullptr) {
-                value = value + vector::load(bias);
-            }
-            if(add) {
-                value = vector::load(static_cast<const float*>(out)) + value;
-            }
-            value.store(out);
-            vector::zero().store(acc);
-        }
-    }
-};
-
 /// Where results go.
 struct product_output {
     float* out; ///< [T,N]
@@ -52,22 +32,7 @@ struct product_output {
     bool add;
 
     /// Moves acc [tokens][16] to columns 16 p … 16 p + 15 of rows t, t + 1, …, and clears it.
-    void take(isa set, float* acc, std::size_t p, std::size_t t, std::size_t tokens) const noexcept {
-        const std::size_t first = p * panel_rows;
-        const float* const shift = bias == nullptr ? nullptr : bias + first;
-        float* to = out + t * stride + first;
-        if(rows - first >= panel_rows) {
-            simd::dispatch<result_mover>(set, acc, to, stride, tokens, shift, add);
-            return;
-        }
-        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, to += stride) {
-            for(std::size_t n = 0; n < rows - first; ++n) {
-                const float value = shift == nullptr ? acc[n] : acc[n] + shift[n];
-                to[n] = add ? to[n] + value : value;
-            }
-            std::fill_n(acc, panel_rows, 0.0F);
-        }
-    }
+    void take(isa set, float* acc, std::size_t p, std::size_t t, std::size_t tokens) const noexcept;
 };
 
 /// Cuts tiles of tokens over the team where there are many, so that a member's rows stay in its cache from one
@@ -106,35 +71,8 @@ struct code_task {
 };
 
 /// Quantised rows times packed codes, one matrix or several: their panels are cut over the team as those of one.
-inline void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks, const execution& how) {
-    constexpr std::size_t tile = quantized_rows::tile;
-    std::size_t panels = 0;
-    std::size_t largest = 0;
-    for(const code_task& task: tasks) {
-        panels += task.w->panels();
-        largest = std::max(largest, task.w->panel_bytes());
-    }
-    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
-        alignas(64) float acc[tile * panel_rows] = {};
-        const std::size_t tokens = x.tile_rows(i);
-        std::size_t before = 0; // panels of the matrices passed
-        for(const code_task& task: tasks) {
-            const packed_matrix& w = *task.w;
-            const std::size_t first = std::max(begin, before) - before;
-            const std::size_t last = std::min(std::max(end, before) - before, w.panels());
-            if(first < last) {
-                const code_function multiply = select_code_product(w.format(), how.set);
-                for(std::size_t p = first; p < last; ++p) {
-                    multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
-                    task.to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
-                }
-            }
-            before += w.panels();
-        }
-    };
-    for_each_part(how, panels, (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
-                  panel_chunk(largest, std::size_t{128} << 10), part);
-}
+TOKENWORKS_FUNCTION void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks,
+                                        const execution& how);
 
 /// Float rows, wherever they lie.
 struct float_rows {
@@ -188,19 +126,8 @@ void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const p
 }
 
 /// One row times N rows of floats as they lie.
-inline void multiply_rows(const float_rows& x, row_dots_function dots, const float* w, std::size_t stride,
-                          const product_output& to, const execution& how) {
-    const std::size_t panels = (to.rows + panel_rows - 1) / panel_rows;
-    parallel_for(how, panels, panel_grain(x.columns, 1), [&](work_range part) {
-        alignas(64) float acc[panel_rows] = {};
-        for(std::size_t p = part.begin; p < part.end; ++p) {
-            const std::size_t first = p * panel_rows;
-            dots(w + first * stride, stride, std::min(panel_rows, to.rows - first), x.data, x.columns,
-                 static_cast<float*>(acc));
-            to.take(how.set, static_cast<float*>(acc), p, 0, 1);
-        }
-    });
-}
+TOKENWORKS_FUNCTION void multiply_rows(const float_rows& x, row_dots_function dots, const float* w, std::size_t stride,
+                                       const product_output& to, const execution& how);
 
 /// What multiply_packed_pairs keeps on the stack.
 struct pair_pieces {
@@ -278,7 +205,7 @@ void multiply_codes_in_pieces(const float_rows& x, panel_format format, std::siz
         auto* const y = static_cast<quantized_block*>(piece.y);
         for(std::size_t k = 0; k < x.columns; k += code_pieces::columns) {
             const std::size_t until = std::min(x.columns, k + code_pieces::columns);
-            simd::dispatch<tile_quantizer>(how.set, rows, x.stride, tokens, x.columns, k / 32, (until + 31) / 32, y);
+            quantize_tile(how.set, rows, x.stride, tokens, x.columns, k / 32, (until + 31) / 32, y);
             for(std::size_t p = begin; p < end; ++p) {
                 const std::byte* const panel = get_panel(p, k, until, static_cast<std::byte*>(piece.scratch));
                 multiply(panel, (until - k + 31) / 32, y, tokens, static_cast<float*>(piece.acc[p - begin]));
@@ -290,5 +217,92 @@ void multiply_codes_in_pieces(const float_rows& x, panel_format format, std::siz
     };
     for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), code_pieces::together, part);
 }
+
+#if TOKENWORKS_DEFINITIONS
+
+/// Moves sums [tokens][16] to 16 columns of out, and clears them for the next panel.
+template <class Isa>
+struct result_mover {
+    static TOKENWORKS_INLINE void run(float* acc, float* out, std::size_t stride, std::size_t tokens, const float* bias,
+                                      bool add) noexcept {
+        using vector = simd::f32x16<Isa>;
+        for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, out += stride) {
+            vector value = vector::load(static_cast<const float*>(acc));
+            if(bias != nullptr) {
+                value = value + vector::load(bias);
+            }
+            if(add) {
+                value = vector::load(static_cast<const float*>(out)) + value;
+            }
+            value.store(out);
+            vector::zero().store(acc);
+        }
+    }
+};
+
+TOKENWORKS_FUNCTION void product_output::take(isa set, float* acc, std::size_t p, std::size_t t,
+                                              std::size_t tokens) const noexcept {
+    const std::size_t first = p * panel_rows;
+    const float* const shift = bias == nullptr ? nullptr : bias + first;
+    float* to = out + t * stride + first;
+    if(rows - first >= panel_rows) {
+        simd::dispatch<result_mover>(set, acc, to, stride, tokens, shift, add);
+        return;
+    }
+    for(std::size_t i = 0; i < tokens; ++i, acc += panel_rows, to += stride) {
+        for(std::size_t n = 0; n < rows - first; ++n) {
+            const float value = shift == nullptr ? acc[n] : acc[n] + shift[n];
+            to[n] = add ? to[n] + value : value;
+        }
+        std::fill_n(acc, panel_rows, 0.0F);
+    }
+}
+
+TOKENWORKS_FUNCTION void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks,
+                                        const execution& how) {
+    constexpr std::size_t tile = quantized_rows::tile;
+    std::size_t panels = 0;
+    std::size_t largest = 0;
+    for(const code_task& task: tasks) {
+        panels += task.w->panels();
+        largest = std::max(largest, task.w->panel_bytes());
+    }
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        alignas(64) float acc[tile * panel_rows] = {};
+        const std::size_t tokens = x.tile_rows(i);
+        std::size_t before = 0; // panels of the matrices passed
+        for(const code_task& task: tasks) {
+            const packed_matrix& w = *task.w;
+            const std::size_t first = std::max(begin, before) - before;
+            const std::size_t last = std::min(std::max(end, before) - before, w.panels());
+            if(first < last) {
+                const code_function multiply = select_code_product(w.format(), how.set);
+                for(std::size_t p = first; p < last; ++p) {
+                    multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+                    task.to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+                }
+            }
+            before += w.panels();
+        }
+    };
+    for_each_part(how, panels, (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
+                  panel_chunk(largest, std::size_t{128} << 10), part);
+}
+
+TOKENWORKS_FUNCTION void multiply_rows(const float_rows& x, row_dots_function dots, const float* w, std::size_t stride,
+                                       const product_output& to, const execution& how) {
+    const std::size_t panels = (to.rows + panel_rows - 1) / panel_rows;
+    parallel_for(how, panels, panel_grain(x.columns, 1), [&](work_range part) {
+        alignas(64) float acc[panel_rows] = {};
+        for(std::size_t p = part.begin; p < part.end; ++p) {
+            const std::size_t first = p * panel_rows;
+            dots(w + first * stride, stride, std::min(panel_rows, to.rows - first), x.data, x.columns,
+                 static_cast<float*>(acc));
+            to.take(how.set, static_cast<float*>(acc), p, 0, 1);
+        }
+    });
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -68,8 +68,27 @@ private:
 /// @param memory  at least quantized_rows::bytes(T,K) bytes, which the result refers to
 /// @throws argument_error where the memory is too small, shape_error where a row has gaps
 /// @note  a block with an infinity or NaN has scale NaN; the largest error of a block is 1/250 of its maximum
-inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
-                                    const execution& how = {}) {
+TOKENWORKS_FUNCTION quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
+                                                 const execution& how = {});
+
+namespace detail {
+
+/// Quantises blocks begin … end - 1 of up to 32 rows, whose blocks lie side by side at `to`.
+TOKENWORKS_FUNCTION void quantize_tile(isa set, const float* x, std::size_t stride, std::size_t rows,
+                                       std::size_t columns, std::size_t begin, std::size_t end, quantized_block* to);
+
+} // namespace detail
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void detail::quantize_tile(isa set, const float* x, std::size_t stride, std::size_t rows,
+                                               std::size_t columns, std::size_t begin, std::size_t end,
+                                               quantized_block* to) {
+    simd::dispatch<tile_quantizer>(set, x, stride, rows, columns, begin, end, to);
+}
+
+TOKENWORKS_FUNCTION quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
+                                                 const execution& how) {
     const std::size_t rows = x.extent(0);
     const std::size_t columns = x.extent(1);
     const std::size_t blocks = (columns + 31) / 32;
@@ -91,7 +110,7 @@ inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::
             const std::size_t count = std::min(quantized_rows::tile, rows - first);
             const float* const from = x.data() + first * x.stride(0);
             quantized_block* const to = data + first * blocks + begin * count;
-            simd::dispatch<detail::tile_quantizer>(how.set, from, x.stride(0), count, columns, begin, end, to);
+            detail::quantize_tile(how.set, from, x.stride(0), count, columns, begin, end, to);
         }
     };
     if(tokenworks::detail::has_many_pieces(how, tiles)) { // as the product cuts them
@@ -103,5 +122,7 @@ inline quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::
     }
     return {data, rows, columns};
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -22,6 +22,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 using row_dots_function = void (*)(const float* w, std::size_t stride, std::size_t rows, const float* x,
                                    std::size_t columns, float* acc);
 
+/// Null where that instruction set has no such loop.
+[[nodiscard]] TOKENWORKS_FUNCTION row_dots_function row_dots_for(isa set) noexcept;
+
+#if TOKENWORKS_DEFINITIONS
+
 #if TOKENWORKS_X86
 
 TOKENWORKS_TARGET_AVX2 inline void row_dots_avx2(const float* w, std::size_t stride, std::size_t rows, const float* x,
@@ -74,8 +79,7 @@ TOKENWORKS_TARGET_AVX2 inline void row_dots_avx2(const float* w, std::size_t str
 
 #endif
 
-/// Null where that instruction set has no such loop.
-[[nodiscard]] inline row_dots_function row_dots_for(isa set) noexcept {
+TOKENWORKS_FUNCTION row_dots_function row_dots_for(isa set) noexcept {
 #if TOKENWORKS_X86
     if(set == isa::avx2 || set == isa::avx512) {
         return row_dots_avx2;
@@ -84,5 +88,7 @@ TOKENWORKS_TARGET_AVX2 inline void row_dots_avx2(const float* w, std::size_t str
     static_cast<void>(set);
     return nullptr;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

@@ -18,15 +18,19 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
-#include <tokenworks/kernels/elementwise.hpp>
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/models/decoder_config.hpp>
-#include <tokenworks/models/load_blocks.hpp>
+#include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/kernels/elementwise.hpp>
+#include <tokenworks/models/load_blocks.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -43,30 +47,13 @@ public:
     /// Packs the weights for the kernels. Progress counts bytes of weights; returning false cancels.
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
-    decoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {})
-        : config_{std::move(config)} {
-        config_.validate();
-        block_loader load{config_, source, how, std::move(loading)};
-        embed_ = load.embedding();
-        if(config_.position == position_kind::learned) {
-            learned_positions_ = load.learned_positions();
-        }
-        layers_.reserve(config_.layers.size());
-        for(std::size_t i = 0; i < config_.layers.size(); ++i) {
-            layers_.push_back(load.layer(i));
-        }
-        final_norm_ = load.final_norm();
-        head_ = load.head(embed_);
-    }
+    decoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {});
 
     [[nodiscard]] const decoder_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
 
     /// A cache for one sequence of up to `capacity` tokens.
-    [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const {
-        return nn::kv_cache{config_.layers.size(), config_.kv_heads, config_.key_width,
-                            config_.value_width,   capacity,         type};
-    }
+    [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const;
 
     /// Bytes of packed weights in memory.
     [[nodiscard]] std::size_t weight_bytes() const noexcept {
@@ -100,22 +87,7 @@ public:
     /// @throws argument_error for an id outside 0 … V-1, an input without tokens, or a cache used twice;
     ///         capacity_error where a cache is full, or learned positions end; shape_error for logits, and for a cache
     ///         of another model's shape. On an error no cache has changed.
-    void forward(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const {
-        const step plan = prepare(c, inputs, logits);
-        const arena::scope scratch{c.scratch};
-        const nn::rows x = c.scratch_rows(plan.rows, config_.width);
-        embed(c, inputs, plan, x);
-        for(std::size_t i = 0; i < layers_.size(); ++i) {
-            c.layer = i;
-            layers_[i](c, x);
-        }
-        if(logits.extent(0) != 0) {
-            write_logits(c, inputs, x, logits);
-        }
-        for(const decoder_input& input: inputs) {
-            input.cache->advance(input.tokens.size());
-        }
-    }
+    void forward(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const;
 
 private:
     struct step {
@@ -123,54 +95,9 @@ private:
     };
 
     /// Checks the inputs and tells the context which rows belong to which sequence.
-    step prepare(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const {
-        step plan;
-        std::size_t wanted = 0;
-        for(const decoder_input& input: inputs) {
-            check(input);
-            plan.rows += input.tokens.size();
-            wanted += rows_wanted(input);
-        }
-        for(std::size_t i = 0; i < inputs.size(); ++i) {
-            for(std::size_t j = 0; j < i; ++j) {
-                if(inputs[i].cache == inputs[j].cache) {
-                    tokenworks::detail::raise<argument_error>(
-                        {"forward: inputs ", j, " and ", i, " have the same cache"});
-                }
-            }
-        }
-        if(logits.extent(0) != wanted || (wanted != 0 && logits.extent(1) != config_.vocab_size)) {
-            tokenworks::detail::raise<shape_error>({"forward: logits is ", to_string(logits.extents()), ", expected [",
-                                                    wanted, ",", config_.vocab_size, "]"});
-        }
-        c.begin_step(plan.rows, inputs.size());
-        std::size_t row = 0;
-        for(const decoder_input& input: inputs) {
-            c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size()});
-            row += input.tokens.size();
-        }
-        return plan;
-    }
+    step prepare(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const;
 
-    void check(const decoder_input& input) const {
-        if(input.cache == nullptr || input.tokens.empty()) {
-            tokenworks::detail::raise<argument_error>(
-                {input.cache == nullptr ? "forward: an input without a cache" : "forward: an input without tokens"});
-        }
-        for(const std::int32_t id: input.tokens) {
-            if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-                tokenworks::detail::raise<argument_error>(
-                    {"forward: token id ", id, " is not in 0..", config_.vocab_size - 1});
-            }
-        }
-        input.cache->require_room(input.tokens.size());
-        if(learned_positions_ &&
-           input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
-            tokenworks::detail::raise<capacity_error>({"forward: ", input.cache->size(), " tokens and ",
-                                                       input.tokens.size(), " more, but positions are learned up to ",
-                                                       config_.context_length});
-        }
-    }
+    void check(const decoder_input& input) const;
 
     [[nodiscard]] std::size_t position_bytes() const noexcept {
         return learned_positions_ ? learned_positions_->bytes() : 0;
@@ -188,44 +115,10 @@ private:
         return 1;
     }
 
-    void embed(nn::context& c, std::span<const decoder_input> inputs, const step& plan, nn::rows x) const {
-        const std::span<std::int32_t> ids = c.scratch.take<std::int32_t>(plan.rows);
-        std::size_t row = 0;
-        for(const decoder_input& input: inputs) {
-            std::ranges::copy(input.tokens, ids.begin() + static_cast<std::ptrdiff_t>(row));
-            row += input.tokens.size();
-        }
-        embed_(c, ids, x, config_.embedding_scale);
-        if(learned_positions_) {
-            nn::rows at = c.scratch_rows(plan.rows, config_.width);
-            (*learned_positions_)(c, c.positions(), at, 1.0F);
-            kernels::add(x, at, x, c.how);
-        }
-        c.observe("embedding", x);
-    }
+    void embed(nn::context& c, std::span<const decoder_input> inputs, const step& plan, nn::rows x) const;
 
     /// Gathers the rows whose logits are wanted, so that the head, the largest product of all, sees no others.
-    void write_logits(nn::context& c, std::span<const decoder_input> inputs, nn::rows x, nn::rows logits) const {
-        const nn::rows last = c.scratch_rows(logits.extent(0), config_.width);
-        std::size_t from = 0;
-        std::size_t to = 0;
-        for(const decoder_input& input: inputs) {
-            const std::size_t count = rows_wanted(input);
-            from += input.tokens.size();
-            for(std::size_t i = 0; i < count; ++i, ++to) {
-                std::ranges::copy(x.row(from - count + i).as_span(), last.row(to).data());
-            }
-        }
-        const nn::activations normed = final_norm_ ? (*final_norm_)(c, last) : nn::activations{c, last};
-        c.observe("final", normed.values());
-        head_(c, normed, logits);
-        if(config_.logit_scale != 1) {
-            kernels::scale(logits, config_.logit_scale, logits, c.how);
-        }
-        if(config_.logit_softcap > 0) {
-            kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
-        }
-    }
+    void write_logits(nn::context& c, std::span<const decoder_input> inputs, nn::rows x, nn::rows logits) const;
 
     decoder_config config_;
     nn::embedding embed_;
@@ -234,5 +127,138 @@ private:
     std::optional<nn::norm> final_norm_;
     nn::linear head_;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source& source, const execution& how,
+                                     weight_loading loading)
+    : config_{std::move(config)} {
+    config_.validate();
+    block_loader load{config_, source, how, std::move(loading)};
+    embed_ = load.embedding();
+    if(config_.position == position_kind::learned) {
+        learned_positions_ = load.learned_positions();
+    }
+    layers_.reserve(config_.layers.size());
+    for(std::size_t i = 0; i < config_.layers.size(); ++i) {
+        layers_.push_back(load.layer(i));
+    }
+    final_norm_ = load.final_norm();
+    head_ = load.head(embed_);
+}
+
+TOKENWORKS_FUNCTION nn::kv_cache decoder::make_cache(std::size_t capacity, dtype type) const {
+    return nn::kv_cache{config_.layers.size(), config_.kv_heads, config_.key_width,
+                        config_.value_width,   capacity,         type};
+}
+
+TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decoder_input> inputs,
+                                          nn::rows logits) const {
+    const step plan = prepare(c, inputs, logits);
+    const arena::scope scratch{c.scratch};
+    const nn::rows x = c.scratch_rows(plan.rows, config_.width);
+    embed(c, inputs, plan, x);
+    for(std::size_t i = 0; i < layers_.size(); ++i) {
+        c.layer = i;
+        layers_[i](c, x);
+    }
+    if(logits.extent(0) != 0) {
+        write_logits(c, inputs, x, logits);
+    }
+    for(const decoder_input& input: inputs) {
+        input.cache->advance(input.tokens.size());
+    }
+}
+
+TOKENWORKS_FUNCTION decoder::step decoder::prepare(nn::context& c, std::span<const decoder_input> inputs,
+                                                   nn::rows logits) const {
+    step plan;
+    std::size_t wanted = 0;
+    for(const decoder_input& input: inputs) {
+        check(input);
+        plan.rows += input.tokens.size();
+        wanted += rows_wanted(input);
+    }
+    for(std::size_t i = 0; i < inputs.size(); ++i) {
+        for(std::size_t j = 0; j < i; ++j) {
+            if(inputs[i].cache == inputs[j].cache) {
+                tokenworks::detail::raise<argument_error>({"forward: inputs ", j, " and ", i, " have the same cache"});
+            }
+        }
+    }
+    if(logits.extent(0) != wanted || (wanted != 0 && logits.extent(1) != config_.vocab_size)) {
+        tokenworks::detail::raise<shape_error>(
+            {"forward: logits is ", to_string(logits.extents()), ", expected [", wanted, ",", config_.vocab_size, "]"});
+    }
+    c.begin_step(plan.rows, inputs.size());
+    std::size_t row = 0;
+    for(const decoder_input& input: inputs) {
+        c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size()});
+        row += input.tokens.size();
+    }
+    return plan;
+}
+
+TOKENWORKS_FUNCTION void decoder::check(const decoder_input& input) const {
+    if(input.cache == nullptr || input.tokens.empty()) {
+        tokenworks::detail::raise<argument_error>(
+            {input.cache == nullptr ? "forward: an input without a cache" : "forward: an input without tokens"});
+    }
+    for(const std::int32_t id: input.tokens) {
+        if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
+            tokenworks::detail::raise<argument_error>(
+                {"forward: token id ", id, " is not in 0..", config_.vocab_size - 1});
+        }
+    }
+    input.cache->require_room(input.tokens.size());
+    if(learned_positions_ &&
+       input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
+        tokenworks::detail::raise<capacity_error>({"forward: ", input.cache->size(), " tokens and ",
+                                                   input.tokens.size(), " more, but positions are learned up to ",
+                                                   config_.context_length});
+    }
+}
+
+TOKENWORKS_FUNCTION void decoder::embed(nn::context& c, std::span<const decoder_input> inputs, const step& plan,
+                                        nn::rows x) const {
+    const std::span<std::int32_t> ids = c.scratch.take<std::int32_t>(plan.rows);
+    std::size_t row = 0;
+    for(const decoder_input& input: inputs) {
+        std::ranges::copy(input.tokens, ids.begin() + static_cast<std::ptrdiff_t>(row));
+        row += input.tokens.size();
+    }
+    embed_(c, ids, x, config_.embedding_scale);
+    if(learned_positions_) {
+        nn::rows at = c.scratch_rows(plan.rows, config_.width);
+        (*learned_positions_)(c, c.positions(), at, 1.0F);
+        kernels::add(x, at, x, c.how);
+    }
+    c.observe("embedding", x);
+}
+
+TOKENWORKS_FUNCTION void decoder::write_logits(nn::context& c, std::span<const decoder_input> inputs, nn::rows x,
+                                               nn::rows logits) const {
+    const nn::rows last = c.scratch_rows(logits.extent(0), config_.width);
+    std::size_t from = 0;
+    std::size_t to = 0;
+    for(const decoder_input& input: inputs) {
+        const std::size_t count = rows_wanted(input);
+        from += input.tokens.size();
+        for(std::size_t i = 0; i < count; ++i, ++to) {
+            std::ranges::copy(x.row(from - count + i).as_span(), last.row(to).data());
+        }
+    }
+    const nn::activations normed = final_norm_ ? (*final_norm_)(c, last) : nn::activations{c, last};
+    c.observe("final", normed.values());
+    head_(c, normed, logits);
+    if(config_.logit_scale != 1) {
+        kernels::scale(logits, config_.logit_scale, logits, c.how);
+    }
+    if(config_.logit_softcap > 0) {
+        kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -93,50 +93,55 @@ struct decoder_config {
 
     /// Checks that the parts fit together.
     /// @throws argument_error naming the field
-    void validate() const {
-        const auto need = [&](bool holds, tokenworks::detail::message_parts what) {
-            if(!holds) {
-                tokenworks::detail::raise<argument_error>(
-                    {architecture, " configuration: ", tokenworks::detail::message(what)});
-            }
-        };
-        // Products of any two of these stay far below 2^64, whatever a file says.
-        constexpr std::size_t most = std::size_t{1} << 28;
-        const auto need_extent = [&](std::size_t value, const char* field) {
-            need(value > 0 && value <= most, {field, " is ", value, ", not in 1..", most});
-        };
-        need_extent(vocab_size, "vocab_size");
-        need_extent(width, "width");
-        need_extent(feed_forward, "feed_forward");
-        need_extent(heads, "heads");
-        need_extent(kv_heads, "kv_heads");
-        need_extent(key_width, "key_width");
-        need_extent(value_width, "value_width");
-        need(!layers.empty() && layers.size() <= 4096, {"layers are ", layers.size(), ", not in 1..4096"});
-        need(heads % kv_heads == 0, {"kv_heads ", kv_heads, " does not divide heads ", heads});
-        need(context_length > 0, {"context_length is 0"});
-        const auto need_finite = [&](float value, bool positive, const char* field) {
-            need(std::isfinite(value) && (!positive || value > 0), {field, " is ", value});
-        };
-        need_finite(attention_scale, true, "attention_scale");
-        need_finite(norm_epsilon, false, "norm_epsilon");
-        need(norm_epsilon >= 0, {"norm_epsilon is negative"});
-        need_finite(attention_softcap, false, "attention_softcap");
-        need_finite(logit_softcap, false, "logit_softcap");
-        need(attention_softcap >= 0 && logit_softcap >= 0, {"a soft-cap is negative"});
-        need_finite(embedding_scale, false, "embedding_scale");
-        need_finite(residual_scale, false, "residual_scale");
-        need_finite(logit_scale, false, "logit_scale");
-        need_finite(alibi_max_bias, false, "alibi_max_bias");
-        for(const kernels::rope_config& rope: rope_configs) {
-            need(rope.width <= key_width, {"a rope configuration of width ", rope.width, " for heads of ", key_width});
-        }
-        for(const layer_config& layer: layers) {
-            need(position != position_kind::rope || layer.rope == layer_config::no_rope ||
-                     layer.rope < rope_configs.size(),
-                 {"a layer names a rope configuration that does not exist"});
-        }
-    }
+    void validate() const;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void decoder_config::validate() const {
+    const auto need = [&](bool holds, tokenworks::detail::message_parts what) {
+        if(!holds) {
+            tokenworks::detail::raise<argument_error>(
+                {architecture, " configuration: ", tokenworks::detail::message(what)});
+        }
+    };
+    // Products of any two of these stay far below 2^64, whatever a file says.
+    constexpr std::size_t most = std::size_t{1} << 28;
+    const auto need_extent = [&](std::size_t value, const char* field) {
+        need(value > 0 && value <= most, {field, " is ", value, ", not in 1..", most});
+    };
+    need_extent(vocab_size, "vocab_size");
+    need_extent(width, "width");
+    need_extent(feed_forward, "feed_forward");
+    need_extent(heads, "heads");
+    need_extent(kv_heads, "kv_heads");
+    need_extent(key_width, "key_width");
+    need_extent(value_width, "value_width");
+    need(!layers.empty() && layers.size() <= 4096, {"layers are ", layers.size(), ", not in 1..4096"});
+    need(heads % kv_heads == 0, {"kv_heads ", kv_heads, " does not divide heads ", heads});
+    need(context_length > 0, {"context_length is 0"});
+    const auto need_finite = [&](float value, bool positive, const char* field) {
+        need(std::isfinite(value) && (!positive || value > 0), {field, " is ", value});
+    };
+    need_finite(attention_scale, true, "attention_scale");
+    need_finite(norm_epsilon, false, "norm_epsilon");
+    need(norm_epsilon >= 0, {"norm_epsilon is negative"});
+    need_finite(attention_softcap, false, "attention_softcap");
+    need_finite(logit_softcap, false, "logit_softcap");
+    need(attention_softcap >= 0 && logit_softcap >= 0, {"a soft-cap is negative"});
+    need_finite(embedding_scale, false, "embedding_scale");
+    need_finite(residual_scale, false, "residual_scale");
+    need_finite(logit_scale, false, "logit_scale");
+    need_finite(alibi_max_bias, false, "alibi_max_bias");
+    for(const kernels::rope_config& rope: rope_configs) {
+        need(rope.width <= key_width, {"a rope configuration of width ", rope.width, " for heads of ", key_width});
+    }
+    for(const layer_config& layer: layers) {
+        need(position != position_kind::rope || layer.rope == layer_config::no_rope || layer.rope < rope_configs.size(),
+             {"a layer names a rope configuration that does not exist"});
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -10,11 +10,20 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/decoder_config.hpp>
-#include <tokenworks/models/gemma3.hpp>
 #include <tokenworks/models/gguf_source.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/models/gemma3.hpp>
 #include <tokenworks/models/llama.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// The configuration that a file describes, its parts checked against each other.
+/// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
+[[nodiscard]] TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file);
+
+#if TOKENWORKS_DEFINITIONS
 
 namespace detail {
 
@@ -32,9 +41,7 @@ namespace detail {
 
 } // namespace detail
 
-/// The configuration that a file describes, its parts checked against each other.
-/// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
-[[nodiscard]] inline decoder_config config_of(const io::gguf_file& file) {
+TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file) {
     decoder_config config = detail::unchecked_config_of(file);
     try {
         config.validate();
@@ -46,5 +53,7 @@ namespace detail {
     }
     return config;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,21 +19,12 @@
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/packed_cache.hpp>
+#include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
-
-/// Called with the bytes of weights packed so far; false cancels the load.
-using load_progress = std::function<bool(std::uint64_t bytes_done)>;
-
-/// How weights are loaded.
-struct weight_loading {
-    load_progress progress{};
-    packed_cache* cache = nullptr; ///< where packed weights are looked for first; finish() is for who owns it
-    kernels::matmul_precision precision = kernels::matmul_precision::highest;
-};
 
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {

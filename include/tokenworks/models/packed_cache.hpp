@@ -22,20 +22,9 @@
 #include <tokenworks/io/packed_reader.hpp>
 #include <tokenworks/io/packed_writer.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
+#include <tokenworks/models/weight_loading.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
-
-/// What became of a packed cache.
-struct packed_cache_report {
-    enum class outcome {
-        none,        ///< no cache was asked for
-        read,        ///< all packed weights came from it
-        written,     ///< weights were packed and the cache written; `reason` tells why the old one did not serve
-        not_written, ///< weights were packed, and the cache could not be written; `reason` tells why
-    };
-    outcome what = outcome::none;
-    std::string reason{};
-};
 
 /// The cache during one load. Not for several threads at once.
 class packed_cache {

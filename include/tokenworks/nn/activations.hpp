@@ -22,13 +22,7 @@ public:
     [[nodiscard]] const_rows values() const noexcept { return values_; }
 
     /// The rows as 8-bit blocks, made on the first call.
-    [[nodiscard]] const kernels::quantized_rows& quantized(const context& c) const {
-        if(!is_quantized_) {
-            quantized_ = kernels::quantize_rows(values_, memory_, c.how);
-            is_quantized_ = true;
-        }
-        return quantized_;
-    }
+    [[nodiscard]] const kernels::quantized_rows& quantized(const context& c) const;
 
 private:
     const_rows values_;
@@ -36,5 +30,17 @@ private:
     mutable kernels::quantized_rows quantized_;
     mutable bool is_quantized_ = false;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION const kernels::quantized_rows& activations::quantized(const context& c) const {
+    if(!is_quantized_) {
+        quantized_ = kernels::quantize_rows(values_, memory_, c.how);
+        is_quantized_ = true;
+    }
+    return quantized_;
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

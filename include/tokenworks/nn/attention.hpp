@@ -52,73 +52,86 @@ struct attention {
     /// @param x   [T,C]; the context says whose rows these are, and holds their caches
     /// @param to  [T,C]
     /// @throws shape_error where the context's step has another number of rows, or a cache is of another shape
-    void operator()(context& c, const activations& x, destination to) const {
-        const arena::scope scratch{c.scratch};
-        const std::size_t count = x.values().extent(0);
-        if(c.positions().size() != count) {
-            tokenworks::detail::raise<shape_error>(
-                {"attention: x has T=", count, ", the step's sequences have T=", c.positions().size()});
-        }
-        const rows q = c.scratch_rows(count, heads * key_width);
-        const rows k = c.scratch_rows(count, kv_heads * key_width);
-        const rows v = c.scratch_rows(count, kv_heads * value_width);
-        project(c, x, {{query, q}, {key, k}, {value, v}});
-        normalize(c, query_norm, q, heads);
-        normalize(c, key_norm, k, kv_heads);
-        if(rope) {
-            turn(c, q, heads);
-            turn(c, k, kv_heads);
-        }
-        const rows mixed = c.scratch_rows(count, heads * value_width);
-        attend(c, q, k, v, mixed);
-        output(c, activations{c, mixed}, to);
-    }
+    void operator()(context& c, const activations& x, destination to) const;
 
 private:
-    void normalize(context& c, const std::optional<norm>& layer, rows x, std::size_t count) const {
-        if(layer) {
-            const std::size_t parts = norm_before_split ? 1 : count;
-            const rows each{x.data(), x.extent(0) * parts, x.extent(1) / parts};
-            (*layer)(c, each, each);
-        }
-    }
+    void normalize(context& c, const std::optional<norm>& layer, rows x, std::size_t count) const;
 
-    void turn(context& c, rows x, std::size_t count) const {
-        const context::angles angles = c.angles_of(*rope);
-        const view<float, dyn, dyn, dyn> split{x.data(), x.extent(0), count, key_width};
-        kernels::rope(split, angles.cosines, angles.sines, rope->pairing(), split, c.how);
-    }
+    void turn(context& c, rows x, std::size_t count) const;
 
     /// One sequence on all threads, or many sequences a thread each: no bit depends on which.
-    void attend(context& c, rows q, rows k, rows v, rows mixed) const {
-        const std::span<const sequence_rows> sequences = c.sequences();
-        const auto one = [&](const sequence_rows& s, const execution& how) {
-            s.cache->store(c.layer, k.slice(s.first, s.count), v.slice(s.first, s.count), how);
-            const view<const float, dyn, dyn, dyn> queries{q.row(s.first).data(), s.count, heads, key_width};
-            const view<float, dyn, dyn, dyn> out{mixed.row(s.first).data(), s.count, heads, value_width};
-            const kernels::attention_options options{.causal = true,
-                                                     .start = s.start,
-                                                     .window = window,
-                                                     .scale = scale,
-                                                     .softcap = softcap,
-                                                     .sinks = sinks,
-                                                     .alibi_slopes = alibi_slopes};
-            s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
-                kernels::attention(queries, keys, values, options, out, how);
-            });
-        };
-        if(sequences.size() < 2 * c.how.workers()) {
-            for(const sequence_rows& s: sequences) {
-                one(s, c.how);
-            }
-        } else {
-            parallel_for(c.how, sequences.size(), 1, [&](work_range range) {
-                for(std::size_t i = range.begin; i < range.end; ++i) {
-                    one(sequences[i], {.set = c.how.set});
-                }
-            });
-        }
-    }
+    void attend(context& c, rows q, rows k, rows v, rows mixed) const;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x, destination to) const {
+    const arena::scope scratch{c.scratch};
+    const std::size_t count = x.values().extent(0);
+    if(c.positions().size() != count) {
+        tokenworks::detail::raise<shape_error>(
+            {"attention: x has T=", count, ", the step's sequences have T=", c.positions().size()});
+    }
+    const rows q = c.scratch_rows(count, heads * key_width);
+    const rows k = c.scratch_rows(count, kv_heads * key_width);
+    const rows v = c.scratch_rows(count, kv_heads * value_width);
+    project(c, x, {{query, q}, {key, k}, {value, v}});
+    normalize(c, query_norm, q, heads);
+    normalize(c, key_norm, k, kv_heads);
+    if(rope) {
+        turn(c, q, heads);
+        turn(c, k, kv_heads);
+    }
+    const rows mixed = c.scratch_rows(count, heads * value_width);
+    attend(c, q, k, v, mixed);
+    output(c, activations{c, mixed}, to);
+}
+
+TOKENWORKS_FUNCTION void attention::normalize(context& c, const std::optional<norm>& layer, rows x,
+                                              std::size_t count) const {
+    if(layer) {
+        const std::size_t parts = norm_before_split ? 1 : count;
+        const rows each{x.data(), x.extent(0) * parts, x.extent(1) / parts};
+        (*layer)(c, each, each);
+    }
+}
+
+TOKENWORKS_FUNCTION void attention::turn(context& c, rows x, std::size_t count) const {
+    const context::angles angles = c.angles_of(*rope);
+    const view<float, dyn, dyn, dyn> split{x.data(), x.extent(0), count, key_width};
+    kernels::rope(split, angles.cosines, angles.sines, rope->pairing(), split, c.how);
+}
+
+TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, rows mixed) const {
+    const std::span<const sequence_rows> sequences = c.sequences();
+    const auto one = [&](const sequence_rows& s, const execution& how) {
+        s.cache->store(c.layer, k.slice(s.first, s.count), v.slice(s.first, s.count), how);
+        const view<const float, dyn, dyn, dyn> queries{q.row(s.first).data(), s.count, heads, key_width};
+        const view<float, dyn, dyn, dyn> out{mixed.row(s.first).data(), s.count, heads, value_width};
+        const kernels::attention_options options{.causal = true,
+                                                 .start = s.start,
+                                                 .window = window,
+                                                 .scale = scale,
+                                                 .softcap = softcap,
+                                                 .sinks = sinks,
+                                                 .alibi_slopes = alibi_slopes};
+        s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
+            kernels::attention(queries, keys, values, options, out, how);
+        });
+    };
+    if(sequences.size() < 2 * c.how.workers()) {
+        for(const sequence_rows& s: sequences) {
+            one(s, c.how);
+        }
+    } else {
+        parallel_for(c.how, sequences.size(), 1, [&](work_range range) {
+            for(std::size_t i = range.begin; i < range.end; ++i) {
+                one(sequences[i], {.set = c.how.set});
+            }
+        });
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

@@ -82,28 +82,7 @@ public:
         view<const float, dyn, dyn> cosines;
         view<const float, dyn, dyn> sines;
     };
-    [[nodiscard]] angles angles_of(const kernels::rope_table& table) {
-        rotation* found = nullptr;
-        for(rotation& each: rotations_) {
-            if(each.table == &table) {
-                found = &each;
-            }
-        }
-        if(found == nullptr) {
-            found = &rotations_.emplace_back();
-            found->table = &table;
-        }
-        const std::size_t pairs = table.width() / 2;
-        const auto as_rows = [&](std::vector<float>& values) { return rows{values.data(), positions_.size(), pairs}; };
-        if(found->step != step_) {
-            found->cosines.resize(positions_.size() * pairs);
-            found->sines.resize(positions_.size() * pairs);
-            kernels::rope_angles(view<const std::int32_t, dyn>{positions_}, table, as_rows(found->cosines),
-                                 as_rows(found->sines), how);
-            found->step = step_;
-        }
-        return {as_rows(found->cosines), as_rows(found->sines)};
-    }
+    [[nodiscard]] angles angles_of(const kernels::rope_table& table);
 
     /// Uninitialised scratch rows that live until the enclosing arena scope ends.
     [[nodiscard]] rows scratch_rows(std::size_t count, std::size_t width) {
@@ -134,5 +113,32 @@ private:
     std::vector<std::int32_t> positions_;
     std::uint64_t step_ = 0;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION context::angles context::angles_of(const kernels::rope_table& table) {
+    rotation* found = nullptr;
+    for(rotation& each: rotations_) {
+        if(each.table == &table) {
+            found = &each;
+        }
+    }
+    if(found == nullptr) {
+        found = &rotations_.emplace_back();
+        found->table = &table;
+    }
+    const std::size_t pairs = table.width() / 2;
+    const auto as_rows = [&](std::vector<float>& values) { return rows{values.data(), positions_.size(), pairs}; };
+    if(found->step != step_) {
+        found->cosines.resize(positions_.size() * pairs);
+        found->sines.resize(positions_.size() * pairs);
+        kernels::rope_angles(view<const std::int32_t, dyn>{positions_}, table, as_rows(found->cosines),
+                             as_rows(found->sines), how);
+        found->step = step_;
+    }
+    return {as_rows(found->cosines), as_rows(found->sines)};
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

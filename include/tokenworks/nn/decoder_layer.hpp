@@ -39,48 +39,14 @@ struct decoder_layer {
     }
 
     /// @param x  [T,C], the residual stream, updated in place
-    void operator()(context& c, rows x) const {
-        const arena::scope scratch{c.scratch};
-        if(parallel) {
-            // Both read x as it was; feed-forward may have a norm of its own.
-            const activations input = before_attention ? (*before_attention)(c, x) : activations{c, copied(c, x)};
-            std::optional<activations> own;
-            if(before_mlp) {
-                own = (*before_mlp)(c, x);
-            }
-            branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
-            branch(c, x, after_mlp, [&](destination to) { run_mlp(c, own ? *own : input, to); });
-            c.observe("layer", x);
-            return;
-        }
-        {
-            const arena::scope inner{c.scratch};
-            const activations input = normalized(c, before_attention, x);
-            branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
-            c.observe("attention", x);
-        }
-        {
-            const arena::scope inner{c.scratch};
-            const activations input = normalized(c, before_mlp, x);
-            branch(c, x, after_mlp, [&](destination to) { run_mlp(c, input, to); });
-            c.observe("layer", x);
-        }
-    }
+    void operator()(context& c, rows x) const;
 
 private:
-    static activations normalized(context& c, const std::optional<norm>& layer, rows x) {
-        return layer ? (*layer)(c, x) : activations{c, x};
-    }
+    static activations normalized(context& c, const std::optional<norm>& layer, rows x);
 
-    static rows copied(context& c, rows x) {
-        const rows copy = c.scratch_rows(x.extent(0), x.extent(1));
-        std::ranges::copy(x.as_span(), copy.data());
-        return copy;
-    }
+    static rows copied(context& c, rows x);
 
-    void run_mlp(context& c, const activations& input, destination to) const {
-        std::visit([&](const auto& layer) { layer(c, input, to); }, mlp);
-    }
+    void run_mlp(context& c, const activations& input, destination to) const;
 
     /// x += residual_scale * after(body)
     template <class Body>
@@ -97,5 +63,51 @@ private:
         kernels::add_scaled(x, result, residual_scale, x, c.how);
     }
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void decoder_layer::operator()(context& c, rows x) const {
+    const arena::scope scratch{c.scratch};
+    if(parallel) {
+        // Both read x as it was; feed-forward may have a norm of its own.
+        const activations input = before_attention ? (*before_attention)(c, x) : activations{c, copied(c, x)};
+        std::optional<activations> own;
+        if(before_mlp) {
+            own = (*before_mlp)(c, x);
+        }
+        branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
+        branch(c, x, after_mlp, [&](destination to) { run_mlp(c, own ? *own : input, to); });
+        c.observe("layer", x);
+        return;
+    }
+    {
+        const arena::scope inner{c.scratch};
+        const activations input = normalized(c, before_attention, x);
+        branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
+        c.observe("attention", x);
+    }
+    {
+        const arena::scope inner{c.scratch};
+        const activations input = normalized(c, before_mlp, x);
+        branch(c, x, after_mlp, [&](destination to) { run_mlp(c, input, to); });
+        c.observe("layer", x);
+    }
+}
+
+TOKENWORKS_FUNCTION activations decoder_layer::normalized(context& c, const std::optional<norm>& layer, rows x) {
+    return layer ? (*layer)(c, x) : activations{c, x};
+}
+
+TOKENWORKS_FUNCTION rows decoder_layer::copied(context& c, rows x) {
+    const rows copy = c.scratch_rows(x.extent(0), x.extent(1));
+    std::ranges::copy(x.as_span(), copy.data());
+    return copy;
+}
+
+TOKENWORKS_FUNCTION void decoder_layer::run_mlp(context& c, const activations& input, destination to) const {
+    std::visit([&](const auto& layer) { layer(c, input, to); }, mlp);
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

@@ -66,26 +66,7 @@ public:
     /// @throws unsupported_error for another type; argument_error where blocks of 32 do not fit the head widths, or
     ///         the sizes overflow; std::bad_alloc
     kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width, std::size_t value_width,
-             std::size_t capacity, dtype type = dtype::f16)
-        : kv_heads_{kv_heads}, key_width_{key_width}, value_width_{value_width}, capacity_{capacity}, type_{type} {
-        if(!holds(type)) {
-            tokenworks::detail::raise<unsupported_error>({"kv_cache: keys and values of type ", info(type).name});
-        }
-        const std::size_t block = info(type).block_size;
-        if(key_width % block != 0 || value_width % block != 0) {
-            tokenworks::detail::raise<argument_error>({"kv_cache: heads of width ", key_width, " and ", value_width,
-                                                       " are no whole ", info(type).name, " blocks"});
-        }
-        // Huge pages are touched whole, so that a large cache, of a long context that may never be used, gets small
-        // ones.
-        const bool is_large =
-            checked_mul(layers, key_bytes() + value_bytes()).value_or(huge_pages_up_to + 1) > huge_pages_up_to;
-        huge_pool pool{is_large ? page_size::normal : page_size::huge};
-        layers_.reserve(layers);
-        for(std::size_t i = 0; i < layers; ++i) {
-            layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
-        }
-    }
+             std::size_t capacity, dtype type = dtype::f16);
 
     /// Whether keys and values can be kept in this type.
     [[nodiscard]] static constexpr bool holds(dtype type) noexcept {
@@ -129,17 +110,7 @@ public:
     /// Stores the keys and values of the next tokens in one layer, behind those that are counted.
     /// @param keys  [T, G*D]   @param values  [T, G*Dv]
     /// @throws shape_error where they are not those of the model that the cache was made for; capacity_error
-    void store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {
-        require_shape(layer, keys, values);
-        require_room(keys.extent(0));
-        if(keys.extent(0) == 0) {
-            return;
-        }
-        const view<const float, dyn, dyn, dyn> split{keys.data(), keys.extent(0), kv_heads_, key_width_};
-        visit_storage(
-            [&]<class T>() { kernels::store_keys(split, size_, keys_as<T>(layers_[layer].keys.data()), how); });
-        write_values(layers_[layer].values, values, how);
-    }
+    void store(std::size_t layer, const_rows keys, const_rows values, const execution& how);
 
     /// Calls use(k, v) with the keys of a layer, key_blocks of the storage type, and its first `count` values, [S,G,Dv]
     /// of that type.
@@ -158,15 +129,7 @@ private:
         huge_buffer values;
     };
 
-    void require_shape(std::size_t layer, const_rows keys, const_rows values) const {
-        if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
-           values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
-            tokenworks::detail::raise<shape_error>({"kv_cache: keys ", to_string(keys.extents()), " and values ",
-                                                    to_string(values.extents()), " of layer ", layer,
-                                                    " for a cache of ", layers_.size(), " layers, G=", kv_heads_,
-                                                    ", D=", key_width_, " and ", value_width_});
-        }
-    }
+    void require_shape(std::size_t layer, const_rows keys, const_rows values) const;
 
     template <class Use>
     void visit_storage(Use&& use) const {
@@ -220,36 +183,9 @@ private:
                 {elements, capacity_ * elements, 1}};
     }
 
-    void write_values(huge_buffer& memory, const_rows from, const execution& how) const {
-        const std::size_t bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
-        parallel_for(how, from.extent(0), 32, [&](work_range range) {
-            for(std::size_t t = range.begin; t < range.end; ++t) {
-                for(std::size_t g = 0; g < kv_heads_; ++g) {
-                    const float* const source = from.data() + t * from.stride(0) + g * value_width_;
-                    write_row(source, memory.data() + (g * capacity_ + size_ + t) * bytes, value_width_, how.set);
-                }
-            }
-        });
-    }
+    void write_values(huge_buffer& memory, const_rows from, const execution& how) const;
 
-    void write_row(const float* from, std::byte* to, std::size_t width, isa set) const {
-        switch(type_) {
-        case dtype::f32:
-            std::memcpy(to, from, width * sizeof(float));
-            break;
-        case dtype::bf16:
-            std::transform(from, from + width, reinterpret_cast<bf16*>(to), [](float x) { return bf16{x}; });
-            break;
-        case dtype::q8_0:
-            detail::store_blocks<quant::q8_0>(from, to, width);
-            break;
-        case dtype::q4_0:
-            detail::store_blocks<quant::q4_0>(from, to, width);
-            break;
-        default:
-            simd::dispatch<detail::store_half>(set, from, reinterpret_cast<f16*>(to), width);
-        }
-    }
+    void write_row(const float* from, std::byte* to, std::size_t width, isa set) const;
 
     std::vector<layer_memory> layers_;
     std::size_t kv_heads_;
@@ -259,5 +195,83 @@ private:
     std::size_t size_ = 0;
     dtype type_;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION kv_cache::kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width,
+                                       std::size_t value_width, std::size_t capacity, dtype type)
+    : kv_heads_{kv_heads}, key_width_{key_width}, value_width_{value_width}, capacity_{capacity}, type_{type} {
+    if(!holds(type)) {
+        tokenworks::detail::raise<unsupported_error>({"kv_cache: keys and values of type ", info(type).name});
+    }
+    const std::size_t block = info(type).block_size;
+    if(key_width % block != 0 || value_width % block != 0) {
+        tokenworks::detail::raise<argument_error>({"kv_cache: heads of width ", key_width, " and ", value_width,
+                                                   " are no whole ", info(type).name, " blocks"});
+    }
+    // Huge pages are touched whole, so that a large cache, of a long context that may never be used, gets small
+    // ones.
+    const bool is_large =
+        checked_mul(layers, key_bytes() + value_bytes()).value_or(huge_pages_up_to + 1) > huge_pages_up_to;
+    huge_pool pool{is_large ? page_size::normal : page_size::huge};
+    layers_.reserve(layers);
+    for(std::size_t i = 0; i < layers; ++i) {
+        layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
+    }
+}
+
+TOKENWORKS_FUNCTION void kv_cache::store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {
+    require_shape(layer, keys, values);
+    require_room(keys.extent(0));
+    if(keys.extent(0) == 0) {
+        return;
+    }
+    const view<const float, dyn, dyn, dyn> split{keys.data(), keys.extent(0), kv_heads_, key_width_};
+    visit_storage([&]<class T>() { kernels::store_keys(split, size_, keys_as<T>(layers_[layer].keys.data()), how); });
+    write_values(layers_[layer].values, values, how);
+}
+
+TOKENWORKS_FUNCTION void kv_cache::require_shape(std::size_t layer, const_rows keys, const_rows values) const {
+    if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
+       values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
+        tokenworks::detail::raise<shape_error>({"kv_cache: keys ", to_string(keys.extents()), " and values ",
+                                                to_string(values.extents()), " of layer ", layer, " for a cache of ",
+                                                layers_.size(), " layers, G=", kv_heads_, ", D=", key_width_, " and ",
+                                                value_width_});
+    }
+}
+
+TOKENWORKS_FUNCTION void kv_cache::write_values(huge_buffer& memory, const_rows from, const execution& how) const {
+    const std::size_t bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
+    parallel_for(how, from.extent(0), 32, [&](work_range range) {
+        for(std::size_t t = range.begin; t < range.end; ++t) {
+            for(std::size_t g = 0; g < kv_heads_; ++g) {
+                const float* const source = from.data() + t * from.stride(0) + g * value_width_;
+                write_row(source, memory.data() + (g * capacity_ + size_ + t) * bytes, value_width_, how.set);
+            }
+        }
+    });
+}
+
+TOKENWORKS_FUNCTION void kv_cache::write_row(const float* from, std::byte* to, std::size_t width, isa set) const {
+    switch(type_) {
+    case dtype::f32:
+        std::memcpy(to, from, width * sizeof(float));
+        break;
+    case dtype::bf16:
+        std::transform(from, from + width, reinterpret_cast<bf16*>(to), [](float x) { return bf16{x}; });
+        break;
+    case dtype::q8_0:
+        detail::store_blocks<quant::q8_0>(from, to, width);
+        break;
+    case dtype::q4_0:
+        detail::store_blocks<quant::q4_0>(from, to, width);
+        break;
+    default:
+        simd::dispatch<detail::store_half>(set, from, reinterpret_cast<f16*>(to), width);
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

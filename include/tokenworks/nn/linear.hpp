@@ -40,14 +40,7 @@ public:
     [[nodiscard]] bool takes_quantized() const noexcept { return weight_->needs_quantized_activations(); }
 
     /// @param x  [T,K]   @param to  [T,N]
-    void operator()(context& c, const activations& x, destination to) const {
-        const kernels::matmul_task task = product(to);
-        if(takes_quantized()) {
-            kernels::matmul(x.quantized(c), task.w, task.out, task.options, c.how);
-        } else {
-            kernels::matmul(x.values(), task.w, task.out, task.options, c.how);
-        }
-    }
+    void operator()(context& c, const activations& x, destination to) const;
 
     /// The layer's product as the kernels take it.
     [[nodiscard]] kernels::matmul_task product(destination to) const noexcept {
@@ -83,5 +76,18 @@ void project(context& c, const activations& x, const projection (&layers)[N]) {
     }
     (std::make_index_sequence<N>{});
 }
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void linear::operator()(context& c, const activations& x, destination to) const {
+    const kernels::matmul_task task = product(to);
+    if(takes_quantized()) {
+        kernels::matmul(x.quantized(c), task.w, task.out, task.options, c.how);
+    } else {
+        kernels::matmul(x.values(), task.w, task.out, task.options, c.how);
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::nn

@@ -28,11 +28,15 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
-#include <tokenworks/models/packed_cache.hpp>
-#include <tokenworks/models/packed_identity.hpp>
+#include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/generate.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/models/packed_cache.hpp>
+#include <tokenworks/models/packed_identity.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI {
 
@@ -79,15 +83,11 @@ public:
 
     /// Opens a GGUF file, maps it, and packs its weights; the file is closed again at the end.
     /// @throws io_error, format_error, limit_error, unsupported_error, cancelled_error
-    [[nodiscard]] static text_model load(const std::string& path, const load_options& options = {}) {
-        return text_model{io::gguf_file::open(path), options};
-    }
+    [[nodiscard]] static text_model load(const std::string& path, const load_options& options = {});
 
     /// The same from a file in memory, which is not needed afterwards.
     [[nodiscard]] static text_model load(std::span<const std::byte> bytes, std::string name,
-                                         const load_options& options = {}) {
-        return text_model{io::gguf_file::from_memory(bytes, std::move(name)), options};
-    }
+                                         const load_options& options = {});
 
     [[nodiscard]] const models::decoder& network() const noexcept { return *network_; }
     [[nodiscard]] const models::decoder_config& config() const noexcept { return network_->config(); }
@@ -105,19 +105,11 @@ public:
     [[nodiscard]] std::size_t context_length() const noexcept { return config().context_length; }
 
     /// A state for a new sequence. Memory for keys and values is reserved now and touched as tokens come.
-    [[nodiscard]] state make_state(const state_options& options) const {
-        const std::size_t capacity = options.capacity == 0 ? context_length() : options.capacity;
-        return state{network_->make_cache(capacity, options.cache_type), how_};
-    }
-    [[nodiscard]] state make_state() const { return make_state({}); }
+    [[nodiscard]] state make_state(const state_options& options) const;
+    [[nodiscard]] state make_state() const;
 
     /// Appends tokens to the state; writes the logits [V] after the last one, or none where the span is empty.
-    void forward(state& s, std::span<const codec::token_id> tokens, std::span<float> logits) const {
-        using wanted = models::decoder_input::logits;
-        const models::decoder_input input{&s.cache(), tokens, logits.empty() ? wanted::none : wanted::last};
-        network_->forward(s.context(), std::span{&input, 1},
-                          nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
-    }
+    void forward(state& s, std::span<const codec::token_id> tokens, std::span<float> logits) const;
 
     /// The state that a prompt and what may follow it need, no larger than the model's context.
     /// @param context  capacity to reserve in any case, or 0
@@ -152,64 +144,13 @@ public:
     }
 
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
-    [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const {
-        if(!template_) {
-            tokenworks::detail::raise<unsupported_error>({no_template_});
-        }
-        return template_->encode(tokenizer(), messages);
-    }
+    [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const;
 
 private:
-    text_model(const io::gguf_file& file, const load_options& options) : name_{file.name()} {
-        team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
-        how_ = execution{options.set, team_.get()};
-        models::decoder_config config = models::config_of(file);
-        if(models::has_vocabulary(file)) {
-            tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
-            if(tokenizer_->vocab_size() != config.vocab_size) {
-                tokenworks::detail::raise_format(
-                    name_, {"tokenizer.ggml.tokens"}, format_error::no_offset,
-                    {"has ", tokenizer_->vocab_size(), " tokens, the model has ", config.vocab_size});
-            }
-        }
-        read_template(file);
-        std::uint64_t total = 0;
-        for(const io::gguf_tensor& tensor: file.tensors()) {
-            total += tensor.bytes;
-        }
-        const models::gguf_weights weights{file};
-        models::load_progress progress;
-        if(options.on_progress) {
-            progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
-        }
-        std::optional<models::packed_cache> cache;
-        if(!options.packed_cache.empty()) {
-            cache.emplace(options.packed_cache, models::packed_identity(file, options.precision));
-        }
-        network_ = std::make_unique<models::decoder>(
-            std::move(config), weights, how_,
-            models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
-        if(cache) {
-            cache->finish([&] { return !progress || progress(total); });
-            packed_weights_ = cache->report();
-        }
-        // Norms and biases are not counted one by one.
-        if(progress && !progress(total)) {
-            tokenworks::detail::raise<cancelled_error>({"loading ", name_, ": cancelled"});
-        }
-    }
+    text_model(const io::gguf_file& file, const load_options& options);
 
     /// A template that is not known is an error only for those who ask for it.
-    void read_template(const io::gguf_file& file) {
-        no_template_ = name_ + ": the file has no chat template";
-        if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
-            try {
-                template_.emplace(*source, name_);
-            } catch(const unsupported_error& problem) {
-                no_template_ = problem.what();
-            }
-        }
-    }
+    void read_template(const io::gguf_file& file);
 
     std::string name_;
     std::optional<codec::chat_template> template_;
@@ -220,5 +161,92 @@ private:
     std::unique_ptr<models::decoder> network_;
     models::packed_cache_report packed_weights_;
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION text_model::text_model(const io::gguf_file& file, const load_options& options)
+    : name_{file.name()} {
+    team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
+    how_ = execution{options.set, team_.get()};
+    models::decoder_config config = models::config_of(file);
+    if(models::has_vocabulary(file)) {
+        tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
+        if(tokenizer_->vocab_size() != config.vocab_size) {
+            tokenworks::detail::raise_format(
+                name_, {"tokenizer.ggml.tokens"}, format_error::no_offset,
+                {"has ", tokenizer_->vocab_size(), " tokens, the model has ", config.vocab_size});
+        }
+    }
+    read_template(file);
+    std::uint64_t total = 0;
+    for(const io::gguf_tensor& tensor: file.tensors()) {
+        total += tensor.bytes;
+    }
+    const models::gguf_weights weights{file};
+    models::load_progress progress;
+    if(options.on_progress) {
+        progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
+    }
+    std::optional<models::packed_cache> cache;
+    if(!options.packed_cache.empty()) {
+        cache.emplace(options.packed_cache, models::packed_identity(file, options.precision));
+    }
+    network_ = std::make_unique<models::decoder>(
+        std::move(config), weights, how_,
+        models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
+    if(cache) {
+        cache->finish([&] { return !progress || progress(total); });
+        packed_weights_ = cache->report();
+    }
+    // Norms and biases are not counted one by one.
+    if(progress && !progress(total)) {
+        tokenworks::detail::raise<cancelled_error>({"loading ", name_, ": cancelled"});
+    }
+}
+
+TOKENWORKS_FUNCTION text_model text_model::load(const std::string& path, const load_options& options) {
+    return text_model{io::gguf_file::open(path), options};
+}
+
+TOKENWORKS_FUNCTION text_model text_model::load(std::span<const std::byte> bytes, std::string name,
+                                                const load_options& options) {
+    return text_model{io::gguf_file::from_memory(bytes, std::move(name)), options};
+}
+
+TOKENWORKS_FUNCTION void text_model::forward(state& s, std::span<const codec::token_id> tokens,
+                                             std::span<float> logits) const {
+    using wanted = models::decoder_input::logits;
+    const models::decoder_input input{&s.cache(), tokens, logits.empty() ? wanted::none : wanted::last};
+    network_->forward(s.context(), std::span{&input, 1},
+                      nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
+}
+
+TOKENWORKS_FUNCTION text_model::state text_model::make_state(const state_options& options) const {
+    const std::size_t capacity = options.capacity == 0 ? context_length() : options.capacity;
+    return state{network_->make_cache(capacity, options.cache_type), how_};
+}
+
+TOKENWORKS_FUNCTION text_model::state text_model::make_state() const { return make_state({}); }
+
+TOKENWORKS_FUNCTION std::vector<codec::token_id>
+text_model::chat_prompt(std::span<const codec::chat_message> messages) const {
+    if(!template_) {
+        tokenworks::detail::raise<unsupported_error>({no_template_});
+    }
+    return template_->encode(tokenizer(), messages);
+}
+
+TOKENWORKS_FUNCTION void text_model::read_template(const io::gguf_file& file) {
+    no_template_ = name_ + ": the file has no chat template";
+    if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
+        try {
+            template_.emplace(*source, name_);
+        } catch(const unsupported_error& problem) {
+            no_template_ = problem.what();
+        }
+    }
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

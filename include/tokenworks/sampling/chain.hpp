@@ -60,22 +60,7 @@ public:
     /// @param work    memory for the step; allocates at the first use only
     /// @throws argument_error if a logit is NaN or +infinity, if no token is left with a finite one, or if a picker
     ///         returns an id outside of the vocabulary
-    token_id operator()(std::span<const float> logits, const step& s, candidates& work) {
-        work.load(logits);
-        for(std::size_t i = 0; i < processors_.size(); ++i) {
-            processors_[i](work, s);
-            if(!work.valid()) {
-                tokenworks::detail::raise<argument_error>(
-                    {"sampling: processor ", i, " left a logit of NaN or +infinity"});
-            }
-        }
-        const token_id id = picker_(work, s);
-        if(id < 0 || static_cast<std::size_t>(id) >= logits.size()) {
-            tokenworks::detail::raise<argument_error>(
-                {"sampling: the picker returned token ", id, ", the vocabulary has ", logits.size()});
-        }
-        return id;
-    }
+    token_id operator()(std::span<const float> logits, const step& s, candidates& work);
 
 private:
     template <class Part>
@@ -90,5 +75,25 @@ private:
     std::vector<std::function<void(candidates&, const step&)>> processors_;
     std::function<token_id(candidates&, const step&)> picker_ = greedy{};
 };
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION token_id chain::operator()(std::span<const float> logits, const step& s, candidates& work) {
+    work.load(logits);
+    for(std::size_t i = 0; i < processors_.size(); ++i) {
+        processors_[i](work, s);
+        if(!work.valid()) {
+            tokenworks::detail::raise<argument_error>({"sampling: processor ", i, " left a logit of NaN or +infinity"});
+        }
+    }
+    const token_id id = picker_(work, s);
+    if(id < 0 || static_cast<std::size_t>(id) >= logits.size()) {
+        tokenworks::detail::raise<argument_error>(
+            {"sampling: the picker returned token ", id, ", the vocabulary has ", logits.size()});
+    }
+    return id;
+}
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::sampling

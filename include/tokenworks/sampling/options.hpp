@@ -36,7 +36,11 @@ struct sampler_options {
 /// logit_bias, penalties, top_k, typical, top_p, min_p, temperature, draw: llama.cpp's order. With a temperature of 0:
 /// logit_bias, penalties, greedy. What is off is left out.
 /// @throws argument_error naming the setting that is out of range
-[[nodiscard]] inline chain make_chain(const sampler_options& options) {
+[[nodiscard]] TOKENWORKS_FUNCTION chain make_chain(const sampler_options& options);
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION chain make_chain(const sampler_options& options) {
     const top_k k{options.top_k}; // all are made, so that all are checked
     const typical t{options.typical_p};
     const top_p p{options.top_p};
@@ -68,5 +72,7 @@ struct sampler_options {
     }
     return c.add(heat).pick_with(draw{options.seed});
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::sampling

@@ -5,7 +5,21 @@
 
 std::string_view version_seen_by_the_other_unit();
 
+#if defined(EXPECT_SEPARATE)
+#if TOKENWORKS_DEFINITIONS
+#error "tokenworks::compiled does not define TOKENWORKS_SEPARATE"
+#endif
+bool loads_report_a_missing_file();
+bool products_agree();
+#else
+static bool loads_report_a_missing_file() { return true; }
+static bool products_agree() { return true; }
+#endif
+
 int main() {
+    if(!loads_report_a_missing_file() || !products_agree()) {
+        return 1;
+    }
     try {
         throw tokenworks::shape_error{"k has S=7, v has S=8"};
     } catch(const tokenworks::error& error) {
