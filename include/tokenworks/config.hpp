@@ -58,6 +58,13 @@
 #define TOKENWORKS_X86 0
 #endif
 
+// Whether a function may hold assembly of instructions that its target attribute does not name. Clang refuses it.
+#if TOKENWORKS_X86 && !defined(__clang__)
+#define TOKENWORKS_ANY_X86_ASSEMBLY 1
+#else
+#define TOKENWORKS_ANY_X86_ASSEMBLY 0
+#endif
+
 #if defined(__aarch64__)
 #define TOKENWORKS_ARM64 1
 #if defined(__clang__)

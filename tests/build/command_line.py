@@ -58,7 +58,7 @@ def without_vocabulary(check, model, folder):
     check.expect(0, *cached, says="packed weights from " + folder + "/packed")
     check.expect(0, *cached[:-1], model, says="packed weights not written: ")
     check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "-d", "5", "-b", "2",
-                 out=lambda text: "behind 5, batch 2" in text)
+                 out=lambda text: "behind 5 in f16, batch 2" in text)
     quantized = os.path.join(folder, "out.gguf")
     check.expect(0, "quantize", model, quantized, "q8_0", "--json", out=lambda text: json.loads(text)["tensors"] > 0)
 
@@ -67,6 +67,9 @@ def without_vocabulary(check, model, folder):
     check.expect(2, "info", "-m", model, "--isa", "mmx", says="mmx")
     check.expect(2, "logits", "-m", model, "--ids", "1,x", "--out", target, says="'x' is not a token id")
     check.expect(2, "quantize", model, quantized, "q9_9", says="q9_9")
+    check.expect(2, "bench", "-m", model, "--cache-type", "q5_0", says="none of f32, f16, bf16, q8_0, q4_0")
+    check.expect(2, "bench", "-m", model, "--matmul-precision", "low", says="none of highest, medium")
+    check.expect(0, "logits", "-m", model, "--ids", "1,2,3", "--out", target, "--matmul-precision", "medium")
     check.expect(1, "info", "-m", os.path.join(folder, "none.gguf"), says="none.gguf")
     check.expect(1, "info", "-m", folder, says=folder)
     check.expect(1, "logits", "-m", model, "--ids", "99999", "--out", target, says="99999")

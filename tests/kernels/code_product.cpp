@@ -11,7 +11,7 @@
 using namespace tokenworks;
 namespace inner = tokenworks::kernels::detail;
 
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
 
 namespace {
 

@@ -44,7 +44,7 @@ struct native {
 template <int Width>
 TOKENWORKS_INLINE void scale(const typename native<Width>::f32& a, const typename native<Width>::f32& n,
                              typename native<Width>::f32& to) {
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
     if constexpr(Width == 16) {
         __asm__("vscalefps %2, %1, %0" : "=v"(to) : "v"(a), "v"(n));
         return;
@@ -61,7 +61,7 @@ template <int Width>
 TOKENWORKS_INLINE void halve(const typename native<Width>::f32& a, typename native<Width / 2>::f32& low,
                              typename native<Width / 2>::f32& high) {
     std::memcpy(&low, &a, sizeof low);
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
     if constexpr(Width == 16) {
         __asm__("vextractf64x4 $1, %1, %0" : "=v"(high) : "v"(a));
     } else {
@@ -76,7 +76,7 @@ TOKENWORKS_INLINE void halve(const typename native<Width>::f32& a, typename nati
 template <int Width, bool High>
 TOKENWORKS_INLINE void nibbles(const typename native<Width>::i32& from, typename native<Width>::f32& to) {
     const typename native<Width>::i32 code = High ? from >> 4 : from;
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
     if constexpr(Width == 16) { // looked up: the instruction reads the low four bits of a lane
         const typename native<Width>::f32 table = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
         __asm__("vpermps %2, %1, %0" : "=v"(to) : "v"(code), "v"(table));
@@ -123,7 +123,7 @@ TOKENWORKS_INLINE void widen_i8(const void* from, typename native<Width>::i32& t
 }
 #endif
 
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
 
 // Makes the compiler declare the builtins below, which it does at the first function that may use them.
 TOKENWORKS_TARGET_AVX512 void declare_avx512_builtins();

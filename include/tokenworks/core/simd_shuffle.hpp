@@ -15,7 +15,7 @@ namespace detail {
 // Shuffles within quarters of four lanes, as x86 has them, and of whole quarters. `To` receives, per quarter:
 //   low    a0 b0 a1 b1        low_pairs    a0 a1 b0 b1
 //   high   a2 b2 a3 b3        high_pairs   a2 a3 b2 b3
-#if TOKENWORKS_X86 && !defined(__clang__)
+#if TOKENWORKS_ANY_X86_ASSEMBLY
 
 template <class Vector>
 TOKENWORKS_INLINE void interleave(const Vector& a, const Vector& b, Vector& low, Vector& high) {

@@ -135,10 +135,8 @@ struct round_rows<simd::avx512>: round_rows<simd::avx2> {};
 
 #endif
 
-// Clang lets no assembly in that the target attribute of the function around it does not allow, and the loops above
-// have none. It multiplies floats instead: the same bits.
-#if TOKENWORKS_X86 && !defined(__clang__)
-#define TOKENWORKS_BF16_PAIRS 1
+// Elsewhere floats are multiplied instead, to the same bits.
+#if TOKENWORKS_ANY_X86_ASSEMBLY
 
 /// Pairs as they lie, for AVX512-BF16.
 struct native_pairs {
@@ -208,7 +206,7 @@ template <class Isa>
 
 /// @pre is_supported(set)
 [[nodiscard]] inline bf16_loops bf16_loops_for(isa set) noexcept {
-#ifdef TOKENWORKS_BF16_PAIRS
+#if TOKENWORKS_ANY_X86_ASSEMBLY
     if(set == isa::avx512 && tokenworks::detail::this_processor().avx512_bf16) {
         return {
             simd::entry<simd::avx512, round_to_pairs, const float*, std::size_t, std::size_t, std::size_t, float*>(),
@@ -220,5 +218,3 @@ template <class Isa>
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
-
-#undef TOKENWORKS_BF16_PAIRS

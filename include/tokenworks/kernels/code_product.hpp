@@ -46,7 +46,7 @@ template <class Panel>
     case isa::avx512:
         return &code_product_avx512<Panel>;
     case isa::avx2:
-#ifdef TOKENWORKS_AVX_VNNI
+#if TOKENWORKS_ANY_X86_ASSEMBLY
         if(tokenworks::detail::this_processor().avx_vnni) {
             return &code_product_avx2<Panel, dot_at_once>;
         }
@@ -68,5 +68,3 @@ TOKENWORKS_FUNCTION code_function select_code_product(panel_format format, isa s
 #endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
-
-#undef TOKENWORKS_AVX_VNNI

@@ -252,9 +252,7 @@ struct dot_by_pairs {
     static constexpr bool at_once = false;
 };
 
-// Clang lets no assembly in that the target attribute of the function around it does not allow.
-#if !defined(__clang__)
-#define TOKENWORKS_AVX_VNNI 1
+#if TOKENWORKS_ANY_X86_ASSEMBLY
 
 /// Four at once, for AVX-VNNI.
 struct dot_at_once {
