@@ -6,14 +6,13 @@ Three things are looked at, none of which depends on the speed of the machine:
   linked with an object of separate.hpp the program is complete.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from toolchain import Toolchain
+from toolchain import parse_source
 
 FUNCTIONS = 150  # of the program's object; 47 with GCC 12, hundreds without TOKENWORKS_SEPARATE
 KERNELS = ("call_avx", "call_neon", "call_portable", "code_product_", "row_dots_avx")
@@ -42,16 +41,12 @@ def missing_from(tools, separate):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--flags", required=True)
-    parser.add_argument("source", type=Path)
-    options = parser.parse_args()
-    tools = Toolchain(options.flags)
+    tools, source = parse_source()
     separate = "#include <tokenworks/separate.hpp>\n"
     problems = missing_from(tools, separate)
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "program")
-        compiled = tools.run(["-O2", "-DTOKENWORKS_SEPARATE", "-c", str(options.source), "-o", f"{program}.o"])
+        compiled = tools.run(["-O2", "-DTOKENWORKS_SEPARATE", "-c", str(source), "-o", f"{program}.o"])
         # Without optimisation: this object is only there to be linked with.
         library = tools.run(["-O0", "-c", "-x", "c++", "-", "-o", f"{program}_separate.o"], separate)
         for done in (compiled, library):
@@ -61,12 +56,12 @@ def main():
         found = functions(symbols_of(f"{program}.o"))
         kernels = [name for name in found if any(part in name for part in KERNELS)]
         if len(found) > FUNCTIONS:
-            problems.append(f"{options.source.name} defines {len(found)} functions, at most {FUNCTIONS} were expected")
-        problems += [f"{options.source.name} defines a kernel: {name}" for name in kernels]
+            problems.append(f"{source.name} defines {len(found)} functions, at most {FUNCTIONS} were expected")
+        problems += [f"{source.name} defines a kernel: {name}" for name in kernels]
         linked = tools.run([f"{program}.o", f"{program}_separate.o", "-o", program, "-pthread"])
         if linked.returncode != 0:
             problems.append(linked.stderr)
-    print(f"{options.source.name}: {len(found)} functions (limit {FUNCTIONS}), {len(kernels)} kernels")
+    print(f"{source.name}: {len(found)} functions (limit {FUNCTIONS}), {len(kernels)} kernels")
     print("\n".join(problems))
     return 1 if problems else 0
 

@@ -6,14 +6,12 @@ TOKENWORKS_SEPARATE, where the large functions come from a library, the program 
 The time is processor time, so that other work on the machine does not count, and the best of up to three tries.
 """
 
-import argparse
 import os
 import resource
 import sys
 import tempfile
-from pathlib import Path
 
-from toolchain import Toolchain
+from toolchain import parse_source
 
 AIM = 10.0
 SECONDS = 40.0
@@ -33,24 +31,20 @@ def seconds_of(tools, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--flags", required=True)
-    parser.add_argument("source", type=Path)
-    options = parser.parse_args()
-    tools = Toolchain(options.flags)
+    tools, source = parse_source()
     best = separate = float("inf")
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "program")
         for _ in range(3):
-            whole = seconds_of(tools, ["-O2", str(options.source), "-o", program, "-pthread"])
-            part = seconds_of(tools, ["-O2", "-DTOKENWORKS_SEPARATE", "-c", str(options.source), "-o", f"{program}.o"])
+            whole = seconds_of(tools, ["-O2", str(source), "-o", program, "-pthread"])
+            part = seconds_of(tools, ["-O2", "-DTOKENWORKS_SEPARATE", "-c", str(source), "-o", f"{program}.o"])
             if whole is None or part is None:
                 return 1
             best, separate = min(best, whole), min(separate, part)
             if best < SECONDS and separate < SEPARATE * best:
                 break
         size = os.path.getsize(program)
-    print(f"{options.source.name}: compiled in {best:.1f} s (aim {AIM:.0f}, limit {SECONDS:.0f}), {size / 1e6:.2f} MB (limit {BYTES / 1e6:.0f})")
+    print(f"{source.name}: compiled in {best:.1f} s (aim {AIM:.0f}, limit {SECONDS:.0f}), {size / 1e6:.2f} MB (limit {BYTES / 1e6:.0f})")
     print(f"with TOKENWORKS_SEPARATE: in {separate:.1f} s (limit {SEPARATE * best:.1f})")
     return 0 if best < SECONDS and size < BYTES and separate < SEPARATE * best else 1
 

@@ -1,8 +1,10 @@
 """The compiler and the flags of the build that runs the tests, for scripts that compile something themselves."""
 
+import argparse
 import json
 import os
 import subprocess
+from pathlib import Path
 
 
 class Toolchain:
@@ -31,3 +33,12 @@ class Toolchain:
             errors="replace",
             env={**os.environ, "LC_ALL": "C"},
         )
+
+
+def parse_source():
+    """The toolchain that --flags names, and the source that a script is called with."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--flags", required=True)
+    parser.add_argument("source", type=Path)
+    options = parser.parse_args()
+    return Toolchain(options.flags), options.source

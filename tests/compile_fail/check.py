@@ -1,32 +1,27 @@
 """Compiles one source that must work as it stands and must fail, with the right message, where an error is asked for."""
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build"))
-from toolchain import Toolchain  # noqa: E402
+from toolchain import parse_source  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--flags", required=True)
-    parser.add_argument("source", type=Path)
-    options = parser.parse_args()
-    tools = Toolchain(options.flags)
-    expected = re.findall(r"^\s*// error: (.+?)\s*$", options.source.read_text(encoding="utf-8"), re.MULTILINE)
+    tools, source = parse_source()
+    expected = re.findall(r"^\s*// error: (.+?)\s*$", source.read_text(encoding="utf-8"), re.MULTILINE)
     if not expected:
-        print(f"{options.source}: holds no line `// error: <regular expression>`")
+        print(f"{source}: holds no line `// error: <regular expression>`")
         return 1
 
-    plain = tools.run(["-fsyntax-only", str(options.source)])
+    plain = tools.run(["-fsyntax-only", str(source)])
     if plain.returncode != 0:
         print(f"does not compile without TOKENWORKS_EXPECT_ERROR:\n{plain.stderr}")
         return 1
     failed = 0
     for number, pattern in enumerate(expected, 1):
-        done = tools.run(["-fsyntax-only", f"-DTOKENWORKS_EXPECT_ERROR={number}", str(options.source)])
+        done = tools.run(["-fsyntax-only", f"-DTOKENWORKS_EXPECT_ERROR={number}", str(source)])
         if done.returncode == 0:
             failed += 1
             print(f"error {number}: compiles, and should not")
