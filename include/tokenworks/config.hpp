@@ -18,8 +18,7 @@
 // Whether this translation unit sees the bodies of the large functions, and what stands before them.
 //   nothing defined        header-only: every unit compiles what it uses
 //   TOKENWORKS_SEPARATE    defined by the user, for the whole program or for single units: the headers only declare
-//   these
-//                          functions, and one unit of the program includes tokenworks/separate.hpp to define them
+//                          these functions, and one unit of the program includes tokenworks/separate.hpp to define them
 // Names, types and bodies are the same in both cases, so both kinds of units may meet in one program.
 #if defined(TOKENWORKS_SEPARATE_SOURCE) // set by separate.hpp alone
 #define TOKENWORKS_DEFINITIONS 1

@@ -153,9 +153,8 @@ inline void require_keys(const head_rows& q, const head_rows& k, const head_rows
 /// @pre         the last axis of each is contiguous; query t sits at position start + t (tokens), key s at s
 /// @throws      shape_error naming the two extents that disagree
 /// @note        a query that sees no key gives zeros; a NaN or +inf among the scores it sees gives NaN
-/// @note        accumulates in float; O(T*S*H*D); allocates nothing; about 80 KB of stack a thread, and as much again
-/// where
-///              threads share a long context
+/// @note        accumulates in float; O(T*S*H*D); allocates nothing; about 80 KB of stack a thread, and as
+///              much again where threads share a long context
 template <class Q, class K, class V, class Out>
 void attention(const Q& q, const K& k, const V& v, const attention_options& options, Out&& out,
                const execution& how = {}) {
@@ -244,32 +243,22 @@ public:
         for(std::size_t head = 0; head < heads_; ++head) {
             totals_[head] = {.weights = {}, .out = task_.out + head * task_.out_head, .most = no_score, .empty = true};
         }
-        const std::size_t last = task_.causal ? std::min(task_.key_count, task_.start + 1) : task_.key_count;
-        const std::size_t first =
-            task_.window != 0 && task_.start + 1 > task_.window ? task_.start + 1 - task_.window : 0;
+        const auto [first, last] = keys_seen_by(task_, 0);
         const std::size_t segments = (last + key_segment - 1) / key_segment;
         const std::size_t at_once =
             std::min(most_sums / heads_, most_values / std::max<std::size_t>(1, heads_ * task_.value_width));
-        for(std::size_t segment = std::min(first, last) / key_segment; segment < segments; segment += at_once) {
+        for(std::size_t segment = first / key_segment; segment < segments; segment += at_once) {
             add_segments(segment, std::min(at_once, segments - segment));
         }
         attention_tile tile{task_, keys_, values_, loops_};
-        for_groups([&](const attention_part& part) { tile.finish_sums(part, totals_ + part.first_head); });
+        for(std::size_t head = 0; head < heads_; head += task_.heads_a_group) {
+            tile.finish_sums({0, 1, head, task_.heads_a_group}, totals_ + head);
+        }
     }
 
 private:
     static constexpr std::size_t most_sums = 128;
     static constexpr std::size_t most_values = 16384;
-
-    template <class Body>
-    void for_groups(const Body& body) const {
-        const std::size_t count = heads_at_once(task_, 1);
-        for(std::size_t head = 0; head < heads_;) {
-            const std::size_t left_in_group = task_.heads_a_group - head % task_.heads_a_group;
-            body(attention_part{0, 1, head, std::min(left_in_group, count)});
-            head += std::min(left_in_group, count);
-        }
-    }
 
     void add_segments(std::size_t first, std::size_t count) {
         for(std::size_t i = 0; i < count * heads_; ++i) {

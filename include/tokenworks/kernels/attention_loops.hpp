@@ -204,12 +204,10 @@ template <class Source>
     keys.source = &source;
     keys.element = in_place::none;
     if constexpr(Source::is_turned) {
-        constexpr bool in_blocks = sizeof(element) > sizeof(float); // of 64 keys and 32 values
         keys.element = in_place_as<element>;
         keys.data = reinterpret_cast<const std::byte*>(source.data);
         keys.group_bytes = source.group_stride * sizeof(element);
-        keys.key_bytes =
-            in_blocks ? source.key_width / 32 * (sizeof(element) / 64) : source.key_width * sizeof(element);
+        keys.key_bytes = source.key_bytes();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
         return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,

@@ -166,6 +166,9 @@ struct block_source {
 
     static constexpr std::size_t side_by_side = key_blocks<T>::step;
 
+    /// Bytes of a key of one head.
+    [[nodiscard]] std::size_t key_bytes() const noexcept { return key_width * sizeof(T); }
+
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
                                 std::size_t columns, float* to) const {
@@ -203,6 +206,8 @@ struct block_source<Blocks> {
     const Blocks* data;
     std::size_t key_width;
     std::size_t group_stride;
+
+    [[nodiscard]] std::size_t key_bytes() const noexcept { return key_width / width * (sizeof(Blocks) / side_by_side); }
 
     template <class Isa>
     TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,

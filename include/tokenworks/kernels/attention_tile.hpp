@@ -105,27 +105,19 @@ public:
     }
 
 private:
-    struct key_range {
-        std::size_t first;
-        std::size_t last;
-    };
-
     /// Fills the rows, in order of query and head.
     void prepare(const attention_part& part) {
         count_ = part.queries * part.heads;
         group_ = part.first_head / task_.heads_a_group;
         attention_row* row = rows_;
         for(std::size_t query = part.first_query; query < part.first_query + part.queries; ++query) {
-            const std::size_t position = task_.start + query;
-            const std::size_t last = task_.causal ? std::min(task_.key_count, position + 1) : task_.key_count;
-            const std::size_t first =
-                task_.window != 0 && position + 1 > task_.window ? position + 1 - task_.window : 0;
+            const auto [first, last] = keys_seen_by(task_, query);
             for(std::size_t head = part.first_head; head < part.first_head + part.heads; ++head, ++row) {
                 row->q = task_.q + query * task_.q_token + head * task_.q_head;
                 row->out = task_.out + query * task_.out_token + head * task_.out_head;
-                row->first = std::min(first, last);
+                row->first = first;
                 row->last = last;
-                row->position = position;
+                row->position = task_.start + query;
                 row->sink = no_score;
                 if(task_.sinks != nullptr) {
                     row->sink = task_.sinks[head];

@@ -35,6 +35,20 @@ struct attention_numbers {
     bool causal;
 };
 
+/// Keys first … last - 1.
+struct key_range {
+    std::size_t first;
+    std::size_t last;
+};
+
+/// The keys that a query of the call sees; empty where it sees none.
+[[nodiscard]] constexpr key_range keys_seen_by(const attention_numbers& task, std::size_t query) noexcept {
+    const std::size_t position = task.start + query;
+    const std::size_t last = task.causal ? std::min(task.key_count, position + 1) : task.key_count;
+    const std::size_t first = task.window != 0 && position + 1 > task.window ? position + 1 - task.window : 0;
+    return {std::min(first, last), last};
+}
+
 /// What is summed for one row over some of its keys, not yet divided by the sum of the weights.
 struct attention_sum {
     alignas(64) float weights[simd::lanes]; ///< summed, lane by lane

@@ -18,8 +18,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// precision, and with samples of every tensor: five times 4 KiB from its first byte to its last. Reading all of a
 /// large file would take as long as packing it.
 /// @note What it does not see: a change of weights between the samples that leaves everything else as it was.
-/// Fine-tuning
-///       and quantising change all of a tensor and are seen; somebody who patches single weights must delete the cache.
+///       Fine-tuning and quantising change all of a tensor and are seen; somebody who patches single weights must
+///       delete the cache.
 [[nodiscard]] inline std::uint64_t packed_identity(const io::gguf_file& file,
                                                    kernels::matmul_precision precision = {}) {
     std::uint64_t sum = kernels::packing_version + (static_cast<std::uint64_t>(precision) << 32);
