@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -373,6 +374,79 @@ TEST_CASE("several products at once give the bits of each alone, whatever their 
             });
         }
     }
+}
+
+TEST_CASE("what follows on a product sees every value once, made, in whole units") {
+    constexpr std::size_t columns = 96;
+    constexpr std::size_t outputs = 115; // the last unit is cut
+    constexpr std::size_t unit = 32;
+    const packed_matrix w =
+        pack(dtype::q4_0, support::random_blocks(dtype::q4_0, outputs * columns, 61), outputs, columns);
+    const packed_matrix other = pack(dtype::q6_k, support::random_blocks(dtype::q6_k, outputs * 256, 62), outputs, 256);
+    const packed_matrix up =
+        pack(dtype::q8_0, support::random_blocks(dtype::q8_0, outputs * columns, 63), outputs, columns);
+    for(const std::size_t rows: {1U, 7U, 33U, 300U}) {
+        const std::vector<float> x = support::random_floats(rows * columns, 64);
+        for(const unsigned threads: {1U, 2U, 3U}) {
+            thread_team team{threads};
+            support::for_each_isa([&](execution how) {
+                CAPTURE(rows, threads, name(how.set));
+                how.threads = &team;
+                std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
+                const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
+                const std::vector<float> first = product(x, rows, w, how);
+                const std::vector<float> second = product(x, rows, up, how);
+                std::vector<float> a(rows * outputs, -1.0F);
+                std::vector<float> b(rows * outputs, -1.0F);
+                std::vector<float> joined(rows * outputs, 0.0F);
+                std::vector<int> seen(rows * outputs, 0);
+                std::atomic<bool> whole = true;
+                const auto join = [&](const kernels::product_part& part) {
+                    whole = whole && part.begin_column % unit == 0 && part.end_column <= outputs &&
+                            (part.end_column % unit == 0 || part.end_column == outputs);
+                    for(std::size_t t = part.begin_row; t < part.end_row; ++t) {
+                        for(std::size_t n = part.begin_column; n < part.end_column; ++n) {
+                            joined[t * outputs + n] = a[t * outputs + n] - b[t * outputs + n];
+                            ++seen[t * outputs + n];
+                        }
+                    }
+                };
+                const kernels::matmul_task gate{w, out_view{a, rows, outputs}, {}, unit, join};
+                kernels::matmul_side_by_side(codes, gate, {up, out_view{b, rows, outputs}}, how);
+                CHECK(whole);
+                CHECK(seen == std::vector<int>(seen.size(), 1));
+                CHECK(support::same_bits(a, first));
+                CHECK(support::same_bits(b, second));
+                for(std::size_t i = 0; i < joined.size(); ++i) {
+                    joined[i] += second[i] - first[i];
+                }
+                CHECK(joined == std::vector<float>(joined.size(), 0.0F));
+
+                // The same with products one after the other: each has its own.
+                a.assign(a.size(), -1.0F);
+                b.assign(b.size(), 0.0F);
+                seen.assign(seen.size(), 0);
+                const kernels::matmul_task tasks[] = {{up, out_view{b, rows, outputs}}, gate};
+                kernels::matmul(codes, tasks, how);
+                CHECK(whole);
+                CHECK(seen == std::vector<int>(seen.size(), 1));
+                CHECK(support::same_bits(a, first));
+                CHECK(support::same_bits(b, second));
+            });
+        }
+    }
+    const std::vector<float> x = support::random_floats(columns, 65);
+    std::vector<std::byte> memory(quantized_rows::bytes(1, columns));
+    const quantized_rows codes = kernels::quantize_rows(rows_view{x, 1, columns}, memory);
+    std::vector<float> out(outputs);
+    const out_view to{out, 1, outputs};
+    CHECK_THROWS_WITH(kernels::matmul_side_by_side(codes, {w, to, {}, 24}, {up, to}),
+                      ContainsSubstring("multiple of 16"));
+    CHECK_THROWS_AS(kernels::matmul_side_by_side(codes, {w, to, {}, 0}, {up, to}), argument_error);
+    CHECK_THROWS_AS(kernels::matmul_side_by_side(codes, {w, to}, {other, to}), shape_error);
+    const packed_matrix narrow = pack(dtype::q8_0, support::random_blocks(dtype::q8_0, 16 * columns, 66), 16, columns);
+    CHECK_THROWS_WITH(kernels::matmul_side_by_side(codes, {w, to}, {narrow, out_view{std::span{out}.first(16), 1, 16}}),
+                      ContainsSubstring("the second has N=16"));
 }
 
 TEST_CASE("several products at once: none, too many, and operands that disagree") {

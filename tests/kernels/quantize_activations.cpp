@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <tokenworks/core/thread_team.hpp>
@@ -143,4 +144,34 @@ TEST_CASE("quantize_rows takes strided rows and refuses what does not fit") {
     CHECK(quantize_rows(rows_view{x.data(), 0, 0}, empty).rows() == 0);
     CHECK(quantize_rows(rows_view{x.data(), 0, 64}, empty).blocks() == 2);
     CHECK(quantize_rows(rows_view{x.data(), 3, 0}, empty).blocks() == 0);
+}
+
+TEST_CASE("activations quantised in parts have the bits of the whole, whatever the parts") {
+    constexpr std::size_t rows = 37;
+    constexpr std::size_t columns = 200;
+    const std::vector<float> x = support::random_floats(rows * columns, 8, 2.0F);
+    auto memory = memory_for(rows, columns);
+    auto parts = memory_for(rows, columns);
+    support::for_each_isa([&](execution how) {
+        const quantized_rows whole = quantize_rows(rows_view{x, rows, columns}, memory, how);
+        parts.assign(parts.size(), std::byte{0xee});
+        const quantized_rows q{parts, rows, columns};
+        for(const auto& [begin_row, end_row]: {std::pair{0, 3}, {3, 30}, {30, 37}, {12, 12}}) {
+            for(const auto& [begin, end]: {std::pair{0, 1}, {1, 5}, {5, 7}}) {
+                kernels::quantize_part(rows_view{x, rows, columns},
+                                       {static_cast<std::size_t>(begin_row), static_cast<std::size_t>(end_row),
+                                        static_cast<std::size_t>(begin), static_cast<std::size_t>(end)},
+                                       q, how.set);
+            }
+        }
+        bool same = true;
+        for(std::size_t t = 0; t < rows; ++t) {
+            for(std::size_t b = 0; b < whole.blocks(); ++b) {
+                same = same && same_block(q.block(t, b), whole.block(t, b));
+            }
+        }
+        CHECK(same);
+    });
+    CHECK_THROWS_AS(quantized_rows(std::span{parts}.first(quantized_rows::bytes(rows, columns) - 1), rows, columns),
+                    argument_error);
 }

@@ -6,6 +6,7 @@
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/weights.hpp"
 
 namespace tw = tokenworks;
 namespace nn = tokenworks::nn;
@@ -271,4 +272,108 @@ TEST_CASE("attention: rows that are nobody's, and caches of another model", "[nn
     nn::kv_cache small{1, groups, key_width, value_width, 2};
     blocks::begin_step(c, small, 3);
     CHECK_THROWS_AS(p.block(c, nn::activations{c, x.rows()}, out.rows()), tw::capacity_error);
+}
+
+TEST_CASE("attention: norms, positions and caches that follow on each head give the bits of one step after another",
+          "[nn]") {
+    constexpr std::size_t c_width = 64;
+    constexpr std::size_t d = 32;
+    const auto layer = [](tw::dtype type, std::size_t rows, std::size_t columns, unsigned seed) {
+        return nn::linear{tw::kernels::pack(type, support::random_blocks(type, rows * columns, seed), rows, columns)};
+    };
+    nn::attention block{.query = layer(tw::dtype::q4_0, heads * d, c_width, 1),
+                        .key = layer(tw::dtype::q8_0, groups * d, c_width, 2),
+                        .value = layer(tw::dtype::q4_1, groups * d, c_width, 3),
+                        .output = layer(tw::dtype::q4_0, c_width, heads * d, 4),
+                        .heads = heads,
+                        .kv_heads = groups,
+                        .key_width = d,
+                        .value_width = d};
+    block.query_norm = nn::rms_norm{blocks::norm_weight(d, 5), 1e-5F};
+    block.key_norm = nn::rms_norm{blocks::norm_weight(d, 6), 1e-5F};
+    block.rope = std::make_shared<const tw::kernels::rope_table>(tw::kernels::rope_config{.width = d, .base = 500});
+
+    // Each step alone, with the kernels of the layers below.
+    const auto plain = [&](const matrix& x, tw::dtype type, const tw::execution& how) {
+        const std::size_t count = x.values.size() / c_width;
+        nn::context c{how};
+        nn::kv_cache cache{1, groups, d, d, count, type};
+        blocks::begin_step(c, cache, count);
+        const nn::activations input{c, x.rows()};
+        matrix q{count, heads * d};
+        matrix k{count, groups * d};
+        matrix v{count, groups * d};
+        block.query(c, input, q.rows());
+        block.key(c, input, k.rows());
+        block.value(c, input, v.rows());
+        const auto turned = [&](matrix& of, std::size_t n, const nn::norm& norm) {
+            const nn::rows each{of.values.data(), count * n, d};
+            norm(c, each, each);
+            const tw::view<float, tw::dyn, tw::dyn, tw::dyn> split{of.values.data(), count, n, d};
+            tw::kernels::rope(split, c.positions(), *block.rope, split, how);
+        };
+        turned(q, heads, *block.query_norm);
+        turned(k, groups, *block.key_norm);
+        cache.store(0, k.rows(), v.rows(), how);
+        matrix mixed{count, heads * d};
+        cache.read(0, count, [&](const auto& keys, const auto& values) {
+            tw::kernels::attention(tw::view<const float, tw::dyn, tw::dyn, tw::dyn>{q.values.data(), count, heads, d},
+                                   keys, values, {.causal = true},
+                                   tw::view<float, tw::dyn, tw::dyn, tw::dyn>{mixed.values.data(), count, heads, d},
+                                   how);
+        });
+        matrix out{count, c_width};
+        block.output(c, nn::activations{c, mixed.rows()}, out.rows());
+        return out.values;
+    };
+    const auto fused = [&](const matrix& x, tw::dtype type, std::size_t chunk, const tw::execution& how) {
+        const std::size_t count = x.values.size() / c_width;
+        nn::context c{how};
+        nn::kv_cache cache{1, groups, d, d, count, type};
+        matrix out{count, c_width};
+        for(std::size_t at = 0; at < count; at += chunk) {
+            const tw::arena::scope scope{c.scratch};
+            const std::size_t n = std::min(chunk, count - at);
+            blocks::begin_step(c, cache, n);
+            block(c, nn::activations{c, x.rows().slice(at, n)}, out.rows().slice(at, n));
+            cache.advance(n);
+        }
+        return out.values;
+    };
+    const matrix x{75, c_width, 7};
+    for(const tw::dtype type: nn::kv_cache::types) {
+        for(const unsigned threads: {1U, 2U, 3U}) {
+            tw::thread_team team{threads};
+            support::for_each_isa([&](tw::execution how) {
+                INFO(tw::info(type).name << " on " << tw::name(how.set) << ", threads " << threads);
+                how.threads = &team;
+                const std::vector<float> expected = plain(x, type, how);
+                for(const std::size_t chunk: {1U, 16U, 17U, 75U}) {
+                    CHECK(support::same_bits(fused(x, type, chunk, how), expected));
+                }
+            });
+        }
+    }
+
+    // Many sequences in a step: rows of their own caches.
+    tw::thread_team two{2};
+    nn::context c{{.threads = &two}};
+    std::vector<nn::kv_cache> caches;
+    for(std::size_t i = 0; i < 15; ++i) {
+        caches.emplace_back(1, groups, d, d, 5, tw::dtype::q4_0);
+    }
+    c.begin_step(75, 15);
+    for(std::size_t i = 0; i < 15; ++i) {
+        c.add_sequence({&caches[i], 5 * i, 5, 0});
+    }
+    matrix together{75, c_width};
+    block(c, nn::activations{c, x.rows()}, together.rows());
+    bool same = true;
+    for(std::size_t i = 0; i < 15; ++i) {
+        matrix part{5, c_width};
+        std::copy_n(x.values.begin() + static_cast<std::ptrdiff_t>(5 * i * c_width), 5 * c_width, part.values.begin());
+        same = same && support::same_bits(plain(part, tw::dtype::q4_0, {}),
+                                          std::span{together.values}.subspan(5 * i * c_width, 5 * c_width));
+    }
+    CHECK(same);
 }

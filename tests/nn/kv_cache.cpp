@@ -119,6 +119,52 @@ TEST_CASE("kv_cache: what is stored comes back, rounded to the storage type", "[
     }
 }
 
+TEST_CASE("kv_cache: heads stored one at a time are those of the whole", "[nn]") {
+    constexpr std::size_t width = 32;
+    for(const tw::dtype type: nn::kv_cache::types) {
+        INFO(tw::info(type).name);
+        nn::kv_cache whole{layers, groups, width, width, 20, type};
+        nn::kv_cache parts{layers, groups, width, width, 20, type};
+        const matrix keys{9, groups * width, 1};
+        const matrix values{9, groups * width, 2};
+        whole.store(1, keys.rows(), values.rows(), {});
+        for(const auto& [first, count]: {std::pair<std::size_t, std::size_t>{0, 4}, {4, 5}}) {
+            for(std::size_t g = 0; g < groups; ++g) {
+                const auto head = [&](const matrix& of) {
+                    return nn::kv_cache::heads_view{of.values.data() + first * of.width + g * width,
+                                                    tw::extents<tw::dyn, tw::dyn, tw::dyn>{count, 1, width},
+                                                    {of.width, width, 1}};
+                };
+                parts.store_keys(1, first, g, head(keys), {});
+                parts.store_values(1, first, g, head(values), {});
+            }
+        }
+        whole.advance(9);
+        parts.advance(9);
+        whole.read(1, 9, [&](const auto& k, const auto& v) {
+            parts.read(1, 9, [&](const auto& l, const auto& w) {
+                if constexpr(std::is_same_v<decltype(k), decltype(l)> && std::is_same_v<decltype(v), decltype(w)>) {
+                    bool same = true;
+                    for(std::size_t s = 0; s < 9; ++s) {
+                        for(std::size_t g = 0; g < groups; ++g) {
+                            same = same && held(k, s, g) == held(l, s, g) && held(v, s, g) == held(w, s, g);
+                        }
+                    }
+                    CHECK(same);
+                } else {
+                    FAIL("two caches of one type");
+                }
+            });
+        });
+        const nn::kv_cache::heads_view one{
+            keys.values.data(), tw::extents<tw::dyn, tw::dyn, tw::dyn>{1, 1, width}, {width, width, 1}};
+        CHECK_THROWS_AS(parts.store_keys(0, 0, groups, one, {}), tw::shape_error);
+        CHECK_THROWS_AS(parts.store_values(0, 0, groups, one, {}), tw::shape_error);
+        CHECK_THROWS_AS(parts.store_keys(0, 11, 0, one, {}), tw::capacity_error);
+        CHECK_THROWS_AS(parts.store_values(0, 11, 0, one, {}), tw::capacity_error);
+    }
+}
+
 TEST_CASE("kv_cache: widths around the vector width", "[nn]") {
     for(const std::size_t width: {std::size_t{1}, std::size_t{15}, std::size_t{16}, std::size_t{17}, std::size_t{80}}) {
         support::for_each_isa([&](const tw::execution& how) {
@@ -215,7 +261,7 @@ TEST_CASE("kv_cache: keys and values of another model's shape", "[nn]") {
     const matrix values{3, 8, 1};
     CHECK_NOTHROW(cache.store(1, keys.rows(), values.rows(), {}));
     CHECK_THROWS_WITH(cache.store(2, keys.rows(), values.rows(), {}),
-                      ContainsSubstring("layer 2 for a cache of 2 layers, G=2, D=8 and 4"));
+                      ContainsSubstring("layer 2 with G=2, D=8 and 4 for a cache of 2 layers, G=2, D=8 and 4"));
     CHECK_THROWS_AS(cache.store(0, values.rows(), values.rows(), {}), tw::shape_error);
     CHECK_THROWS_AS(cache.store(0, keys.rows(), keys.rows(), {}), tw::shape_error);
     CHECK_THROWS_AS(cache.store(0, keys.rows().slice(0, 2), values.rows(), {}), tw::shape_error);

@@ -3,8 +3,11 @@
 #include <cstddef>
 #include <vector>
 
+#include <tokenworks/core/thread_team.hpp>
+
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/weights.hpp"
 
 namespace tw = tokenworks;
 namespace nn = tokenworks::nn;
@@ -78,6 +81,53 @@ TEST_CASE("mlp: an activation chosen at compile time gives the same bits; add_to
     }
     fixed(c, x, nn::add_to(sum.rows()));
     CHECK(blocks::worst(expected.values, sum.values) < blocks::float_bound);
+}
+
+TEST_CASE("mlp: what follows on the columns of a product gives the bits of one step after another", "[nn]") {
+    constexpr std::size_t in = 64;
+    constexpr std::size_t inner = 96 + 16; // the last unit is half a block
+    const auto layer = [](tw::dtype type, std::size_t out, std::size_t columns, unsigned seed) {
+        return nn::linear{tw::kernels::pack(type, support::random_blocks(type, out * columns, seed), out, columns)};
+    };
+    const nn::linear gate = layer(tw::dtype::q4_0, inner, in, 1);
+    const nn::linear up = layer(tw::dtype::q8_0, inner, in, 2);
+    const dense wide_down{in, inner, 3, true};
+    const nn::linear narrow_down{
+        tw::kernels::pack(tw::dtype::q8_0, support::random_blocks(tw::dtype::q8_0, in * 128, 4), in, 128)};
+    const nn::linear gate_128 = layer(tw::dtype::q4_0, 128, in, 5);
+    const nn::linear up_128 = layer(tw::dtype::q4_1, 128, in, 6);
+    for(const std::size_t rows: {1U, 16U, 40U}) {
+        const matrix x{rows, in, 7};
+        for(const unsigned threads: {1U, 2U, 3U}) {
+            tw::thread_team team{threads};
+            support::for_each_isa([&](tw::execution how) {
+                INFO(rows << " rows on " << tw::name(how.set) << ", threads " << threads);
+                how.threads = &team;
+                nn::context c{how};
+                const nn::activations input{c, x.rows()};
+                const auto check = [&](const nn::linear& g, const nn::linear& u, const nn::linear& down) {
+                    matrix a{rows, g.out_width()};
+                    matrix b{rows, g.out_width()};
+                    g(c, input, a.rows());
+                    u(c, input, b.rows());
+                    matrix joined{rows, g.out_width()};
+                    tw::kernels::glu(tw::kernels::silu{}, a.rows(), b.rows(), joined.rows(), how);
+                    matrix expected{rows, in};
+                    down(c, nn::activations{c, joined.rows()}, expected.rows());
+                    matrix out{rows, in};
+                    nn::gated_mlp<tw::kernels::silu>{g, u, down}(c, input, out.rows());
+                    CHECK(support::same_bits(out.values, expected.values));
+
+                    tw::kernels::activate(tw::kernels::gelu{}, b.rows(), b.rows(), how);
+                    down(c, nn::activations{c, b.rows()}, expected.rows());
+                    nn::mlp<tw::kernels::gelu>{u, down}(c, input, out.rows());
+                    CHECK(support::same_bits(out.values, expected.values));
+                };
+                check(gate, up, wide_down.layer);
+                check(gate_128, up_128, narrow_down);
+            });
+        }
+    }
 }
 
 TEST_CASE("mlp: widths that disagree", "[nn]") {

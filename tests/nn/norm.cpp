@@ -1,7 +1,10 @@
 #include <tokenworks/nn/norm.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <vector>
+
+#include <tokenworks/core/thread_team.hpp>
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
@@ -67,4 +70,38 @@ TEST_CASE("norm: a weight or bias of another width", "[nn]") {
     CHECK_THROWS_AS(biased(c, x.rows(), out.rows()), tw::shape_error);
     matrix short_out{1, 8};
     CHECK_THROWS_AS((nn::rms_norm{std::vector<float>(8), 1e-5F}(c, x.rows(), short_out.rows())), tw::shape_error);
+}
+
+TEST_CASE("norm: the 8-bit form that is made along with the rows is that of the rows", "[nn]") {
+    constexpr std::size_t width = 90;
+    const nn::norm layers[] = {nn::rms_norm{blocks::norm_weight(width, 1), 1e-5F},
+                               nn::layer_norm{blocks::norm_weight(width, 2), support::random_floats(width, 3), 1e-5F}};
+    for(const std::size_t count: {1U, 5U, 16U, 21U, 300U}) {
+        const matrix x{count, width, 4};
+        for(const unsigned threads: {1U, 2U, 3U}) {
+            tw::thread_team team{threads};
+            support::for_each_isa([&](tw::execution how) {
+                INFO(count << " rows on " << tw::name(how.set) << ", threads " << threads);
+                how.threads = &team;
+                for(const nn::norm& layer: layers) {
+                    nn::context c{how};
+                    matrix expected{count, width};
+                    layer(c, x.rows(), expected.rows());
+                    const nn::activations made = layer(c, x.rows(), true);
+                    CHECK(support::same_bits(made.values().as_span(), expected.values));
+                    std::vector<std::byte> memory(tw::kernels::quantized_rows::bytes(count, width));
+                    const auto whole = tw::kernels::quantize_rows(expected.rows(), memory, how);
+                    const tw::kernels::quantized_rows& parts = made.quantized(c);
+                    bool same = true;
+                    for(std::size_t t = 0; t < count; ++t) {
+                        for(std::size_t b = 0; b < whole.blocks(); ++b) {
+                            same = same &&
+                                   std::memcmp(&parts.block(t, b), &whole.block(t, b), sizeof whole.block(t, b)) == 0;
+                        }
+                    }
+                    CHECK(same);
+                }
+            });
+        }
+    }
 }

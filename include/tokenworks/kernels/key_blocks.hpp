@@ -116,6 +116,17 @@ public:
     [[nodiscard]] std::size_t width() const noexcept { return width_; }
     /// Elements from one head to the next.
     [[nodiscard]] std::size_t group_stride() const noexcept { return group_stride_; }
+    /// Heads first … first + count - 1 alone.
+    /// @throws shape_error where there are fewer
+    [[nodiscard]] key_blocks heads(std::size_t first, std::size_t count) const {
+        if(first > groups_ || count > groups_ - first) {
+            detail::raise_extents("key_blocks", "heads up to", first + count, "the cache has G", groups_);
+        }
+        key_blocks part = *this;
+        part.data_ += first * group_stride_;
+        part.groups_ = count;
+        return part;
+    }
 
 private:
     template <class U>

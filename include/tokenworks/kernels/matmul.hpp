@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -54,14 +55,14 @@ using input_view = strided_view<const float, dyn, dyn>;
     return {out.data(), out.stride(0), w_rows, options.bias.empty() ? nullptr : options.bias.data(), options.add};
 }
 
-[[nodiscard]] inline code_task check_codes(const quantized_rows& x, const packed_matrix& w, const output_view& out,
-                                           const matmul_options& options) {
+[[nodiscard]] inline product_output check_codes(const quantized_rows& x, const packed_matrix& w, const output_view& out,
+                                                const matmul_options& options) {
     const product_output to = check_product(x.rows(), x.columns(), w.rows(), w.columns(), out, options);
     if(!w.needs_quantized_activations()) {
         tokenworks::detail::raise<argument_error>(
             {"matmul: quantised activations with weights of ", info(w.type()).name});
     }
-    return {&w, to};
+    return to;
 }
 
 [[nodiscard]] inline float_rows check_rows(const input_view& x) {
@@ -84,15 +85,27 @@ struct matmul_task {
     const packed_matrix& w;  ///< [N,K]
     detail::output_view out; ///< [T,N]
     matmul_options options{};
+    std::size_t unit = 16;                  ///< columns of out that are made together, a multiple of 16: of a head, say
+    std::optional<product_finish> finish{}; ///< called with each part of out that is ready, in whole units
 };
 
-/// Several products of the same quantised activations, as one piece of work: queries, keys and values, or gate and up.
+/// Several products of the same quantised activations, as one piece of work: queries, keys and values, say.
 /// The same bits as one after the other; threads meet once and share the whole.
 /// @param x      [T,K]
 /// @param tasks  up to eight; outputs must not overlap each other
-/// @throws shape_error, argument_error as for each product, and where there are more than eight
+/// @throws shape_error, argument_error as for each product, and where there are more than eight, or a unit is not a
+///         multiple of 16
 /// @note   allocates nothing
 TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, std::span<const matmul_task> tasks, const execution& how = {});
+
+/// Two products of the same activations side by side: the columns of one part of out are ready in both when `finish` is
+/// called with it, so that gate and up can be joined there. Parts are whole multiples of first.unit columns.
+/// @param x              [T,K]
+/// @param first, second  of one N; the unit and finish of the second are not looked at
+/// @throws shape_error, argument_error as for each product
+/// @note   allocates nothing
+TOKENWORKS_FUNCTION void matmul_side_by_side(const quantized_rows& x, const matmul_task& first,
+                                             const matmul_task& second, const execution& how = {});
 
 /// The product with packed weights, from floats. Weights with codes quantise the activations on the way, to the same
 /// bits as quantize_rows; when several matrices share x, quantise it once instead.
@@ -171,9 +184,24 @@ void matvec(strided_view<const float, dyn> x, const W& w, strided_view<float, dy
 
 #if TOKENWORKS_DEFINITIONS
 
+namespace detail {
+
+[[nodiscard]] inline code_task check_task(const quantized_rows& x, const matmul_task& task) {
+    if(task.unit == 0 || task.unit % panel_rows != 0) {
+        tokenworks::detail::raise<argument_error>(
+            {"matmul: a unit of ", task.unit, " columns, which must be a multiple of ", panel_rows});
+    }
+    return {.w = &task.w,
+            .to = check_codes(x, task.w, task.out, task.options),
+            .unit = task.unit / panel_rows,
+            .ready = task.finish ? &*task.finish : nullptr};
+}
+
+} // namespace detail
+
 TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, const packed_matrix& w, detail::output_view out,
                                 const matmul_options& options, const execution& how) {
-    const detail::code_task task = detail::check_codes(x, w, out, options);
+    const detail::code_task task{.w = &w, .to = detail::check_codes(x, w, out, options)};
     detail::multiply_codes(x, std::span{&task, 1}, how);
 }
 
@@ -184,9 +212,19 @@ TOKENWORKS_FUNCTION void matmul(const quantized_rows& x, std::span<const matmul_
         tokenworks::detail::raise<argument_error>({"matmul: ", tasks.size(), " products at once, at most ", most});
     }
     for(std::size_t i = 0; i < tasks.size(); ++i) {
-        checked[i] = detail::check_codes(x, tasks[i].w, tasks[i].out, tasks[i].options);
+        checked[i] = detail::check_task(x, tasks[i]);
     }
     detail::multiply_codes(x, std::span{checked}.first(tasks.size()), how);
+}
+
+TOKENWORKS_FUNCTION void matmul_side_by_side(const quantized_rows& x, const matmul_task& first,
+                                             const matmul_task& second, const execution& how) {
+    detail::code_task task = detail::check_task(x, first);
+    task.beside_to = detail::check_codes(x, second.w, second.out, second.options);
+    task.beside = &second.w;
+    detail::require_equal("matmul_side_by_side", "the first has N", first.w.rows(), "the second has N",
+                          second.w.rows());
+    detail::multiply_codes(x, std::span{&task, 1}, how);
 }
 
 TOKENWORKS_FUNCTION void matmul(detail::input_view x, const packed_matrix& w, detail::output_view out,

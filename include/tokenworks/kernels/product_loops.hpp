@@ -12,6 +12,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/float16.hpp>
+#include <tokenworks/core/function_ref.hpp>
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/kernels/bf16_product.hpp>
 #include <tokenworks/kernels/code_product.hpp>
@@ -21,7 +22,20 @@
 #include <tokenworks/kernels/quantize_activations.hpp>
 #include <tokenworks/kernels/row_dots.hpp>
 
-namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+
+/// Columns [begin_column, end_column) of rows [begin_row, end_row) of a product.
+struct product_part {
+    std::size_t begin_row;
+    std::size_t end_row;
+    std::size_t begin_column;
+    std::size_t end_column;
+};
+
+/// What is to be done with a part of a product, on the thread that has made it and while it is in the cache.
+using product_finish = function_ref<void(const product_part& part)>;
+
+namespace detail {
 
 /// Where results go.
 struct product_output {
@@ -66,11 +80,20 @@ void for_each_part(const execution& how, std::size_t panels, std::size_t tiles, 
 
 /// Packed codes to multiply with, and where the result goes.
 struct code_task {
-    const packed_matrix* w;
-    product_output to;
+    const packed_matrix* w = nullptr;
+    product_output to{};
+    const packed_matrix* beside = nullptr; ///< a matrix of as many rows whose columns are made together with those of w
+    product_output beside_to{};
+    std::size_t unit = 1;                  ///< panels that one thread makes in one go
+    const product_finish* ready = nullptr; ///< called with what has been made, or null
+
+    [[nodiscard]] std::size_t units() const noexcept { return (w->panels() + unit - 1) / unit; }
+    [[nodiscard]] std::size_t unit_bytes() const noexcept {
+        return unit * (w->panel_bytes() + (beside == nullptr ? 0 : beside->panel_bytes()));
+    }
 };
 
-/// Quantised rows times packed codes, one matrix or several: their panels are cut over the team as those of one.
+/// Quantised rows times packed codes, one matrix or several: their units are cut over the team as those of one.
 TOKENWORKS_FUNCTION void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks,
                                         const execution& how);
 
@@ -261,32 +284,47 @@ TOKENWORKS_FUNCTION void product_output::take(isa set, float* acc, std::size_t p
 TOKENWORKS_FUNCTION void multiply_codes(const quantized_rows& x, std::span<const code_task> tasks,
                                         const execution& how) {
     constexpr std::size_t tile = quantized_rows::tile;
-    std::size_t panels = 0;
-    std::size_t largest = 0;
+    std::size_t units = 0;
+    std::size_t panels = 0; // of the largest unit
+    std::size_t bytes = 0;  // of the largest unit
     for(const code_task& task: tasks) {
-        panels += task.w->panels();
-        largest = std::max(largest, task.w->panel_bytes());
+        units += task.units();
+        panels = std::max(panels, task.unit * (task.beside == nullptr ? 1 : 2));
+        bytes = std::max(bytes, task.unit_bytes());
+    }
+    if(units == 0) {
+        return;
     }
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
         alignas(64) float acc[tile * panel_rows] = {};
         const std::size_t tokens = x.tile_rows(i);
-        std::size_t before = 0; // panels of the matrices passed
+        const auto multiply = [&](const packed_matrix& w, const product_output& to, std::size_t first,
+                                  std::size_t last) {
+            const code_function product = select_code_product(w.format(), how.set);
+            for(std::size_t p = first; p < last; ++p) {
+                product(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+                to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+            }
+        };
+        std::size_t before = 0; // units of the matrices passed
         for(const code_task& task: tasks) {
-            const packed_matrix& w = *task.w;
-            const std::size_t first = std::max(begin, before) - before;
-            const std::size_t last = std::min(std::max(end, before) - before, w.panels());
+            const std::size_t first = (std::max(begin, before) - before) * task.unit;
+            const std::size_t last = std::min((std::max(end, before) - before) * task.unit, task.w->panels());
             if(first < last) {
-                const code_function multiply = select_code_product(w.format(), how.set);
-                for(std::size_t p = first; p < last; ++p) {
-                    multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
-                    task.to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
+                multiply(*task.w, task.to, first, last);
+                if(task.beside != nullptr) {
+                    multiply(*task.beside, task.beside_to, first, last);
+                }
+                if(task.ready != nullptr) {
+                    (*task.ready)(
+                        {i * tile, i * tile + tokens, first * panel_rows, std::min(last * panel_rows, task.w->rows())});
                 }
             }
-            before += w.panels();
+            before += task.units();
         }
     };
-    for_each_part(how, panels, (x.rows() + tile - 1) / tile, panel_grain(x.columns(), x.rows()),
-                  panel_chunk(largest, std::size_t{128} << 10), part);
+    for_each_part(how, units, (x.rows() + tile - 1) / tile, (panel_grain(x.columns(), x.rows()) + panels - 1) / panels,
+                  panel_chunk(bytes, std::size_t{128} << 10), part);
 }
 
 TOKENWORKS_FUNCTION void multiply_rows(const float_rows& x, row_dots_function dots, const float* w, std::size_t stride,
@@ -305,4 +343,6 @@ TOKENWORKS_FUNCTION void multiply_rows(const float_rows& x, row_dots_function do
 
 #endif
 
-} // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
+} // namespace detail
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::kernels

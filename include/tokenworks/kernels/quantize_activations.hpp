@@ -22,13 +22,25 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
-/// [T,K] activations as blocks in the caller's memory. Not an owner; made by quantize_rows.
+/// Blocks [begin_block, end_block) of rows [begin_row, end_row).
+struct row_part {
+    std::size_t begin_row;
+    std::size_t end_row;
+    std::size_t begin_block;
+    std::size_t end_block;
+};
+
+/// [T,K] activations as blocks in the caller's memory. Not an owner; made by quantize_rows, or part by part.
 class quantized_rows {
 public:
     /// Rows whose blocks lie side by side.
     static constexpr std::size_t tile = 16;
 
     quantized_rows() = default;
+    /// Rows that quantize_part is going to fill.
+    /// @param memory  at least bytes(rows, columns)
+    /// @throws argument_error where the memory is too small
+    quantized_rows(std::span<std::byte> memory, std::size_t rows, std::size_t columns);
 
     /// Bytes that quantize_rows needs for [T,K], with room to align them.
     [[nodiscard]] static constexpr std::size_t bytes(std::size_t rows, std::size_t columns) noexcept {
@@ -52,13 +64,10 @@ public:
     }
 
 private:
-    friend quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
-                                        const execution& how);
+    friend void quantize_part(strided_view<const float, dyn, dyn> x, const row_part& part, const quantized_rows& to,
+                              isa set);
 
-    quantized_rows(const quantized_block* data, std::size_t rows, std::size_t columns) noexcept
-        : data_{data}, rows_{rows}, columns_{columns} {}
-
-    const quantized_block* data_ = nullptr;
+    quantized_block* data_ = nullptr;
     std::size_t rows_ = 0;
     std::size_t columns_ = 0;
 };
@@ -70,6 +79,12 @@ private:
 /// @note  a block with an infinity or NaN has scale NaN; the largest error of a block is 1/250 of its maximum
 TOKENWORKS_FUNCTION quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
                                                  const execution& how = {});
+
+/// Quantises a part of [T,K] rows, to the same bits as quantize_rows: for whoever has just made them, while they are in
+/// its cache. Parts that do not overlap may be quantised by several threads at a time.
+/// @param x   [T,K]; the elements of a row lie side by side   @param to  [T,K]
+TOKENWORKS_FUNCTION void quantize_part(strided_view<const float, dyn, dyn> x, const row_part& part,
+                                       const quantized_rows& to, isa set);
 
 namespace detail {
 
@@ -84,7 +99,32 @@ TOKENWORKS_FUNCTION void quantize_tile(isa set, const float* x, std::size_t stri
 TOKENWORKS_FUNCTION void detail::quantize_tile(isa set, const float* x, std::size_t stride, std::size_t rows,
                                                std::size_t columns, std::size_t begin, std::size_t end,
                                                quantized_block* to) {
-    simd::dispatch<tile_quantizer>(set, x, stride, rows, columns, begin, end, to);
+    simd::dispatch<tile_quantizer>(set, x, stride, rows, columns, begin, end, to, rows);
+}
+
+TOKENWORKS_FUNCTION quantized_rows::quantized_rows(std::span<std::byte> memory, std::size_t rows, std::size_t columns)
+    : rows_{rows}, columns_{columns} {
+    if(memory.size() < bytes(rows, columns)) {
+        tokenworks::detail::raise<argument_error>(
+            {"quantize_rows: ", memory.size(), " bytes for [", rows, ",", columns, "], need ", bytes(rows, columns)});
+    }
+    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    const std::size_t skip = (sizeof(quantized_block) - address % sizeof(quantized_block)) % sizeof(quantized_block);
+    data_ = reinterpret_cast<quantized_block*>(memory.data() + skip);
+}
+
+TOKENWORKS_FUNCTION void quantize_part(strided_view<const float, dyn, dyn> x, const row_part& part,
+                                       const quantized_rows& to, isa set) {
+    constexpr std::size_t tile = quantized_rows::tile;
+    for(std::size_t t = part.begin_row; t < part.end_row;) {
+        const std::size_t i = t / tile;
+        const std::size_t end = std::min(part.end_row, (i + 1) * tile);
+        const std::size_t step = to.tile_rows(i);
+        quantized_block* const blocks = to.data_ + i * tile * to.blocks() + part.begin_block * step + t % tile;
+        simd::dispatch<detail::tile_quantizer>(set, x.data() + t * x.stride(0), x.stride(0), end - t, to.columns(),
+                                               part.begin_block, part.end_block, blocks, step);
+        t = end;
+    }
 }
 
 TOKENWORKS_FUNCTION quantized_rows quantize_rows(strided_view<const float, dyn, dyn> x, std::span<std::byte> memory,
@@ -96,31 +136,21 @@ TOKENWORKS_FUNCTION quantized_rows quantize_rows(strided_view<const float, dyn, 
         tokenworks::detail::raise<shape_error>(
             {"quantize_rows: the elements of a row of x must lie side by side, not ", x.stride(1), " apart"});
     }
-    if(memory.size() < quantized_rows::bytes(rows, columns)) {
-        tokenworks::detail::raise<argument_error>({"quantize_rows: ", memory.size(), " bytes for [", rows, ",", columns,
-                                                   "], need ", quantized_rows::bytes(rows, columns)});
-    }
-    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-    const std::size_t skip = (sizeof(quantized_block) - address % sizeof(quantized_block)) % sizeof(quantized_block);
-    auto* const data = reinterpret_cast<quantized_block*>(memory.data() + skip);
+    const quantized_rows to{memory, rows, columns};
     const std::size_t tiles = (rows + quantized_rows::tile - 1) / quantized_rows::tile;
-    const auto quantize = [&](std::size_t first_tile, std::size_t end_tile, std::size_t begin, std::size_t end) {
-        for(std::size_t i = first_tile; i < end_tile; ++i) {
-            const std::size_t first = i * quantized_rows::tile;
-            const std::size_t count = std::min(quantized_rows::tile, rows - first);
-            const float* const from = x.data() + first * x.stride(0);
-            quantized_block* const to = data + first * blocks + begin * count;
-            detail::quantize_tile(how.set, from, x.stride(0), count, columns, begin, end, to);
-        }
-    };
     if(tokenworks::detail::has_many_pieces(how, tiles)) { // as the product cuts them
-        parallel_for(how, tiles, 1, [&](work_range part) { quantize(part.begin, part.end, 0, blocks); });
+        parallel_for(how, tiles, 1, [&](work_range part) {
+            const std::size_t end = std::min(part.end * quantized_rows::tile, rows);
+            quantize_part(x, {part.begin * quantized_rows::tile, end, 0, blocks}, to, how.set);
+        });
     } else {
-        // Handing work to threads costs about as much as a few hundred blocks.
-        const std::size_t grain = rows == 0 ? 1 : std::max<std::size_t>(1, 256 / rows);
-        parallel_for(how, blocks, grain, [&](work_range part) { quantize(0, tiles, part.begin, part.end); });
+        // Handing work to a thread costs about as much as a hundred blocks.
+        const std::size_t members = std::clamp<std::size_t>(blocks * rows / 128, 1, how.workers());
+        parallel_for(how, blocks, std::max<std::size_t>(1, (blocks + members - 1) / members), [&](work_range part) {
+            quantize_part(x, {0, rows, part.begin, part.end}, to, how.set);
+        });
     }
-    return {data, rows, columns};
+    return to;
 }
 
 #endif

@@ -101,12 +101,12 @@ inline constexpr std::uint32_t first_not_finite = 0x7f800000U;
 /// The nearest code of a value with 8 fraction bits; halves go up.
 [[nodiscard]] TOKENWORKS_INLINE std::int32_t code_of(std::int32_t fixed) noexcept { return (fixed + 128) >> 8; }
 
-/// Quantises up to blocks_at_once blocks; each x[i] has 32 values.
+/// Quantises up to blocks_at_once blocks, the 32 values at x[i] into *out[i].
 template <class Isa>
 struct block_quantizer {
-    static TOKENWORKS_INLINE void run(const float* const* x, std::size_t count, quantized_block* out) noexcept {
+    static TOKENWORKS_INLINE void run(const float* const* x, std::size_t count, quantized_block* const* out) noexcept {
         for(std::size_t i = 0; i < count; ++i) {
-            run_one(x[i], out[i]);
+            run_one(x[i], *out[i]);
         }
     }
 
@@ -158,7 +158,7 @@ struct block_quantizer<simd::avx2> {
     /// In passes over several blocks: one block is a long chain of instructions that wait for each other, and the
     /// processor does not look far enough ahead to work on the next one meanwhile.
     TOKENWORKS_TARGET_AVX2 static inline void run(const float* const* x, std::size_t count,
-                                                  quantized_block* out) noexcept {
+                                                  quantized_block* const* out) noexcept {
         alignas(32) std::uint32_t most[blocks_at_once] = {};
         alignas(32) float factors[3][blocks_at_once];
         alignas(32) float scales[3][blocks_at_once];
@@ -182,9 +182,9 @@ struct block_quantizer<simd::avx2> {
         }
         for(std::size_t i = 0; i < count; ++i) {
             if(most[i] >= first_not_finite) {
-                spoil_block(out[i]);
+                spoil_block(*out[i]);
             } else {
-                encode(x[i], factors[level[i]][i], scales[level[i]][i], out[i]);
+                encode(x[i], factors[level[i]][i], scales[level[i]][i], *out[i]);
             }
         }
     }
@@ -270,9 +270,9 @@ struct block_quantizer<simd::avx512>: block_quantizer<simd::avx2> {};
 template <>
 struct block_quantizer<simd::neon> {
     TOKENWORKS_TARGET_NEON static inline void run(const float* const* x, std::size_t count,
-                                                  quantized_block* out) noexcept {
+                                                  quantized_block* const* out) noexcept {
         for(std::size_t i = 0; i < count; ++i) {
-            run_one(x[i], out[i]);
+            run_one(x[i], *out[i]);
         }
     }
 
@@ -323,30 +323,32 @@ private:
 #endif
 
 /// Blocks begin … end - 1 of `rows` rows (row stride in floats) into out, where block b of row t lies at
-/// [(b - begin) * rows + t]. Values from column `columns` on count as zero.
+/// [(b - begin) * step + t]. Values from column `columns` on count as zero.
 template <class Isa>
 struct tile_quantizer {
     static TOKENWORKS_INLINE void run(const float* x, std::size_t stride, std::size_t rows, std::size_t columns,
-                                      std::size_t begin, std::size_t end, quantized_block* out) noexcept {
+                                      std::size_t begin, std::size_t end, quantized_block* out,
+                                      std::size_t step) noexcept {
         const float* from[blocks_at_once];
+        quantized_block* to[blocks_at_once];
         float padded[blocks_at_once][32];
         std::size_t count = 0;
         for(std::size_t b = begin; b < end; ++b) {
             for(std::size_t t = 0; t < rows; ++t) {
                 from[count] = x + t * stride + 32 * b;
+                to[count] = out + (b - begin) * step + t;
                 if(32 * b + 32 > columns) {
                     std::fill_n(static_cast<float*>(padded[count]), 32, 0.0F);
                     std::copy_n(from[count], columns - 32 * b, static_cast<float*>(padded[count]));
                     from[count] = static_cast<const float*>(padded[count]);
                 }
                 if(++count == blocks_at_once) {
-                    block_quantizer<Isa>::run(from, count, out);
-                    out += count;
+                    block_quantizer<Isa>::run(from, count, to);
                     count = 0;
                 }
             }
         }
-        block_quantizer<Isa>::run(from, count, out);
+        block_quantizer<Isa>::run(from, count, to);
     }
 };
 

@@ -48,6 +48,10 @@ struct attention {
     [[nodiscard]] std::size_t bytes() const noexcept {
         return query.bytes() + key.bytes() + value.bytes() + output.bytes();
     }
+    /// Whether it takes the 8-bit form of its input.
+    [[nodiscard]] bool takes_quantized() const noexcept {
+        return query.takes_quantized() && key.takes_quantized() && value.takes_quantized();
+    }
 
     /// @param x   [T,C]; the context says whose rows these are, and holds their caches
     /// @param to  [T,C]
@@ -55,12 +59,21 @@ struct attention {
     void operator()(context& c, const activations& x, destination to) const;
 
 private:
-    void normalize(context& c, const std::optional<norm>& layer, rows x, std::size_t count) const;
+    /// Whether norms and positions see one head at a time, so that they can follow on each head of the product.
+    [[nodiscard]] bool works_by_heads() const noexcept {
+        return key_width % 16 == 0 && value_width % 16 == 0 && takes_quantized() &&
+               !(norm_before_split && (query_norm || key_norm));
+    }
 
-    void turn(context& c, rows x, std::size_t count) const;
+    /// Norm and position of some heads of some rows of x [T, heads*D].
+    void finish(const execution& how, const std::optional<norm>& layer, const context::angles* angles, rows x,
+                const kernels::product_part& part) const;
+
+    /// Keys or values of some heads of some rows into the caches of their sequences.
+    void store(const execution& how, context& c, bool are_keys, rows x, const kernels::product_part& part) const;
 
     /// One sequence on all threads, or many sequences a thread each: no bit depends on which.
-    void attend(context& c, rows q, rows k, rows v, rows mixed) const;
+    void attend(context& c, rows q, const activations& mixed, rows out) const;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -72,42 +85,105 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
         tokenworks::detail::raise<shape_error>(
             {"attention: x has T=", count, ", the step's sequences have T=", c.positions().size()});
     }
+    for(const sequence_rows& each: c.sequences()) {
+        each.cache->require_layer(c.layer, kv_heads, key_width, value_width);
+        each.cache->require_room(each.count);
+    }
     const rows q = c.scratch_rows(count, heads * key_width);
     const rows k = c.scratch_rows(count, kv_heads * key_width);
     const rows v = c.scratch_rows(count, kv_heads * value_width);
-    project(c, x, {{query, q}, {key, k}, {value, v}});
-    normalize(c, query_norm, q, heads);
-    normalize(c, key_norm, k, kv_heads);
-    if(rope) {
-        turn(c, q, heads);
-        turn(c, k, kv_heads);
+    const std::optional<context::angles> angles = rope ? std::optional{c.angles_of(*rope)} : std::nullopt;
+    const context::angles* const turn = angles ? &*angles : nullptr;
+    const auto whole = [&](rows each) { return kernels::product_part{0, count, 0, each.extent(1)}; };
+    if(works_by_heads()) {
+        // Rows of a tile go on to the cache; of more, two threads could meet in a byte of 4-bit keys.
+        const bool store_too = count <= kernels::quantized_rows::tile;
+        const execution alone{.set = c.how.set};
+        project(c, x,
+                {{query, q, key_width,
+                  [&](const kernels::product_part& part) { finish(alone, query_norm, turn, q, part); }},
+                 {key, k, key_width,
+                  [&](const kernels::product_part& part) {
+                      finish(alone, key_norm, turn, k, part);
+                      if(store_too) {
+                          store(alone, c, true, k, part);
+                      }
+                  }},
+                 {value, v, value_width, [&](const kernels::product_part& part) {
+                      if(store_too) {
+                          store(alone, c, false, v, part);
+                      }
+                  }}});
+        if(!store_too) {
+            store(c.how, c, true, k, whole(k));
+            store(c.how, c, false, v, whole(v));
+        }
+    } else {
+        project(c, x, {{query, q}, {key, k}, {value, v}});
+        finish(c.how, query_norm, turn, q, whole(q));
+        finish(c.how, key_norm, turn, k, whole(k));
+        store(c.how, c, true, k, whole(k));
+        store(c.how, c, false, v, whole(v));
     }
-    const rows mixed = c.scratch_rows(count, heads * value_width);
-    attend(c, q, k, v, mixed);
-    output(c, activations{c, mixed}, to);
+    const rows out = c.scratch_rows(count, heads * value_width);
+    const activations mixed{c, out};
+    attend(c, q, mixed, out);
+    output(c, mixed, to);
 }
 
-TOKENWORKS_FUNCTION void attention::normalize(context& c, const std::optional<norm>& layer, rows x,
-                                              std::size_t count) const {
+TOKENWORKS_FUNCTION void attention::finish(const execution& how, const std::optional<norm>& layer,
+                                           const context::angles* angles, rows x,
+                                           const kernels::product_part& part) const {
+    const std::size_t count = part.end_row - part.begin_row;
+    const std::size_t columns = part.end_column - part.begin_column;
+    float* const first = x.row(part.begin_row).data() + part.begin_column;
     if(layer) {
-        const std::size_t parts = norm_before_split ? 1 : count;
-        const rows each{x.data(), x.extent(0) * parts, x.extent(1) / parts};
-        (*layer)(c, each, each);
+        const std::size_t width = norm_before_split ? x.extent(1) : key_width;
+        if(columns == x.extent(1)) {
+            const rows each{first, count * (columns / width), width};
+            (*layer)(how, each, each);
+        } else {
+            for(std::size_t t = 0; t < count; ++t) {
+                const rows each{first + t * x.extent(1), columns / width, width};
+                (*layer)(how, each, each);
+            }
+        }
+    }
+    if(angles != nullptr) {
+        const strided_view<float, dyn, dyn, dyn> split{
+            first, extents<dyn, dyn, dyn>{count, columns / key_width, key_width}, {x.extent(1), key_width, 1}};
+        kernels::rope(split, angles->cosines.slice(part.begin_row, count), angles->sines.slice(part.begin_row, count),
+                      rope->pairing(), split, how);
     }
 }
 
-TOKENWORKS_FUNCTION void attention::turn(context& c, rows x, std::size_t count) const {
-    const context::angles angles = c.angles_of(*rope);
-    const view<float, dyn, dyn, dyn> split{x.data(), x.extent(0), count, key_width};
-    kernels::rope(split, angles.cosines, angles.sines, rope->pairing(), split, c.how);
+TOKENWORKS_FUNCTION void attention::store(const execution& how, context& c, bool are_keys, rows x,
+                                          const kernels::product_part& part) const {
+    const std::size_t width = are_keys ? key_width : value_width;
+    for(const sequence_rows& s: c.sequences()) {
+        const std::size_t begin = std::max(part.begin_row, s.first);
+        const std::size_t end = std::min(part.end_row, s.first + s.count);
+        if(begin >= end) {
+            continue;
+        }
+        const kv_cache::heads_view each{
+            x.row(begin).data() + part.begin_column,
+            extents<dyn, dyn, dyn>{end - begin, (part.end_column - part.begin_column) / width, width},
+            {x.extent(1), width, 1}};
+        const std::size_t head = part.begin_column / width;
+        if(are_keys) {
+            s.cache->store_keys(c.layer, begin - s.first, head, each, how);
+        } else {
+            s.cache->store_values(c.layer, begin - s.first, head, each, how);
+        }
+    }
 }
 
-TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, rows mixed) const {
+TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, const activations& mixed, rows out) const {
     const std::span<const sequence_rows> sequences = c.sequences();
     const auto one = [&](const sequence_rows& s, const execution& how) {
-        s.cache->store(c.layer, k.slice(s.first, s.count), v.slice(s.first, s.count), how);
         const view<const float, dyn, dyn, dyn> queries{q.row(s.first).data(), s.count, heads, key_width};
-        const view<float, dyn, dyn, dyn> out{mixed.row(s.first).data(), s.count, heads, value_width};
+        const view<float, dyn, dyn, dyn> to{out.row(s.first).data(), s.count, heads, value_width};
         const kernels::attention_options options{.causal = true,
                                                  .start = s.start,
                                                  .window = window,
@@ -116,20 +192,25 @@ TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, r
                                                  .sinks = sinks,
                                                  .alibi_slopes = alibi_slopes};
         s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
-            kernels::attention(queries, keys, values, options, out, how);
+            kernels::attention(queries, keys, values, options, to, how);
         });
     };
     if(sequences.size() < 2 * c.how.workers()) {
         for(const sequence_rows& s: sequences) {
             one(s, c.how);
         }
-    } else {
-        parallel_for(c.how, sequences.size(), 1, [&](work_range range) {
-            for(std::size_t i = range.begin; i < range.end; ++i) {
-                one(sequences[i], {.set = c.how.set});
-            }
-        });
+        return;
     }
+    const kernels::quantized_rows* const form = output.takes_quantized() ? &mixed.begin_quantized() : nullptr;
+    parallel_for(c.how, sequences.size(), 1, [&](work_range range) {
+        for(std::size_t i = range.begin; i < range.end; ++i) {
+            const sequence_rows& s = sequences[i];
+            one(s, {.set = c.how.set});
+            if(form != nullptr) {
+                kernels::quantize_part(out, {s.first, s.first + s.count, 0, form->blocks()}, *form, c.how.set);
+            }
+        }
+    });
 }
 
 #endif

@@ -42,9 +42,13 @@ struct decoder_layer {
     void operator()(context& c, rows x) const;
 
 private:
-    static activations normalized(context& c, const std::optional<norm>& layer, rows x);
+    static activations normalized(context& c, const std::optional<norm>& layer, rows x, bool quantize);
 
     static rows copied(context& c, rows x);
+
+    [[nodiscard]] bool mlp_takes_quantized() const noexcept {
+        return std::visit([](const auto& layer) { return layer.takes_quantized(); }, mlp);
+    }
 
     void run_mlp(context& c, const activations& input, destination to) const;
 
@@ -70,10 +74,11 @@ TOKENWORKS_FUNCTION void decoder_layer::operator()(context& c, rows x) const {
     const arena::scope scratch{c.scratch};
     if(parallel) {
         // Both read x as it was; feed-forward may have a norm of its own.
-        const activations input = before_attention ? (*before_attention)(c, x) : activations{c, copied(c, x)};
+        const activations input =
+            before_attention ? (*before_attention)(c, x, attend.takes_quantized()) : activations{c, copied(c, x)};
         std::optional<activations> own;
         if(before_mlp) {
-            own = (*before_mlp)(c, x);
+            own = (*before_mlp)(c, x, mlp_takes_quantized());
         }
         branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
         branch(c, x, after_mlp, [&](destination to) { run_mlp(c, own ? *own : input, to); });
@@ -82,20 +87,21 @@ TOKENWORKS_FUNCTION void decoder_layer::operator()(context& c, rows x) const {
     }
     {
         const arena::scope inner{c.scratch};
-        const activations input = normalized(c, before_attention, x);
+        const activations input = normalized(c, before_attention, x, attend.takes_quantized());
         branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
         c.observe("attention", x);
     }
     {
         const arena::scope inner{c.scratch};
-        const activations input = normalized(c, before_mlp, x);
+        const activations input = normalized(c, before_mlp, x, mlp_takes_quantized());
         branch(c, x, after_mlp, [&](destination to) { run_mlp(c, input, to); });
         c.observe("layer", x);
     }
 }
 
-TOKENWORKS_FUNCTION activations decoder_layer::normalized(context& c, const std::optional<norm>& layer, rows x) {
-    return layer ? (*layer)(c, x) : activations{c, x};
+TOKENWORKS_FUNCTION activations decoder_layer::normalized(context& c, const std::optional<norm>& layer, rows x,
+                                                          bool quantize) {
+    return layer ? (*layer)(c, x, quantize) : activations{c, x};
 }
 
 TOKENWORKS_FUNCTION rows decoder_layer::copied(context& c, rows x) {

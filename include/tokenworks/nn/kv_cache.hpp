@@ -74,6 +74,8 @@ public:
     }
     static constexpr dtype types[] = {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0};
 
+    using heads_view = strided_view<const float, dyn, dyn, dyn>;
+
     kv_cache(kv_cache&&) noexcept = default;
     kv_cache& operator=(kv_cache&&) noexcept = default;
 
@@ -112,6 +114,17 @@ public:
     /// @throws shape_error where they are not those of the model that the cache was made for; capacity_error
     void store(std::size_t layer, const_rows keys, const_rows values, const execution& how);
 
+    /// The same in parts, for whoever has just made them: heads first … first + g - 1 of the keys, or values, of tokens
+    /// `offset`, offset + 1, … behind those that are counted. Threads may store different heads at a time.
+    /// @param keys  [T,g,D]   @param values  [T,g,Dv]
+    /// @throws shape_error for another D, or heads that are not there; capacity_error
+    void store_keys(std::size_t layer, std::size_t offset, std::size_t first, heads_view keys, const execution& how);
+    void store_values(std::size_t layer, std::size_t offset, std::size_t first, heads_view values,
+                      const execution& how);
+
+    /// @throws shape_error where a layer of G heads, D and Dv wide, is not one of the model the cache was made for
+    void require_layer(std::size_t layer, std::size_t kv_heads, std::size_t key_width, std::size_t value_width) const;
+
     /// Calls use(k, v) with the keys of a layer, key_blocks of the storage type, and its first `count` values, [S,G,Dv]
     /// of that type.
     template <class Use>
@@ -128,8 +141,6 @@ private:
         huge_buffer keys;
         huge_buffer values;
     };
-
-    void require_shape(std::size_t layer, const_rows keys, const_rows values) const;
 
     template <class Use>
     void visit_storage(Use&& use) const {
@@ -183,8 +194,6 @@ private:
                 {elements, capacity_ * elements, 1}};
     }
 
-    void write_values(huge_buffer& memory, const_rows from, const execution& how) const;
-
     void write_row(const float* from, std::byte* to, std::size_t width, isa set) const;
 
     std::vector<layer_memory> layers_;
@@ -221,33 +230,52 @@ TOKENWORKS_FUNCTION kv_cache::kv_cache(std::size_t layers, std::size_t kv_heads,
 }
 
 TOKENWORKS_FUNCTION void kv_cache::store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {
-    require_shape(layer, keys, values);
-    require_room(keys.extent(0));
-    if(keys.extent(0) == 0) {
-        return;
-    }
-    const view<const float, dyn, dyn, dyn> split{keys.data(), keys.extent(0), kv_heads_, key_width_};
-    visit_storage([&]<class T>() { kernels::store_keys(split, size_, keys_as<T>(layers_[layer].keys.data()), how); });
-    write_values(layers_[layer].values, values, how);
-}
-
-TOKENWORKS_FUNCTION void kv_cache::require_shape(std::size_t layer, const_rows keys, const_rows values) const {
-    if(layer >= layers_.size() || keys.extent(1) != kv_heads_ * key_width_ ||
-       values.extent(1) != kv_heads_ * value_width_ || keys.extent(0) != values.extent(0)) {
+    if(keys.extent(0) != values.extent(0)) {
         tokenworks::detail::raise<shape_error>({"kv_cache: keys ", to_string(keys.extents()), " and values ",
-                                                to_string(values.extents()), " of layer ", layer, " for a cache of ",
-                                                layers_.size(), " layers, G=", kv_heads_, ", D=", key_width_, " and ",
-                                                value_width_});
+                                                to_string(values.extents()), " differ in T"});
+    }
+    const auto width = [&](const_rows each) { return kv_heads_ == 0 ? 0 : each.extent(1) / kv_heads_; };
+    require_layer(layer, kv_heads_, width(keys), width(values));
+    const auto split = [&](const_rows each) {
+        return heads_view{view<const float, dyn, dyn, dyn>{each.data(), each.extent(0), kv_heads_, width(each)}};
+    };
+    store_keys(layer, 0, 0, split(keys), how);
+    store_values(layer, 0, 0, split(values), how);
+}
+
+TOKENWORKS_FUNCTION void kv_cache::require_layer(std::size_t layer, std::size_t kv_heads, std::size_t key_width,
+                                                 std::size_t value_width) const {
+    if(layer >= layers_.size() || kv_heads != kv_heads_ || key_width != key_width_ || value_width != value_width_) {
+        tokenworks::detail::raise<shape_error>({"kv_cache: layer ", layer, " with G=", kv_heads, ", D=", key_width,
+                                                " and ", value_width, " for a cache of ", layers_.size(),
+                                                " layers, G=", kv_heads_, ", D=", key_width_, " and ", value_width_});
     }
 }
 
-TOKENWORKS_FUNCTION void kv_cache::write_values(huge_buffer& memory, const_rows from, const execution& how) const {
+TOKENWORKS_FUNCTION void kv_cache::store_keys(std::size_t layer, std::size_t offset, std::size_t first, heads_view keys,
+                                              const execution& how) {
+    require_room(offset + keys.extent(0));
+    visit_storage([&]<class T>() {
+        const kernels::key_blocks<T> all = keys_as<T>(layers_[layer].keys.data());
+        kernels::store_keys(keys, size_ + offset, all.heads(first, keys.extent(1)), how);
+    });
+}
+
+TOKENWORKS_FUNCTION void kv_cache::store_values(std::size_t layer, std::size_t offset, std::size_t first,
+                                                heads_view values, const execution& how) {
+    require_room(offset + values.extent(0));
+    require_layer(layer, kv_heads_, key_width_, values.extent(2));
+    if(first > kv_heads_ || values.extent(1) > kv_heads_ - first) {
+        tokenworks::detail::raise<shape_error>(
+            {"kv_cache: heads up to ", first + values.extent(1), ", the cache has G=", kv_heads_});
+    }
     const std::size_t bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
-    parallel_for(how, from.extent(0), 32, [&](work_range range) {
+    std::byte* const to = layers_[layer].values.data();
+    parallel_for(how, values.extent(0), 32, [&](work_range range) {
         for(std::size_t t = range.begin; t < range.end; ++t) {
-            for(std::size_t g = 0; g < kv_heads_; ++g) {
-                const float* const source = from.data() + t * from.stride(0) + g * value_width_;
-                write_row(source, memory.data() + (g * capacity_ + size_ + t) * bytes, value_width_, how.set);
+            for(std::size_t g = 0; g < values.extent(1); ++g) {
+                const float* const source = values.data() + t * values.stride(0) + g * values.stride(1);
+                write_row(source, to + ((first + g) * capacity_ + size_ + offset + t) * bytes, value_width_, how.set);
             }
         }
     });

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
@@ -56,10 +58,19 @@ private:
 struct projection {
     const linear& layer;
     destination to;
+    std::size_t unit = 16;                           ///< columns that are made together, a multiple of 16
+    std::optional<kernels::product_finish> finish{}; ///< called with every part that is ready; may run on any thread
+
+    [[nodiscard]] kernels::matmul_task product() const noexcept {
+        kernels::matmul_task task = layer.product(to);
+        task.unit = unit;
+        task.finish = finish;
+        return task;
+    }
 };
 
-/// Several layers of one input: queries, keys and values, or gate and up. The same bits as one after the other, but
-/// threads meet once.
+/// Several layers of one input: queries, keys and values. The same bits as one after the other, but threads meet once,
+/// and what follows on a layer's result is done where the result is made.
 /// @param x  [T,K]   @param layers  up to eight
 template <std::size_t N>
 void project(context& c, const activations& x, const projection (&layers)[N]) {
@@ -67,17 +78,47 @@ void project(context& c, const activations& x, const projection (&layers)[N]) {
     if(!std::ranges::all_of(layers, [](const projection& each) { return each.layer.takes_quantized(); })) {
         for(const projection& each: layers) {
             each.layer(c, x, each.to);
+            if(each.finish) {
+                (*each.finish)({0, each.to.out.extent(0), 0, each.layer.out_width()});
+            }
         }
         return;
     }
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-        const kernels::matmul_task tasks[] = {layers[I].layer.product(layers[I].to)...};
+        const kernels::matmul_task tasks[] = {layers[I].product()...};
         kernels::matmul(x.quantized(c), tasks, c.how);
     }
     (std::make_index_sequence<N>{});
 }
 
+/// Two layers of one input whose results are joined column by column: gate and up.
+/// @param x       [T,K]   @param first, second  of one width
+/// @param finish  called with every part that both have made, in units of 32 columns; may run on any thread
+/// @throws shape_error where the widths differ
+TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, const projection& first,
+                                              const projection& second, kernels::product_finish finish);
+
 #if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, const projection& first,
+                                              const projection& second, kernels::product_finish finish) {
+    if(first.layer.takes_quantized() && second.layer.takes_quantized()) {
+        kernels::matmul_task task = first.product();
+        task.unit = 32;
+        task.finish = finish;
+        kernels::matmul_side_by_side(x.quantized(c), task, second.product(), c.how);
+        return;
+    }
+    first.layer(c, x, first.to);
+    second.layer(c, x, second.to);
+    const std::size_t width = first.layer.out_width();
+    kernels::detail::require_equal("project_side_by_side", "the first has N", width, "the second has N",
+                                   second.layer.out_width());
+    constexpr std::size_t part = 512; // columns
+    parallel_for(c.how, (width + part - 1) / part, 1, [&](work_range range) {
+        finish({0, first.to.out.extent(0), range.begin * part, std::min(width, range.end * part)});
+    });
+}
 
 TOKENWORKS_FUNCTION void linear::operator()(context& c, const activations& x, destination to) const {
     const kernels::matmul_task task = product(to);
