@@ -183,7 +183,7 @@ int bench(const common_options& options, const bench_options& what) {
             tokens[i] = static_cast<std::int32_t>(tw::uniform<double>(seed, i) * static_cast<double>(v));
         }
     };
-    std::vector<float> logits(what.batch * v);
+    std::vector<float> logits(v);
     std::vector<input> inputs(what.batch);
 
     const auto fill = [&](tw::nn::kv_cache& cache, std::size_t total) {
@@ -206,13 +206,7 @@ int bench(const common_options& options, const bench_options& what) {
             for(std::size_t i = 0; i < what.batch; ++i) {
                 inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last};
             }
-            network.forward(c, inputs, tw::nn::rows{logits.data(), what.batch, v});
-            tw::parallel_for(model.how(), what.batch, 1,
-                             [&](tw::work_range range) { // greedy: the step needs its logits
-                                 for(std::size_t i = range.begin; i < range.end; ++i) {
-                                     tokens[i] = tw::sampling::argmax(std::span{logits}.subspan(i * v, v));
-                                 }
-                             });
+            network.forward_greedy(c, inputs, std::span{tokens}.first(what.batch));
         }
     };
 

@@ -206,6 +206,45 @@ TEST_CASE("decoder: logits are bitwise equal whatever else is in the batch", "[m
     }
 }
 
+TEST_CASE("decoder: greedy steps choose the highest logit, the lowest id on a tie, without the logits", "[models]") {
+    for(const std::string& name: golden_names) {
+        INFO(name);
+        const golden g{name};
+        tw::thread_team two{2};
+        const std::size_t v = g.model->vocab_size();
+        for(const tw::execution& how: {tw::execution{}, tw::execution{tw::best_isa(), &two}}) {
+            const std::vector<float> logits = run(*g.model, g.ids, g.ids.size(), how, tw::dtype::f16);
+            tw::nn::context c{how};
+            tw::nn::kv_cache cache = g.model->make_cache(g.ids.size());
+            std::vector<std::int32_t> chosen(g.ids.size());
+            const std::size_t half = g.ids.size() / 2;
+            const decoder_input first{&cache, std::span{g.ids}.first(half), decoder_input::logits::all};
+            const decoder_input rest{&cache, std::span{g.ids}.subspan(half), decoder_input::logits::all};
+            g.model->forward_greedy(c, std::span{&first, 1}, std::span{chosen}.first(half));
+            g.model->forward_greedy(c, std::span{&rest, 1}, std::span{chosen}.subspan(half));
+            CHECK(cache.size() == g.ids.size());
+            for(std::size_t t = 0; t < g.ids.size(); ++t) {
+                const auto row = std::span{logits}.subspan(t * v, v);
+                CHECK(chosen[t] == std::ranges::max_element(row) - row.begin());
+            }
+        }
+        tw::nn::context c;
+        tw::nn::kv_cache cache = g.model->make_cache(4);
+        std::vector<std::int32_t> ids(g.ids.begin(), g.ids.begin() + 1);
+        const decoder_input one{&cache, ids, decoder_input::logits::last};
+        CHECK_THROWS_AS(g.model->forward_greedy(c, std::span{&one, 1}, {}), tw::shape_error);
+        CHECK(cache.size() == 0);
+        const std::int32_t before = ids[0];
+        g.model->forward_greedy(c, std::span{&one, 1}, ids); // in place
+        CHECK(cache.size() == 1);
+        std::vector<float> logits(v);
+        tw::nn::kv_cache other = g.model->make_cache(4);
+        const decoder_input same{&other, std::span{&before, 1}, decoder_input::logits::last};
+        g.model->forward(c, std::span{&same, 1}, tw::nn::rows{logits.data(), 1, v});
+        CHECK(ids[0] == std::ranges::max_element(logits) - logits.begin());
+    }
+}
+
 TEST_CASE("decoder: a cache cut back continues as if it had never gone further", "[models]") {
     const golden g{"gemma3_f16"};
     const decoder& model = *g.model;

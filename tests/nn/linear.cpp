@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include <tokenworks/kernels/reduce.hpp>
+
 #include "nn/blocks.hpp"
 #include "reference/matmul.hpp"
 #include "support/catch.hpp"
@@ -119,6 +121,29 @@ TEST_CASE("project: several layers of one input, in blocks, as floats or mixed",
     nn::project(c, input, {{q4, nn::add_to(d.rows())}, {floats.layer, nn::add_to(e.rows())}});
     CHECK(support::same_bits(d.values, a.values));
     CHECK(support::same_bits(e.values, alone(floats.layer, before[2])));
+}
+
+TEST_CASE("linear: the best column without the results, of weights in blocks and of floats", "[nn]") {
+    const nn::linear blocked{
+        tw::kernels::pack(tw::dtype::q8_0, support::random_blocks(tw::dtype::q8_0, 70 * 64, 1), 70, 64),
+        support::random_floats(70, 2)};
+    const blocks::dense plain{70, 64, 3, true};
+    tw::thread_team two{2};
+    nn::context c{{.threads = &two}};
+    const matrix x{5, 64, 4};
+    const nn::activations input{c, x.rows()};
+    for(const nn::linear* layer: {&blocked, &plain.layer}) {
+        matrix out{5, 70};
+        (*layer)(c, input, out.rows());
+        tw::kernels::scale(out.rows(), 0.5F, out.rows());
+        tw::kernels::soft_cap(out.rows(), 1.0F, out.rows());
+        std::vector<tw::kernels::best_column> best(5);
+        layer->argmax(c, input, best, {.scale = 0.5F, .softcap = 1.0F});
+        for(std::size_t t = 0; t < 5; ++t) {
+            CHECK(best[t].column() == tw::kernels::argmax(out.rows().row(t)));
+        }
+        CHECK_THROWS_AS(layer->argmax(c, input, std::span{best}.first(4)), tw::shape_error);
+    }
 }
 
 TEST_CASE("linear: extents that disagree", "[nn]") {

@@ -1,3 +1,5 @@
+#include <tokenworks/sampling/greedy.hpp>
+
 #include "support/catch.hpp"
 
 #include <cmath>
@@ -56,6 +58,48 @@ TEST_CASE("the loop gives what choosing by hand gives") {
     CHECK(state.tokens == by_hand.tokens); // prompt and all ids but the last
     CHECK(std::vector<token_id>{loop.prompt_ids().begin(), loop.prompt_ids().end()} == prompt);
     CHECK_FALSE(loop.next());
+}
+
+namespace {
+
+/// Chooses by itself, and counts how often.
+struct choosing_model: fake::model {
+    mutable int choices = 0;
+
+    token_id forward_greedy(state& s, std::span<const token_id> tokens) const {
+        std::vector<float> logits(vocab);
+        forward(s, tokens, logits);
+        ++choices;
+        return tw::sampling::argmax(logits);
+    }
+};
+
+} // namespace
+
+TEST_CASE("a greedy loop lets the model choose where it can, and no other loop does") {
+    static_assert(rt::greedy_model<choosing_model> && !rt::greedy_model<fake::model>);
+    const choosing_model model;
+    const auto ids_of = [&](const auto& m, rt::generate_options options) {
+        fake::model::state state{100};
+        options.max_tokens = 20;
+        options.prefill_chunk = 2;
+        rt::token_loop loop{m, state, prompt, std::move(options)};
+        std::vector<token_id> ids;
+        while(const auto id = loop.next()) {
+            ids.push_back(*id);
+        }
+        return ids;
+    };
+    const rt::generate_options greedy{.sampling = {.temperature = 0}};
+    CHECK(ids_of(model, greedy) == ids_of(fake::model{}, greedy));
+    CHECK(model.choices == 20);
+    const rt::generate_options biased{.sampling = {.temperature = 0, .logit_bias = {{3, 2.0F}}}};
+    CHECK(ids_of(model, biased) == ids_of(fake::model{}, biased));
+    const rt::generate_options penalised{.sampling = {.temperature = 0, .repeat_penalty = 1.5F}};
+    CHECK(ids_of(model, penalised) == ids_of(fake::model{}, penalised));
+    const rt::generate_options drawn{.sampling = {.seed = 4}};
+    CHECK(ids_of(model, drawn) == ids_of(fake::model{}, drawn));
+    CHECK(model.choices == 20);
 }
 
 TEST_CASE("the prompt's cut into chunks changes the calls and not the result") {

@@ -18,7 +18,6 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
-#include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
@@ -28,7 +27,9 @@
 #include <tokenworks/nn/kv_cache.hpp>
 
 #if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/arena.hpp>
 #include <tokenworks/kernels/elementwise.hpp>
+#include <tokenworks/kernels/matmul_argmax.hpp>
 #include <tokenworks/models/load_blocks.hpp>
 #endif
 
@@ -89,13 +90,24 @@ public:
     ///         of another model's shape. On an error no cache has changed.
     void forward(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const;
 
+    /// The same for greedy decoding: the id with the highest logit, the lowest id on a tie, in place of each row of
+    /// logits. They are compared where they are made and not kept.
+    /// @param ids  one for each row that the inputs want; may be the inputs' tokens
+    /// @throws as forward; argument_error where a logit is NaN or +infinity, or none is finite
+    void forward_greedy(nn::context& c, std::span<const decoder_input> inputs, std::span<std::int32_t> ids) const;
+
 private:
     struct step {
-        std::size_t rows = 0;
+        std::size_t rows = 0;   ///< tokens of all inputs
+        std::size_t wanted = 0; ///< rows of logits
     };
 
-    /// Checks the inputs and tells the context which rows belong to which sequence.
-    step prepare(nn::context& c, std::span<const decoder_input> inputs, nn::rows logits) const;
+    /// Checks the inputs.
+    [[nodiscard]] step plan_of(std::span<const decoder_input> inputs) const;
+
+    /// Runs the layers, and calls finish(activations [wanted,C]) with the rows whose logits are wanted, if there are.
+    template <class Finish>
+    void run(nn::context& c, std::span<const decoder_input> inputs, const step& plan, const Finish& finish) const;
 
     void check(const decoder_input& input) const;
 
@@ -118,7 +130,8 @@ private:
     void embed(nn::context& c, std::span<const decoder_input> inputs, const step& plan, nn::rows x) const;
 
     /// Gathers the rows whose logits are wanted, so that the head, the largest product of all, sees no others.
-    void write_logits(nn::context& c, std::span<const decoder_input> inputs, nn::rows x, nn::rows logits) const;
+    [[nodiscard]] nn::activations final_rows(nn::context& c, std::span<const decoder_input> inputs, const step& plan,
+                                             nn::rows x) const;
 
     decoder_config config_;
     nn::embedding embed_;
@@ -152,9 +165,14 @@ TOKENWORKS_FUNCTION nn::kv_cache decoder::make_cache(std::size_t capacity, dtype
                         config_.value_width,   capacity,         type};
 }
 
-TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decoder_input> inputs,
-                                          nn::rows logits) const {
-    const step plan = prepare(c, inputs, logits);
+template <class Finish>
+void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const step& plan, const Finish& finish) const {
+    c.begin_step(plan.rows, inputs.size());
+    std::size_t row = 0;
+    for(const decoder_input& input: inputs) {
+        c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size()});
+        row += input.tokens.size();
+    }
     const arena::scope scratch{c.scratch};
     const nn::rows x = c.scratch_rows(plan.rows, config_.width);
     embed(c, inputs, plan, x);
@@ -162,22 +180,60 @@ TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decode
         c.layer = i;
         layers_[i](c, x);
     }
-    if(logits.extent(0) != 0) {
-        write_logits(c, inputs, x, logits);
+    if(plan.wanted != 0) {
+        finish(final_rows(c, inputs, plan, x));
     }
     for(const decoder_input& input: inputs) {
         input.cache->advance(input.tokens.size());
     }
 }
 
-TOKENWORKS_FUNCTION decoder::step decoder::prepare(nn::context& c, std::span<const decoder_input> inputs,
-                                                   nn::rows logits) const {
+TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decoder_input> inputs,
+                                          nn::rows logits) const {
+    const step plan = plan_of(inputs);
+    if(logits.extent(0) != plan.wanted || (plan.wanted != 0 && logits.extent(1) != config_.vocab_size)) {
+        tokenworks::detail::raise<shape_error>({"forward: logits is ", to_string(logits.extents()), ", expected [",
+                                                plan.wanted, ",", config_.vocab_size, "]"});
+    }
+    run(c, inputs, plan, [&](const nn::activations& x) {
+        head_(c, x, logits);
+        if(config_.logit_scale != 1) {
+            kernels::scale(logits, config_.logit_scale, logits, c.how);
+        }
+        if(config_.logit_softcap > 0) {
+            kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
+        }
+    });
+}
+
+TOKENWORKS_FUNCTION void decoder::forward_greedy(nn::context& c, std::span<const decoder_input> inputs,
+                                                 std::span<std::int32_t> ids) const {
+    const step plan = plan_of(inputs);
+    if(ids.size() != plan.wanted) {
+        tokenworks::detail::raise<shape_error>(
+            {"forward_greedy: room for ", ids.size(), " ids, expected ", plan.wanted});
+    }
+    run(c, inputs, plan, [&](const nn::activations& x) {
+        const std::span<kernels::best_column> best = c.scratch.take<kernels::best_column>(plan.wanted);
+        head_.argmax(c, x, best, {.scale = config_.logit_scale, .softcap = config_.logit_softcap});
+        for(std::size_t i = 0; i < best.size(); ++i) {
+            if(!best[i].is_valid()) {
+                tokenworks::detail::raise<argument_error>(
+                    {"forward_greedy: row ", i, ": a logit is NaN or +infinity, or none is finite"});
+            }
+        }
+        std::ranges::transform(best, ids.begin(), [](const kernels::best_column& each) {
+            return static_cast<std::int32_t>(each.column());
+        });
+    });
+}
+
+TOKENWORKS_FUNCTION decoder::step decoder::plan_of(std::span<const decoder_input> inputs) const {
     step plan;
-    std::size_t wanted = 0;
     for(const decoder_input& input: inputs) {
         check(input);
         plan.rows += input.tokens.size();
-        wanted += rows_wanted(input);
+        plan.wanted += rows_wanted(input);
     }
     for(std::size_t i = 0; i < inputs.size(); ++i) {
         for(std::size_t j = 0; j < i; ++j) {
@@ -185,16 +241,6 @@ TOKENWORKS_FUNCTION decoder::step decoder::prepare(nn::context& c, std::span<con
                 tokenworks::detail::raise<argument_error>({"forward: inputs ", j, " and ", i, " have the same cache"});
             }
         }
-    }
-    if(logits.extent(0) != wanted || (wanted != 0 && logits.extent(1) != config_.vocab_size)) {
-        tokenworks::detail::raise<shape_error>(
-            {"forward: logits is ", to_string(logits.extents()), ", expected [", wanted, ",", config_.vocab_size, "]"});
-    }
-    c.begin_step(plan.rows, inputs.size());
-    std::size_t row = 0;
-    for(const decoder_input& input: inputs) {
-        c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size()});
-        row += input.tokens.size();
     }
     return plan;
 }
@@ -236,9 +282,9 @@ TOKENWORKS_FUNCTION void decoder::embed(nn::context& c, std::span<const decoder_
     c.observe("embedding", x);
 }
 
-TOKENWORKS_FUNCTION void decoder::write_logits(nn::context& c, std::span<const decoder_input> inputs, nn::rows x,
-                                               nn::rows logits) const {
-    const nn::rows last = c.scratch_rows(logits.extent(0), config_.width);
+TOKENWORKS_FUNCTION nn::activations decoder::final_rows(nn::context& c, std::span<const decoder_input> inputs,
+                                                        const step& plan, nn::rows x) const {
+    const nn::rows last = c.scratch_rows(plan.wanted, config_.width);
     std::size_t from = 0;
     std::size_t to = 0;
     for(const decoder_input& input: inputs) {
@@ -248,15 +294,10 @@ TOKENWORKS_FUNCTION void decoder::write_logits(nn::context& c, std::span<const d
             std::ranges::copy(x.row(from - count + i).as_span(), last.row(to).data());
         }
     }
-    const nn::activations normed = final_norm_ ? (*final_norm_)(c, last) : nn::activations{c, last};
+    const nn::activations normed =
+        final_norm_ ? (*final_norm_)(c, last, head_.takes_quantized()) : nn::activations{c, last};
     c.observe("final", normed.values());
-    head_(c, normed, logits);
-    if(config_.logit_scale != 1) {
-        kernels::scale(logits, config_.logit_scale, logits, c.how);
-    }
-    if(config_.logit_softcap > 0) {
-        kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
-    }
+    return normed;
 }
 
 #endif

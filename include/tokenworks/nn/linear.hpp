@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,9 +14,15 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/matmul.hpp>
+#include <tokenworks/kernels/matmul_argmax.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/nn/activations.hpp>
 #include <tokenworks/nn/context.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/arena.hpp>
+#include <tokenworks/kernels/elementwise.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
 
@@ -43,6 +50,11 @@ public:
 
     /// @param x  [T,K]   @param to  [T,N]
     void operator()(context& c, const activations& x, destination to) const;
+
+    /// The column with the largest result of each row, of which no result is kept.
+    /// @param x  [T,K]   @param best  [T]   @param options  but for the bias, which is the layer's
+    void argmax(context& c, const activations& x, std::span<kernels::best_column> best,
+                kernels::argmax_options options = {}) const;
 
     /// The layer's product as the kernels take it.
     [[nodiscard]] kernels::matmul_task product(destination to) const noexcept {
@@ -99,6 +111,31 @@ TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, 
                                               const projection& second, kernels::product_finish finish);
 
 #if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::span<kernels::best_column> best,
+                                        kernels::argmax_options options) const {
+    if(takes_quantized()) {
+        options.bias = bias_;
+        kernels::matmul_argmax(x.quantized(c), *weight_, best, options, c.how);
+        return;
+    }
+    const std::size_t count = x.values().extent(0);
+    kernels::detail::require_equal("linear", "x has T", count, "best has T", best.size());
+    const arena::scope scratch{c.scratch};
+    const rows out = c.scratch_rows(count, out_width());
+    (*this)(c, x, out);
+    if(options.scale != 1) {
+        kernels::scale(out, options.scale, out, c.how);
+    }
+    if(options.softcap > 0) {
+        kernels::soft_cap(out, options.softcap, out, c.how);
+    }
+    parallel_for(c.how, count, 1, [&](work_range range) {
+        for(std::size_t t = range.begin; t < range.end; ++t) {
+            best[t] = kernels::best_of(out.row(t).as_span(), {.set = c.how.set});
+        }
+    });
+}
 
 TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, const projection& first,
                                               const projection& second, kernels::product_finish finish) {

@@ -110,6 +110,8 @@ public:
 
     /// Appends tokens to the state; writes the logits [V] after the last one, or none where the span is empty.
     void forward(state& s, std::span<const codec::token_id> tokens, std::span<float> logits) const;
+    /// The same for greedy decoding: the id with the highest logit after the last token, without the logits.
+    [[nodiscard]] codec::token_id forward_greedy(state& s, std::span<const codec::token_id> tokens) const;
 
     /// The state that a prompt and what may follow it need, no larger than the model's context.
     /// @param context  capacity to reserve in any case, or 0
@@ -219,6 +221,14 @@ TOKENWORKS_FUNCTION void text_model::forward(state& s, std::span<const codec::to
     const models::decoder_input input{&s.cache(), tokens, logits.empty() ? wanted::none : wanted::last};
     network_->forward(s.context(), std::span{&input, 1},
                       nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
+}
+
+TOKENWORKS_FUNCTION codec::token_id text_model::forward_greedy(state& s,
+                                                               std::span<const codec::token_id> tokens) const {
+    const models::decoder_input input{&s.cache(), tokens, models::decoder_input::logits::last};
+    codec::token_id id = 0;
+    network_->forward_greedy(s.context(), std::span{&input, 1}, std::span{&id, 1});
+    return id;
 }
 
 TOKENWORKS_FUNCTION text_model::state text_model::make_state(const state_options& options) const {

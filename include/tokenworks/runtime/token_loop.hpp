@@ -35,6 +35,12 @@ concept causal_model = requires(const M& m, typename M::state& s, const typename
     { held.capacity() } -> std::convertible_to<std::size_t>;
 };
 
+/// One that finds the highest logit by itself, for greedy loops: the token that a chain without parts would choose.
+template <class M>
+concept greedy_model = requires(const M& m, typename M::state& s, std::span<const token_id> tokens) {
+    { m.forward_greedy(s, tokens) } -> std::same_as<token_id>;
+};
+
 /// Continues one sequence, token by token. Refers to the model and the state, which must outlive it; no one else may
 /// use the state meanwhile. The options that are about text (stop, ignore_eos) are left to the caller.
 template <causal_model M>
@@ -57,7 +63,9 @@ public:
         tokens_.assign(options_.history.begin(), options_.history.end());
         options_.history = {};
         tokens_.insert(tokens_.end(), prompt.begin(), prompt.end());
-        logits_.resize(model.vocab_size());
+        if(!lets_model_choose()) {
+            logits_.resize(model.vocab_size());
+        }
     }
 
     token_loop(token_loop&&) noexcept = default; // no copies: two loops on one state would disturb each other
@@ -79,7 +87,7 @@ public:
             return end(finish_reason::length);
         }
         const stopwatch decoding{timings_.decode_seconds};
-        const token_id id = chain_(logits_, {tokens_, state_->size()}, work_);
+        const token_id id = lets_model_choose() ? chosen_ : chain_(logits_, {tokens_, state_->size()}, work_);
         tokens_.push_back(id);
         ++timings_.generated_tokens;
         if(std::find(options_.stop_tokens.begin(), options_.stop_tokens.end(), id) != options_.stop_tokens.end()) {
@@ -159,8 +167,25 @@ private:
     void run_prompt(std::size_t count) {
         const stopwatch prefilling{timings_.prefill_seconds};
         const bool last = timings_.prompt_tokens + count == prompt_ids().size();
-        model_->forward(*state_, prompt_ids().subspan(timings_.prompt_tokens, count),
-                        last ? std::span<float>{logits_} : std::span<float>{});
+        const std::span<const token_id> part = prompt_ids().subspan(timings_.prompt_tokens, count);
+        if(last) {
+            forward_to_choice(part);
+        } else {
+            model_->forward(*state_, part, {});
+        }
+    }
+
+    [[nodiscard]] bool lets_model_choose() const noexcept { return greedy_model<M> && chain_.is_greedy(); }
+
+    /// Runs tokens whose successor is wanted.
+    void forward_to_choice(std::span<const token_id> tokens) {
+        if constexpr(greedy_model<M>) {
+            if(chain_.is_greedy()) {
+                chosen_ = model_->forward_greedy(*state_, tokens);
+                return;
+            }
+        }
+        model_->forward(*state_, tokens, logits_);
     }
 
     /// Runs the last token through the model; false if it does not fit.
@@ -174,7 +199,7 @@ private:
             return false;
         }
         const stopwatch decoding{timings_.decode_seconds};
-        model_->forward(*state_, std::span<const token_id>{tokens_}.last(1), logits_);
+        forward_to_choice(std::span<const token_id>{tokens_}.last(1));
         return true;
     }
 
@@ -186,7 +211,8 @@ private:
     std::vector<token_id> tokens_; // history, prompt, ids
     std::size_t prompt_begin_ = 0;
     std::size_t ids_begin_ = 0;
-    std::vector<float> logits_; // [V], after the last token in the state
+    std::vector<float> logits_; // [V], after the last token in the state; none where the model chooses
+    token_id chosen_ = 0;       // what the model chose after it
     bool prefilled_ = false;
     finish_reason reason_ = finish_reason::none;
     runtime::timings timings_;

@@ -52,8 +52,12 @@ public:
     template <token_picker P>
     chain& pick_with(P picker) {
         picker_ = std::move(picker);
+        greedy_ = std::same_as<P, greedy>;
         return *this;
     }
+
+    /// Whether it takes the highest logit as it comes, so that a model may find that token by itself.
+    [[nodiscard]] bool is_greedy() const noexcept { return greedy_ && processors_.empty(); }
 
     /// Chooses the next token.
     /// @param logits  [V]; not changed
@@ -74,6 +78,7 @@ private:
 
     std::vector<std::function<void(candidates&, const step&)>> processors_;
     std::function<token_id(candidates&, const step&)> picker_ = greedy{};
+    bool greedy_ = true;
 };
 
 #if TOKENWORKS_DEFINITIONS
