@@ -14,6 +14,7 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/attention.hpp>
+#include <tokenworks/kernels/elementwise.hpp>
 #include <tokenworks/kernels/rope.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/nn/activations.hpp>
@@ -37,6 +38,7 @@ struct attention {
     float scale = 0;             ///< of the scores; 0: 1/sqrt(D)
     float softcap = 0;
     std::size_t window = 0;
+    float clip = 0; ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
     bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
@@ -76,6 +78,11 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     const rows k = c.scratch_rows(count, kv_heads * key_width);
     const rows v = c.scratch_rows(count, kv_heads * value_width);
     project(c, x, {{query, q}, {key, k}, {value, v}});
+    if(clip > 0) {
+        for(const rows each: {q, k, v}) {
+            kernels::clip(each, clip, each, c.how);
+        }
+    }
     normalize(c, query_norm, q, heads);
     normalize(c, key_norm, k, kv_heads);
     if(rope) {
