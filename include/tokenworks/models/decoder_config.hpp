@@ -61,6 +61,13 @@ struct mixture_config {
     float clamp = 0; ///< as nn::mixture has it
 };
 
+/// Latent attention, see nn/latent_projection.hpp. Of the D values of a head, the last `turned` know the position.
+struct latent_config {
+    std::size_t query_rank = 0; ///< Q; 0: queries come from the input itself
+    std::size_t rank = 0;       ///< R
+    std::size_t turned = 0;     ///< P
+};
+
 struct decoder_config {
     std::string architecture; ///< the name a file gives it, for messages
 
@@ -78,6 +85,7 @@ struct decoder_config {
     float attention_scale = 0;   ///< of each score; usually 1/sqrt(D)
     float attention_softcap = 0; ///< c: scores become c * tanh(score / c); 0: off
     bool attention_sinks = false;
+    std::optional<latent_config> latent{};
     float qkv_clip = 0; ///< queries, keys and values are kept within ± this; 0: off
     qk_norm_kind qk_norm = qk_norm_kind::none;
 
@@ -154,6 +162,16 @@ TOKENWORKS_FUNCTION void decoder_config::validate() const {
     need_finite(alibi_scale, false, "alibi_scale");
     need_finite(qkv_clip, false, "qkv_clip");
     need(qkv_clip >= 0, {"qkv_clip is negative"});
+    if(latent) {
+        need_extent(latent->rank, "latent.rank");
+        need(latent->query_rank <= most, {"latent.query_rank is ", latent->query_rank, ", not in 0..", most});
+        need(latent->turned > 0 && latent->turned < key_width,
+             {"latent.turned is ", latent->turned, ", not in 1..", key_width - 1});
+        need(kv_heads == heads, {"kv_heads ", kv_heads, " are not heads ", heads, ", with latent attention"});
+        for(const kernels::rope_config& rope: rope_configs) {
+            need(rope.width <= latent->turned, {"a rope configuration is wider than latent.turned"});
+        }
+    }
     if(mixture) {
         need_extent(mixture->feed_forward, "mixture.feed_forward");
         need(mixture->shared <= most, {"mixture.shared is ", mixture->shared, ", not in 0..", most});

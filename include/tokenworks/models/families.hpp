@@ -8,6 +8,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/models/bloom.hpp>
 #include <tokenworks/models/cohere.hpp>
+#include <tokenworks/models/deepseek_v3.hpp>
 #include <tokenworks/models/falcon.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/gemma.hpp>
@@ -60,6 +61,7 @@ inline constexpr family families[] = {
     {"qwen2moe", "qwen2_moe", qwen2_moe_config, qwen_moe_names},
     {"qwen3moe", "qwen3_moe", qwen3_moe_config, qwen_moe_names},
     {"gpt-oss", "gpt_oss", gpt_oss_config, gpt_oss_names},
+    {"", "deepseek_v3", deepseek_v3_config, deepseek_v3_names},
     {"granite", "granite", granite_config, llama_names},
     {"smollm3", "smollm3", smollm3_config, llama_names},
 };

@@ -50,7 +50,7 @@ inline constexpr hf_key hf_keys[] = {
     {"embedding_scale", {"embedding_multiplier"}},
     {"residual_scale", {"residual_multiplier"}},
     {"logit_scale", {"logit_scale", "logits_scaling"}},
-    {"rope.dimension_count", {"rotary_dim"}},
+    {"rope.dimension_count", {"rotary_dim", "qk_rope_head_dim"}},
     {"rope.partial", {"rope_parameters.partial_rotary_factor", "partial_rotary_factor", "rotary_pct"}},
     {"rope.freq_base",
      {"rope_parameters.rope_theta", "rope_parameters.full_attention.rope_theta", "rope_theta", "rotary_emb_base"}},

@@ -133,10 +133,13 @@ private:
         const std::size_t queries = config_.heads * config_.key_width;
         const std::size_t keys = config_.kv_heads * config_.key_width;
         const std::size_t values = config_.kv_heads * config_.value_width;
+        const bool plain = !config_.latent;
+        const std::size_t query_rank = plain ? 0 : config_.latent->query_rank;
         nn::attention result{
-            .query = linear(prefix + "attn_q", queries, config_.width),
-            .key = linear(prefix + "attn_k", keys, config_.width),
-            .value = linear(prefix + "attn_v", values, config_.width),
+            .query = query_rank == 0 ? linear(prefix + "attn_q", queries, config_.width)
+                                     : linear(prefix + "attn_q_b", queries, query_rank),
+            .key = plain ? linear(prefix + "attn_k", keys, config_.width) : nn::linear{},
+            .value = plain ? linear(prefix + "attn_v", values, config_.width) : nn::linear{},
             .output = linear(prefix + "attn_output", config_.width, config_.heads * config_.value_width),
             .heads = config_.heads,
             .kv_heads = config_.kv_heads,
@@ -147,6 +150,10 @@ private:
             .window = config_.layers[index].window,
             .clip = config_.qkv_clip,
         };
+        if(config_.latent) {
+            result.latent = latent_projection(prefix);
+            result.rope_first = config_.key_width - config_.latent->turned;
+        }
         if(config_.qk_norm == qk_norm_kind::per_head) {
             result.query_norm = norm(prefix + "attn_q_norm", config_.key_width);
             result.key_norm = norm(prefix + "attn_k_norm", config_.key_width);
@@ -163,6 +170,22 @@ private:
         }
         if(config_.position == position_kind::rope && config_.layers[index].rope != layer_config::no_rope) {
             result.rope = ropes_[config_.layers[index].rope];
+        }
+        return result;
+    }
+
+    [[nodiscard]] nn::latent_projection latent_projection(const std::string& prefix) {
+        const latent_config& how = *config_.latent;
+        nn::latent_projection result{
+            .latent_down = linear(prefix + "attn_kv_a", how.rank, config_.width),
+            .turned_key = linear(prefix + "attn_k_turned", how.turned, config_.width),
+            .latent_norm = norm(prefix + "attn_kv_a_norm", how.rank),
+            .key_up = linear(prefix + "attn_k_b", config_.heads * (config_.key_width - how.turned), how.rank),
+            .value_up = linear(prefix + "attn_v_b", config_.heads * config_.value_width, how.rank),
+        };
+        if(how.query_rank != 0) {
+            result.query_down = linear(prefix + "attn_q_a", how.query_rank, config_.width);
+            result.query_norm = norm(prefix + "attn_q_a_norm", how.query_rank);
         }
         return result;
     }

@@ -20,6 +20,7 @@
 #include <tokenworks/nn/activations.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
+#include <tokenworks/nn/latent_projection.hpp>
 #include <tokenworks/nn/linear.hpp>
 #include <tokenworks/nn/norm.hpp>
 
@@ -38,7 +39,9 @@ struct attention {
     float scale = 0;             ///< of the scores; 0: 1/sqrt(D)
     float softcap = 0;
     std::size_t window = 0;
-    float clip = 0; ///< queries, keys and values are kept within ± this; 0: off
+    std::optional<latent_projection> latent{}; ///< makes keys and values in place of `key` and `value`
+    std::size_t rope_first = 0;                ///< values of a head before those that turn
+    float clip = 0;                            ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
     bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
@@ -48,7 +51,7 @@ struct attention {
 
     /// Bytes of weights.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return query.bytes() + key.bytes() + value.bytes() + output.bytes();
+        return query.bytes() + key.bytes() + value.bytes() + output.bytes() + (latent ? latent->bytes() : 0);
     }
 
     /// @param x   [T,C]; the context says whose rows these are, and holds their caches
@@ -77,7 +80,11 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     const rows q = c.scratch_rows(count, heads * key_width);
     const rows k = c.scratch_rows(count, kv_heads * key_width);
     const rows v = c.scratch_rows(count, kv_heads * value_width);
-    project(c, x, {{query, q}, {key, k}, {value, v}});
+    if(latent) {
+        (*latent)(c, x, query, q, k, v);
+    } else {
+        project(c, x, {{query, q}, {key, k}, {value, v}});
+    }
     if(clip > 0) {
         for(const rows each: {q, k, v}) {
             kernels::clip(each, clip, each, c.how);
@@ -105,7 +112,9 @@ TOKENWORKS_FUNCTION void attention::normalize(context& c, const std::optional<no
 
 TOKENWORKS_FUNCTION void attention::turn(context& c, rows x, std::size_t count) const {
     const context::angles angles = c.angles_of(*rope);
-    const view<float, dyn, dyn, dyn> split{x.data(), x.extent(0), count, key_width};
+    const strided_view<float, dyn, dyn, dyn> split{x.data() + rope_first,
+                                                   extents<dyn, dyn, dyn>{x.extent(0), count, key_width - rope_first},
+                                                   {count * key_width, key_width, 1}};
     kernels::rope(split, angles.cosines, angles.sines, rope->pairing(), split, c.how);
 }
 
