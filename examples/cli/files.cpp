@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -25,6 +26,7 @@
 #include <tokenworks/io/gguf.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
+#include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/quant/convert.hpp>
 
 #include "options.hpp"
@@ -176,10 +178,80 @@ std::uint64_t cache_bytes_per_token(const tw::io::gguf_file& file) {
            (width + number("attention.value_length", width)) * 2;
 }
 
+void print_line(const std::string& name, const std::string& value) {
+    std::printf("%-16s %s\n", name.c_str(), value.c_str());
+}
+
+/// info of a Hugging Face model folder.
+int folder_info(const common_options& options) {
+    const auto folder = tw::models::model_folder::open(options.model);
+    const tw::models::decoder_config& config = folder.config();
+    std::uint64_t elements = 0;
+    std::uint64_t bytes = 0;
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> types; // name -> tensors, bytes
+    json tensors = json::array();
+    for(const tw::io::safetensor& tensor: folder.file().tensors()) {
+        const tw::dtype_info type = tw::info(tensor.type);
+        elements += tensor.bytes / type.block_bytes;
+        bytes += tensor.bytes;
+        auto& row = types[std::string{type.name}];
+        ++row.first;
+        row.second += tensor.bytes;
+        tensors.push_back({{"name", tensor.name},
+                           {"type", std::string{type.name}},
+                           {"extents", tensor.shape},
+                           {"offset", tensor.offset},
+                           {"bytes", tensor.bytes}});
+    }
+    const std::uint64_t cache =
+        std::uint64_t{2} * config.layers.size() * config.kv_heads * (config.key_width + config.value_width);
+    if(options.json) {
+        json out;
+        out["file"] = options.model;
+        out["parts"] = folder.file().parts();
+        out["architecture"] = folder.parameters().model_type();
+        out["parameters"] = elements;
+        out["tensor_bytes"] = bytes;
+        out["cache_bytes_per_token"] = cache;
+        for(const auto& [name, row]: types) {
+            out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
+        }
+        out["metadata"] = json::parse(folder.parameters().root().dump());
+        out["tensors"] = tensors;
+        std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+        return 0;
+    }
+    print_line("folder", options.model + ", " + std::to_string(folder.file().parts()) + " safetensors file" +
+                             (folder.file().parts() == 1 ? "" : "s"));
+    print_line("architecture", tw::printable(folder.parameters().model_type()));
+    print_line("vocabulary", std::to_string(config.vocab_size) + " tokens");
+    print_line("context", std::to_string(config.context_length) + " tokens");
+    print_line("layers", std::to_string(config.layers.size()) + " of width " + std::to_string(config.width) +
+                             ", feed-forward " + std::to_string(config.feed_forward));
+    print_line("attention", std::to_string(config.heads) + " heads of width " + std::to_string(config.key_width) +
+                                ", " + std::to_string(config.kv_heads) + " of keys and values");
+    if(config.mixture) {
+        print_line("experts", std::to_string(config.mixture->routing.experts) + " of width " +
+                                  std::to_string(config.mixture->feed_forward) + ", " +
+                                  std::to_string(config.mixture->routing.used) + " a token");
+    }
+    print_line("parameters", std::to_string(elements));
+    for(const auto& [name, row]: types) {
+        print_line("  " + name, std::to_string(row.first) + " tensors, " + megabytes(static_cast<double>(row.second)));
+    }
+    print_line("memory", "about " + megabytes(static_cast<double>(bytes)) + " of weights, and " +
+                             megabytes(static_cast<double>(cache) * 1000) +
+                             " of keys and values per 1000 tokens (f16)");
+    return 0;
+}
+
 } // namespace
 
 int info(const common_options& options) {
     static_cast<void>(chosen_isa(options)); // reads, computes nothing; a wrong name is an error all the same
+    if(std::filesystem::is_directory(options.model)) {
+        return folder_info(options);
+    }
     const auto file = tw::io::gguf_file::open(options.model);
     std::uint64_t elements = 0;
     std::uint64_t bytes = 0;
@@ -224,9 +296,7 @@ int info(const common_options& options) {
         std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
         return 0;
     }
-    const auto line = [](const std::string& name, const std::string& value) {
-        std::printf("%-16s %s\n", name.c_str(), value.c_str());
-    };
+    const auto line = print_line;
     line("file", options.model + (file.parts() > 1 ? " and " + std::to_string(file.parts() - 1) + " more parts" : "") +
                      ", GGUF version " + std::to_string(file.version()));
     line("name", tw::printable(file.get_or<std::string>("general.name", "(none)")));

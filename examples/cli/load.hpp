@@ -1,10 +1,19 @@
 // Loads the model that the common options name, with a progress bar.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include <tokenworks/core/thread_team.hpp>
+#include <tokenworks/models/decoder.hpp>
+#include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 #include "options.hpp"
@@ -41,6 +50,44 @@ namespace cli {
     }
     return model;
 }
+
+/// A decoder and how to run it, without the tokenizer that a model folder need not have.
+class loaded_network {
+public:
+    /// @param tokens  that sequences may reach
+    loaded_network(const common_options& options, std::size_t tokens) {
+        if(!std::filesystem::is_directory(options.model)) {
+            model_.emplace(load_model(options));
+            return;
+        }
+        const tw::models::model_folder folder = tw::models::model_folder::open(options.model);
+        team_.emplace(options.threads);
+        how_ = {.set = chosen_isa(options), .threads = &*team_};
+        std::uint64_t total = 0;
+        for(const tw::io::safetensor& tensor: folder.file().tensors()) {
+            total += tensor.bytes;
+        }
+        progress_bar bar{"loading"};
+        tw::models::weight_loading loading;
+        loading.progress = [&](std::uint64_t done) {
+            bar(std::min(done, total), total);
+            return true;
+        };
+        loading.precision = matmul_precision(options.matmul_precision);
+        tw::models::decoder_config config = folder.config();
+        config.rope_context = tokens;
+        decoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+    }
+
+    [[nodiscard]] const tw::models::decoder& decoder() const { return model_ ? model_->network() : *decoder_; }
+    [[nodiscard]] const tw::execution& how() const { return model_ ? model_->how() : how_; }
+
+private:
+    std::optional<tw::text_model> model_;
+    std::optional<tw::thread_team> team_;
+    tw::execution how_;
+    std::optional<tw::models::decoder> decoder_;
+};
 
 /// What --cache-type names.
 [[nodiscard]] inline tw::dtype cache_type(const std::string& name) {

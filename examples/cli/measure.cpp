@@ -32,10 +32,10 @@ namespace {
 /// Runs tokens through one sequence, and hands over the logits of all those from `first_wanted` on, a few rows at a
 /// time.
 template <class Take>
-void each_row_of_logits(const tw::text_model& model, tw::nn::context& c, tw::nn::kv_cache& cache,
+void each_row_of_logits(const tw::models::decoder& network, tw::nn::context& c, tw::nn::kv_cache& cache,
                         std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take) {
     constexpr std::size_t unwanted_step = 512;
-    const std::size_t v = model.vocab_size();
+    const std::size_t v = network.vocab_size();
     // Steps of at most 32 MB of logits; how a sequence is cut changes no bit of them.
     const std::size_t wanted_step = std::clamp<std::size_t>((std::size_t{8} << 20) / v, 1, 128);
     std::vector<float> logits(wanted_step * v);
@@ -45,7 +45,7 @@ void each_row_of_logits(const tw::text_model& model, tw::nn::context& c, tw::nn:
                                          : std::min({unwanted_step, first_wanted - at, tokens.size() - at});
         const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none};
         const tw::nn::rows rows{logits.data(), wanted ? count : std::size_t{0}, v};
-        model.network().forward(c, std::span{&next, 1}, rows);
+        network.forward(c, std::span{&next, 1}, rows);
         for(std::size_t i = 0; wanted && i < count; ++i) {
             take(at + i, rows.row(i).as_span());
         }
@@ -93,20 +93,21 @@ int logits(const common_options& options, const logits_options& what) {
     if(ids.empty()) {
         throw usage_error("--ids: no token id given");
     }
-    const tw::text_model model = load_model(options);
+    const loaded_network model{options, ids.size()};
+    const tw::models::decoder& network = model.decoder();
     tw::nn::context c{model.how()};
-    tw::nn::kv_cache cache = model.network().make_cache(ids.size(), tw::dtype::f32);
+    tw::nn::kv_cache cache = network.make_cache(ids.size(), tw::dtype::f32);
     tw::io::atomic_file out{what.out};
-    const std::string header = npy_header(ids.size(), model.vocab_size());
+    const std::string header = npy_header(ids.size(), network.vocab_size());
     out.write(std::as_bytes(std::span{header}));
     progress_bar bar{"computing"};
-    each_row_of_logits(model, c, cache, ids, 0, [&](std::size_t token, std::span<const float> row) {
+    each_row_of_logits(network, c, cache, ids, 0, [&](std::size_t token, std::span<const float> row) {
         out.write(std::as_bytes(row));
         bar(token + 1, ids.size());
     });
     out.commit();
     if(options.json) {
-        std::cout << json{{"file", what.out}, {"shape", {ids.size(), model.vocab_size()}}}.dump() << '\n';
+        std::cout << json{{"file", what.out}, {"shape", {ids.size(), network.vocab_size()}}}.dump() << '\n';
     }
     return 0;
 }
@@ -139,7 +140,7 @@ int perplexity(const common_options& options, const perplexity_options& what) {
         }
         cache.truncate(0);
         // The last token's logits predict nothing that is in the window.
-        each_row_of_logits(model, c, cache, window.first(window.size() - 1), what.context / 2,
+        each_row_of_logits(model.network(), c, cache, window.first(window.size() - 1), what.context / 2,
                            [&](std::size_t at, std::span<const float> row) {
                                const double loss = -log_probability(row, window[at + 1]);
                                sum += loss;

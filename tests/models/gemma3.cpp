@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tokenworks/models/gguf_source.hpp>
+
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -20,7 +22,7 @@ namespace {
 template <class Edit>
 decoder_config config_with(Edit&& edit, std::size_t layers = 7) {
     const auto f = metadata_of(tiny_model{.architecture = "gemma3", .layers = layers}, edit);
-    return gemma3_config(f.file);
+    return gemma3_config(gguf_hyperparameters{f.file});
 }
 
 template <class Edit>
@@ -83,7 +85,8 @@ TEST_CASE("gemma3: a pattern and bases of its own, values of another width", "[m
     CHECK(config.rope_configs[0].base == 70000.0);
     CHECK(config.rope_configs[1].base == 700.0);
     CHECK(config.value_width == 8);
-    CHECK_FALSE(gemma3_config(tiny_model{.architecture = "gemma3"}.open().file).tied_embeddings);
+    const auto own_head = tiny_model{.architecture = "gemma3"}.open();
+    CHECK_FALSE(gemma3_config(gguf_hyperparameters{own_head.file}).tied_embeddings);
 }
 
 TEST_CASE("gemma3: the 27B model scales its scores by the width a head would have", "[models]") {

@@ -34,8 +34,9 @@ std::string refusal(const std::string& architecture, Edit&& edit) {
 TEST_CASE("gguf: the architecture's name chooses who reads the file", "[models]") {
     CHECK(config_of(metadata_of(tiny_model{}).file).architecture == "llama");
     CHECK(config_of(metadata_of(tiny_model{.architecture = "gemma3"}).file).architecture == "gemma3");
-    CHECK(refusal("mamba\x1b", [](writer&) {}) ==
-          "unsupported: test.gguf: architecture 'mamba\\x1b'; known are llama, gemma3");
+    CHECK_THAT(refusal("mamba\x1b", [](writer&) {}),
+               ContainsSubstring("unsupported: test.gguf: architecture 'mamba\\x1b'; known are llama, ") &&
+                   ContainsSubstring(", gemma3, "));
     CHECK_THAT(refusal("llama", [](writer& out) { out.erase("general.architecture"); }),
                ContainsSubstring("general.architecture") && ContainsSubstring("missing"));
     CHECK_THAT(refusal("llama", [](writer& out) { out.set("general.architecture", std::uint32_t{1}); }),

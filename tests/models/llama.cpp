@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tokenworks/models/gguf_source.hpp>
+
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -20,7 +22,7 @@ namespace {
 template <class Edit>
 decoder_config config_with(Edit&& edit) {
     const auto f = metadata_of(tiny_model{}, edit);
-    return llama_config(f.file);
+    return llama_config(gguf_hyperparameters{f.file});
 }
 
 template <class Edit>
@@ -92,7 +94,7 @@ TEST_CASE("llama: what files may leave out", "[models]") {
     CHECK(config.rope_configs[0].base == 10000.0);
     CHECK(config.rope_configs[0].width == 8);
     const auto own_head = tiny_model{}.open();
-    CHECK_FALSE(llama_config(own_head.file).tied_embeddings);
+    CHECK_FALSE(llama_config(gguf_hyperparameters{own_head.file}).tied_embeddings);
 }
 
 TEST_CASE("llama: windows, counts once a layer, experts that are none", "[models]") {
@@ -108,8 +110,17 @@ TEST_CASE("llama: windows, counts once a layer, experts that are none", "[models
     for(const std::uint32_t experts: {0U, 1U}) {
         CHECK(refusal([&](writer& out) { out.set("llama.expert_count", experts); }) == "accepted");
     }
-    CHECK(refusal([](writer& out) { out.set("llama.expert_count", std::uint32_t{8}); }) ==
-          "unsupported: test.gguf: architecture llama with a mixture of experts");
+    CHECK_THAT(refusal([](writer& out) { out.set("llama.expert_count", std::uint32_t{8}); }),
+               ContainsSubstring("llama.expert_used_count") && ContainsSubstring("missing"));
+    const decoder_config mixture = config_with([](writer& out) {
+        out.set("llama.expert_count", std::uint32_t{8});
+        out.set("llama.expert_used_count", std::uint32_t{2});
+    });
+    REQUIRE(mixture.mixture);
+    CHECK(mixture.mixture->routing.experts == 8);
+    CHECK(mixture.mixture->routing.used == 2);
+    CHECK(mixture.mixture->feed_forward == mixture.feed_forward);
+    CHECK((mixture.layers[0].is_mixture && mixture.layers[1].is_mixture));
 }
 
 TEST_CASE("llama: keys that are missing, of a wrong type, zero or too large", "[models]") {

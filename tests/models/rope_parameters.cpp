@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tokenworks/models/gguf_source.hpp>
+
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 

@@ -26,6 +26,8 @@ struct limits {
     std::uint64_t alignment_most = std::uint64_t{1} << 20;
     /// Bytes of the JSON header of a safetensors file (the format's own bound), and of an index of shards.
     std::uint64_t json_header_bytes = 100'000'000;
+    /// Bytes of a model's config.json.
+    std::uint64_t config_bytes = std::uint64_t{1} << 20;
     /// Nesting of JSON objects and arrays in file headers, and in configurations, requests and schemas.
     std::size_t header_json_depth = 64;
     std::size_t json_depth = 128;

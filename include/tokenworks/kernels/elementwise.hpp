@@ -130,6 +130,13 @@ struct scale_op {
         return a * number;
     }
 };
+struct clip_op {
+    template <class Isa>
+    static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>&, float number) {
+        using vector = simd::f32x16<Isa>;
+        return max(min(a, vector::broadcast(number)), vector::broadcast(-number));
+    }
+};
 struct soft_cap_op {
     template <class Isa>
     static TOKENWORKS_INLINE auto apply(const simd::f32x16<Isa>& a, const simd::f32x16<Isa>&, float number) {
@@ -176,6 +183,12 @@ void soft_cap(const X& x, float cap, Out&& out, const execution& how = {}) {
         detail::raise<argument_error>({"soft_cap: the cap is ", cap, ", which must be above 0"});
     }
     detail::map("soft_cap", detail::as_view(x), detail::as_view(out), cap, how, detail::run_piece<detail::soft_cap_op>);
+}
+
+/// out = x, kept within -bound … bound; what NaN becomes depends on the instruction set. Shapes as in scale.
+template <class X, class Out>
+void clip(const X& x, float bound, Out&& out, const execution& how = {}) {
+    detail::map("clip", detail::as_view(x), detail::as_view(out), bound, how, detail::run_piece<detail::clip_op>);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <tokenworks/config.hpp>
@@ -64,9 +65,16 @@ public:
         }
         return sum + (config_.tied_embeddings ? 0 : head_.bytes());
     }
-    /// Bytes of weights that one decode step reads: all but the embedding tables, of which it reads a row.
+    /// Bytes of weights that one decode step reads: all but the embedding tables, of which it reads a row, and the
+    /// experts that a token does not see.
     [[nodiscard]] std::size_t bytes_per_token() const noexcept {
-        return weight_bytes() - position_bytes() - (config_.tied_embeddings ? 0 : embed_.bytes());
+        std::size_t unread = position_bytes() + (config_.tied_embeddings ? 0 : embed_.bytes());
+        for(const nn::decoder_layer& layer: layers_) {
+            if(const auto* const many = std::get_if<nn::mixture>(&layer.mlp)) {
+                unread += many->bytes() - many->bytes_per_token();
+            }
+        }
+        return weight_bytes() - unread;
     }
 
     /// Multiplications and additions a token takes in the layers' products, attention's scores not counted.
@@ -75,8 +83,16 @@ public:
         const double c = real(config_.width);
         const double attention =
             real(config_.heads + config_.kv_heads) * real(config_.key_width + config_.value_width) * c;
-        const double mlp = c * real(config_.feed_forward) * (config_.mlp == feed_forward_kind::gated ? 3 : 2);
-        return 2 * (attention + mlp) * real(config_.layers.size());
+        const double dense = c * real(config_.feed_forward) * (config_.mlp == feed_forward_kind::gated ? 3 : 2);
+        double sum = 0;
+        for(const layer_config& layer: config_.layers) {
+            const mixture_config* const many = layer.is_mixture ? &*config_.mixture : nullptr;
+            sum +=
+                attention + (many == nullptr ? dense
+                                             : c * (3 * (real(many->routing.used * many->feed_forward + many->shared)) +
+                                                    real(many->routing.experts)));
+        }
+        return 2 * sum;
     }
     /// The same for the head, which runs only where logits are wanted.
     [[nodiscard]] double head_operations_per_token() const noexcept {
@@ -136,6 +152,7 @@ private:
     decoder_config config_;
     nn::embedding embed_;
     std::optional<nn::embedding> learned_positions_;
+    std::optional<nn::norm> embedding_norm_;
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
     nn::linear head_;
@@ -151,6 +168,9 @@ TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source&
     embed_ = load.embedding();
     if(config_.position == position_kind::learned) {
         learned_positions_ = load.learned_positions();
+    }
+    if(config_.embedding_norm) {
+        embedding_norm_ = load.embedding_norm();
     }
     layers_.reserve(config_.layers.size());
     for(std::size_t i = 0; i < config_.layers.size(); ++i) {
@@ -278,6 +298,9 @@ TOKENWORKS_FUNCTION void decoder::embed(nn::context& c, std::span<const decoder_
         nn::rows at = c.scratch_rows(plan.rows, config_.width);
         (*learned_positions_)(c, c.positions(), at, 1.0F);
         kernels::add(x, at, x, c.how);
+    }
+    if(embedding_norm_) {
+        (*embedding_norm_)(c, x, x);
     }
     c.observe("embedding", x);
 }

@@ -1,13 +1,14 @@
 // What a decoder is, as data: the knobs that set one published architecture apart from another.
 //
-// A family (models/llama.hpp, models/gemma3.hpp) is a function from a file's metadata to this struct plus the names of
-// its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct
+// A family (models/llama.hpp, models/gpt_neox.hpp) is a function from a file's metadata to this struct plus the names
+// of its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct
 // itself.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/nn/routing.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -44,9 +46,26 @@ enum class feed_forward_kind : std::uint8_t {
 
 /// What may differ from one layer to the next.
 struct layer_config {
-    std::size_t window = 0; ///< keys a query sees, itself included; 0: all before it
-    std::size_t rope = 0;   ///< index into rope_configs; no_rope for a layer without position
+    std::size_t window = 0;  ///< keys a query sees, itself included; 0: all before it
+    std::size_t rope = 0;    ///< index into rope_configs; no_rope for a layer without position
+    bool is_mixture = false; ///< feed-forward is a mixture of experts
     static constexpr std::size_t no_rope = ~std::size_t{0};
+};
+
+/// A mixture of experts, in the layers that have one. See nn/mixture.hpp.
+struct mixture_config {
+    std::size_t feed_forward = 0; ///< F of an expert
+    std::size_t shared = 0;       ///< F of the expert that sees every token; 0: none
+    bool shared_gate = false;     ///< whose output is weighted by a sigmoid of the token
+    nn::routing_options routing{};
+    float clamp = 0; ///< as nn::mixture has it
+};
+
+/// Latent attention, see nn/latent_projection.hpp. Of the D values of a head, the last `turned` know the position.
+struct latent_config {
+    std::size_t query_rank = 0; ///< Q; 0: queries come from the input itself
+    std::size_t rank = 0;       ///< R
+    std::size_t turned = 0;     ///< P
 };
 
 struct decoder_config {
@@ -66,16 +85,22 @@ struct decoder_config {
     float attention_scale = 0;   ///< of each score; usually 1/sqrt(D)
     float attention_softcap = 0; ///< c: scores become c * tanh(score / c); 0: off
     bool attention_sinks = false;
+    std::optional<latent_config> latent{};
+    float qkv_clip = 0; ///< queries, keys and values are kept within ± this; 0: off
     qk_norm_kind qk_norm = qk_norm_kind::none;
 
     // Position
     position_kind position = position_kind::rope;
     std::vector<kernels::rope_config> rope_configs;
+    std::size_t rope_context = 0; ///< tokens that sequences may reach, where scalings ask; 0: context_length
     float alibi_max_bias = 8;
+    float alibi_scale = 1; ///< of the slopes
 
     // Normalisation
     norm_kind norm = norm_kind::rms;
     float norm_epsilon = 1e-5F;
+    bool norm_weights = true;       ///< false: norms without weight and bias
+    bool embedding_norm = false;    ///< a norm of the embeddings
     bool pre_norm = true;           ///< norms before attention and feed-forward
     bool post_norm = false;         ///< norms after them, before the residual is added
     bool parallel_residual = false; ///< attention and feed-forward read the same input and are added together
@@ -83,6 +108,7 @@ struct decoder_config {
     // Feed-forward
     feed_forward_kind mlp = feed_forward_kind::gated;
     kernels::activation_kind activation = kernels::activation_kind::silu;
+    std::optional<mixture_config> mixture{};
 
     // Scalings
     float embedding_scale = 1;
@@ -133,12 +159,36 @@ TOKENWORKS_FUNCTION void decoder_config::validate() const {
     need_finite(residual_scale, false, "residual_scale");
     need_finite(logit_scale, false, "logit_scale");
     need_finite(alibi_max_bias, false, "alibi_max_bias");
+    need_finite(alibi_scale, false, "alibi_scale");
+    need_finite(qkv_clip, false, "qkv_clip");
+    need(qkv_clip >= 0, {"qkv_clip is negative"});
+    if(latent) {
+        need_extent(latent->rank, "latent.rank");
+        need(latent->query_rank <= most, {"latent.query_rank is ", latent->query_rank, ", not in 0..", most});
+        need(latent->turned > 0 && latent->turned < key_width,
+             {"latent.turned is ", latent->turned, ", not in 1..", key_width - 1});
+        need(kv_heads == heads, {"kv_heads ", kv_heads, " are not heads ", heads, ", with latent attention"});
+        for(const kernels::rope_config& rope: rope_configs) {
+            need(rope.width <= latent->turned, {"a rope configuration is wider than latent.turned"});
+        }
+    }
+    if(mixture) {
+        need_extent(mixture->feed_forward, "mixture.feed_forward");
+        need(mixture->shared <= most, {"mixture.shared is ", mixture->shared, ", not in 0..", most});
+        need_finite(mixture->clamp, false, "mixture.clamp");
+        try {
+            mixture->routing.validate();
+        } catch(const argument_error& problem) {
+            need(false, {problem.what()});
+        }
+    }
     for(const kernels::rope_config& rope: rope_configs) {
         need(rope.width <= key_width, {"a rope configuration of width ", rope.width, " for heads of ", key_width});
     }
     for(const layer_config& layer: layers) {
         need(position != position_kind::rope || layer.rope == layer_config::no_rope || layer.rope < rope_configs.size(),
              {"a layer names a rope configuration that does not exist"});
+        need(!layer.is_mixture || mixture.has_value(), {"a layer is a mixture of experts, which is not described"});
     }
 }
 

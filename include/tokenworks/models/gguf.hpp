@@ -1,20 +1,21 @@
-// GGUF files to models: which function reads the configuration of which architecture.
-//
-// A program with an architecture of its own does not extend this list; it fills a decoder_config, or composes blocks.
+// GGUF files to models: the configuration of a file and its weights under the blocks' names.
 #pragma once
 
+#include <memory>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/models/weights.hpp>
+
+#if TOKENWORKS_DEFINITIONS
 #include <string>
 #include <string_view>
 
-#include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/kernels/rope_table.hpp>
-#include <tokenworks/models/decoder_config.hpp>
-#include <tokenworks/models/gguf_source.hpp>
-
-#if TOKENWORKS_DEFINITIONS
-#include <tokenworks/models/gemma3.hpp>
-#include <tokenworks/models/llama.hpp>
+#include <tokenworks/models/families.hpp>
+#include <tokenworks/models/read_family.hpp>
+#include <tokenworks/models/tensor_names.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -23,35 +24,44 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
 [[nodiscard]] TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file);
 
+/// The weights of a file for a decoder of its configuration. Those that families fuse are taken apart.
+/// @param file  must outlive the result
+/// @throws as config_of
+[[nodiscard]] TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file);
+
 #if TOKENWORKS_DEFINITIONS
 
 namespace detail {
 
-[[nodiscard]] inline decoder_config unchecked_config_of(const io::gguf_file& file) {
-    const std::string_view architecture = file.architecture();
-    if(architecture == "llama") {
-        return llama_config(file);
-    }
-    if(architecture == "gemma3") {
-        return gemma3_config(file);
-    }
-    tokenworks::detail::raise<unsupported_error>(
-        {file.name(), ": architecture '", tokenworks::detail::escaped(architecture), "'; known are llama, gemma3"});
+[[nodiscard]] inline const family& family_of(const io::gguf_file& file) {
+    return find_family(&family::gguf, file.architecture(), file.name(), "architecture");
 }
+
+/// A weight_source that owns the one it renames.
+class renamed_gguf final: public weight_source {
+public:
+    renamed_gguf(const io::gguf_file& file, tensor_names names)
+        : stored_{file}, named_{stored_, std::move(names), true} {}
+    [[nodiscard]] std::optional<weight> find(std::string_view name) const override { return named_.find(name); }
+    [[nodiscard]] std::string label() const override { return named_.label(); }
+    [[nodiscard]] std::string name_of(std::string_view name) const override { return named_.name_of(name); }
+    void release(const weight& done) const override { named_.release(done); }
+
+private:
+    gguf_weights stored_;
+    named_weights named_;
+};
 
 } // namespace detail
 
 TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file) {
-    decoder_config config = detail::unchecked_config_of(file);
-    try {
-        config.validate();
-        for(const kernels::rope_config& rope: config.rope_configs) {
-            static_cast<void>(kernels::rope_table{rope, config.context_length});
-        }
-    } catch(const argument_error& problem) { // what a caller would have got wrong, a file has
-        tokenworks::detail::raise_format(file.name(), {""}, format_error::no_offset, {problem.what()});
-    }
-    return config;
+    return detail::read_config(detail::family_of(file), gguf_hyperparameters{file});
+}
+
+TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file) {
+    const family& kind = detail::family_of(file);
+    const gguf_hyperparameters from{file};
+    return std::make_unique<detail::renamed_gguf>(file, kind.names(from, detail::read_config(kind, from)));
 }
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/io/gguf_reader.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/weights.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -42,60 +43,54 @@ private:
     const io::gguf_file* file_;
 };
 
-/// The hyperparameters of a GGUF file: keys below the architecture's name, checked on the way.
-class gguf_hyperparameters {
+/// The hyperparameters of a GGUF file: keys below the architecture's name.
+class gguf_hyperparameters final: public hyperparameters {
 public:
     explicit gguf_hyperparameters(const io::gguf_file& file)
         : file_{&file}, prefix_{std::string{file.architecture()} + "."} {}
 
     [[nodiscard]] const io::gguf_file& file() const noexcept { return *file_; }
-    [[nodiscard]] std::string key(std::string_view name) const { return prefix_ + std::string{name}; }
-    [[nodiscard]] bool has(std::string_view name) const { return file_->find(key(name)) != nullptr; }
-
-    /// A count that must lie in 1 … most.
-    /// @throws format_error naming the key
-    [[nodiscard]] std::size_t count(std::string_view name, std::size_t most = std::size_t{1} << 28) const {
-        return checked(name, file_->get<std::uint64_t>(key(name)), most);
-    }
-    [[nodiscard]] std::size_t count_or(std::string_view name, std::size_t otherwise,
-                                       std::size_t most = std::size_t{1} << 28) const {
-        return has(name) ? count(name, most) : otherwise;
-    }
-    /// A count that files may give once or once a layer; only the same for all layers is taken.
-    [[nodiscard]] std::size_t uniform_count(std::string_view name, std::size_t layers) const {
+    [[nodiscard]] const std::string& label() const noexcept override { return file_->name(); }
+    [[nodiscard]] bool is_gguf() const noexcept override { return true; }
+    [[nodiscard]] std::string key(std::string_view name) const override { return prefix_ + std::string{name}; }
+    [[nodiscard]] bool has(std::string_view name) const override { return file_->find(key(name)) != nullptr; }
+    [[nodiscard]] bool is_list(std::string_view name) const override {
         const io::gguf_value* const value = file_->find(key(name));
-        if(value == nullptr || !value->is_array()) {
-            return count(name);
+        return value != nullptr && value->is_array();
+    }
+
+    [[nodiscard]] std::uint64_t whole(std::string_view name) const override {
+        return file_->get<std::uint64_t>(key(name));
+    }
+    [[nodiscard]] std::vector<std::uint64_t> wholes(std::string_view name) const override {
+        return file_->get<std::vector<std::uint64_t>>(key(name));
+    }
+    [[nodiscard]] double number(std::string_view name) const override {
+        return static_cast<double>(file_->get<float>(key(name)));
+    }
+    [[nodiscard]] bool flag(std::string_view name) const override { return file_->get<bool>(key(name)); }
+    [[nodiscard]] std::string text(std::string_view name) const override { return file_->get<std::string>(key(name)); }
+    [[nodiscard]] std::vector<std::string> texts(std::string_view name) const override {
+        return file_->get<std::vector<std::string>>(key(name));
+    }
+    [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
+        const gguf_weights weights{*file_};
+        const std::string tensor = std::string{name} + ".weight";
+        const std::optional<weight> found = weights.find(tensor);
+        if(!found) {
+            return {};
         }
-        const auto each = file_->get<std::vector<std::uint64_t>>(key(name));
-        if(each.size() != layers) {
-            file_->refuse(key(name), {"has ", each.size(), " entries for ", layers, " layers"});
-        }
-        for(const std::uint64_t one: each) {
-            if(one != each.front()) {
-                tokenworks::detail::raise<unsupported_error>(
-                    {file_->name(), ": ", key(name), ": layers of different width"});
+        std::vector<float> values = load_vector(weights, tensor, count);
+        for(const float value: values) {
+            if(!std::isfinite(value) || !(value > 0)) {
+                raise_weight(weights, tensor, found->offset, {"has a factor that is not above 0"});
             }
         }
-        return checked(name, each.front(), std::size_t{1} << 28);
-    }
-    /// A finite number.
-    [[nodiscard]] float real(std::string_view name) const { return checked(name, file_->get<float>(key(name))); }
-    [[nodiscard]] float real_or(std::string_view name, float otherwise) const {
-        return has(name) ? real(name) : otherwise;
-    }
-    [[nodiscard]] std::string text_or(std::string_view name, std::string otherwise) const {
-        return file_->get_or<std::string>(key(name), std::move(otherwise));
-    }
-    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view name, const std::string& what) const {
-        file_->refuse(key(name), tokenworks::detail::message_parts{what});
-    }
-    [[noreturn]] TOKENWORKS_COLD void refuse(std::string_view name, tokenworks::detail::message_parts what) const {
-        file_->refuse(key(name), what);
+        return values;
     }
 
     /// V: from its own key, or from the tokens or the embedding.
-    [[nodiscard]] std::size_t vocab_size() const {
+    [[nodiscard]] std::size_t vocab_size() const override {
         if(has("vocab_size")) {
             return count("vocab_size");
         }
@@ -104,21 +99,16 @@ public:
         }
         return static_cast<std::size_t>(file_->tensor("token_embd.weight").extents[1]);
     }
+    [[nodiscard]] bool tied_embeddings() const override { return !has_tensor("output.weight"); }
+    [[nodiscard]] bool has_tensor(std::string_view name) const override { return file_->find_tensor(name) != nullptr; }
+
+    [[nodiscard]] format_error refusal(std::string_view name, const std::string& what) const override {
+        const io::gguf_value* const value = file_->find(key(name));
+        return {file_->name(), printable(key(name)), value == nullptr ? format_error::no_offset : value->offset(),
+                what};
+    }
 
 private:
-    [[nodiscard]] std::size_t checked(std::string_view name, std::uint64_t value, std::size_t most) const {
-        if(value == 0 || value > most) {
-            refuse(name, {"is ", value, ", not in 1..", most});
-        }
-        return static_cast<std::size_t>(value);
-    }
-    [[nodiscard]] float checked(std::string_view name, float value) const {
-        if(!std::isfinite(value)) {
-            refuse(name, {"is not a finite number"});
-        }
-        return value;
-    }
-
     const io::gguf_file* file_;
     std::string prefix_;
 };

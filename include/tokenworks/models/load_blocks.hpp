@@ -33,7 +33,8 @@ public:
                  weight_loading loading)
         : config_{config}, source_{source}, how_{how}, loading_{std::move(loading)} {
         for(const kernels::rope_config& rope: config.rope_configs) {
-            ropes_.push_back(std::make_shared<const kernels::rope_table>(rope, config.context_length));
+            ropes_.push_back(std::make_shared<const kernels::rope_table>(
+                rope, config.rope_context == 0 ? config.context_length : config.rope_context));
         }
     }
 
@@ -47,6 +48,8 @@ public:
             matrix("position_embd.weight", config_.context_length, config_.width))};
     }
 
+    [[nodiscard]] nn::norm embedding_norm() { return norm("token_embd_norm"); }
+
     [[nodiscard]] nn::linear head(const nn::embedding& embedding) {
         if(config_.tied_embeddings) {
             return nn::linear{embedding.table(), optional_vector("output.bias", config_.vocab_size)};
@@ -58,7 +61,7 @@ public:
 
     [[nodiscard]] nn::decoder_layer layer(std::size_t index) {
         const std::string prefix = tokenworks::detail::message({"blk.", index, "."});
-        nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(prefix)};
+        nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(index, prefix)};
         if(config_.pre_norm) {
             result.before_attention = norm(prefix + "attn_norm");
             // With a parallel residual, one norm may serve both.
@@ -118,7 +121,8 @@ private:
 
     [[nodiscard]] nn::norm norm(const std::string& name) { return norm(name, config_.width); }
     [[nodiscard]] nn::norm norm(const std::string& name, std::size_t width) {
-        std::vector<float> scale = load_vector(source_, name + ".weight", width);
+        std::vector<float> scale =
+            config_.norm_weights ? load_vector(source_, name + ".weight", width) : std::vector<float>(width, 1.0F);
         if(config_.norm == norm_kind::layer) {
             return nn::layer_norm{std::move(scale), optional_vector(name + ".bias", width), config_.norm_epsilon};
         }
@@ -129,10 +133,13 @@ private:
         const std::size_t queries = config_.heads * config_.key_width;
         const std::size_t keys = config_.kv_heads * config_.key_width;
         const std::size_t values = config_.kv_heads * config_.value_width;
+        const bool plain = !config_.latent;
+        const std::size_t query_rank = plain ? 0 : config_.latent->query_rank;
         nn::attention result{
-            .query = linear(prefix + "attn_q", queries, config_.width),
-            .key = linear(prefix + "attn_k", keys, config_.width),
-            .value = linear(prefix + "attn_v", values, config_.width),
+            .query = query_rank == 0 ? linear(prefix + "attn_q", queries, config_.width)
+                                     : linear(prefix + "attn_q_b", queries, query_rank),
+            .key = plain ? linear(prefix + "attn_k", keys, config_.width) : nn::linear{},
+            .value = plain ? linear(prefix + "attn_v", values, config_.width) : nn::linear{},
             .output = linear(prefix + "attn_output", config_.width, config_.heads * config_.value_width),
             .heads = config_.heads,
             .kv_heads = config_.kv_heads,
@@ -141,7 +148,12 @@ private:
             .scale = config_.attention_scale,
             .softcap = config_.attention_softcap,
             .window = config_.layers[index].window,
+            .clip = config_.qkv_clip,
         };
+        if(config_.latent) {
+            result.latent = latent_projection(prefix);
+            result.rope_first = config_.key_width - config_.latent->turned;
+        }
         if(config_.qk_norm == qk_norm_kind::per_head) {
             result.query_norm = norm(prefix + "attn_q_norm", config_.key_width);
             result.key_norm = norm(prefix + "attn_k_norm", config_.key_width);
@@ -154,7 +166,7 @@ private:
             result.sinks = load_vector(source_, prefix + "attn_sinks.weight", config_.heads);
         }
         if(config_.position == position_kind::alibi) {
-            result.alibi_slopes = alibi_slopes(config_.heads, config_.alibi_max_bias);
+            result.alibi_slopes = alibi_slopes(config_.heads, config_.alibi_max_bias, config_.alibi_scale);
         }
         if(config_.position == position_kind::rope && config_.layers[index].rope != layer_config::no_rope) {
             result.rope = ropes_[config_.layers[index].rope];
@@ -162,20 +174,74 @@ private:
         return result;
     }
 
-    [[nodiscard]] nn::feed_forward feed_forward(const std::string& prefix) {
-        const kernels::any_activation activation{config_.activation};
+    [[nodiscard]] nn::latent_projection latent_projection(const std::string& prefix) {
+        const latent_config& how = *config_.latent;
+        nn::latent_projection result{
+            .latent_down = linear(prefix + "attn_kv_a", how.rank, config_.width),
+            .turned_key = linear(prefix + "attn_k_turned", how.turned, config_.width),
+            .latent_norm = norm(prefix + "attn_kv_a_norm", how.rank),
+            .key_up = linear(prefix + "attn_k_b", config_.heads * (config_.key_width - how.turned), how.rank),
+            .value_up = linear(prefix + "attn_v_b", config_.heads * config_.value_width, how.rank),
+        };
+        if(how.query_rank != 0) {
+            result.query_down = linear(prefix + "attn_q_a", how.query_rank, config_.width);
+            result.query_norm = norm(prefix + "attn_q_a_norm", how.query_rank);
+        }
+        return result;
+    }
+
+    using gated = nn::gated_mlp<kernels::any_activation>;
+
+    [[nodiscard]] nn::feed_forward feed_forward(std::size_t index, const std::string& prefix) {
+        if(config_.layers[index].is_mixture) {
+            return mixture(prefix);
+        }
+        if(config_.mlp == feed_forward_kind::gated) {
+            return gated_mlp<gated>(prefix, "", config_.feed_forward, {config_.activation});
+        }
         nn::linear up = linear(prefix + "ffn_up", config_.feed_forward, config_.width);
         nn::linear down = linear(prefix + "ffn_down", config_.width, config_.feed_forward);
-        if(config_.mlp == feed_forward_kind::plain) {
-            return nn::mlp<kernels::any_activation>{std::move(up), std::move(down), activation};
+        return nn::mlp<kernels::any_activation>{std::move(up), std::move(down), {config_.activation}};
+    }
+
+    /// @param suffix  of the tensors' names: nothing, the number of an expert, or that of the shared one
+    template <class Mlp>
+    [[nodiscard]] Mlp gated_mlp(const std::string& prefix, const std::string& suffix, std::size_t width,
+                                decltype(Mlp::activation) activation) {
+        nn::linear up = linear(prefix + "ffn_up" + suffix, width, config_.width);
+        nn::linear down = linear(prefix + "ffn_down" + suffix, config_.width, width);
+        nn::linear gate = linear(prefix + "ffn_gate" + suffix, width, config_.width);
+        return {std::move(gate), std::move(up), std::move(down), activation};
+    }
+
+    [[nodiscard]] nn::mixture mixture(const std::string& prefix) {
+        const mixture_config& how = *config_.mixture;
+        nn::mixture result{
+            .router = linear(prefix + "ffn_gate_inp", how.routing.experts, config_.width),
+            .routing = how.routing,
+            .selection_bias = optional_vector(prefix + "exp_probs_b.bias", how.routing.experts),
+        };
+        for(std::size_t e = 0; e < how.routing.experts; ++e) {
+            const std::string suffix = tokenworks::detail::message({".", e});
+            if(how.clamp > 0) {
+                using clamped = nn::gated_mlp<kernels::clamped_swiglu>;
+                result.experts.emplace_back(gated_mlp<clamped>(prefix, suffix, how.feed_forward, {how.clamp}));
+            } else {
+                result.experts.emplace_back(gated_mlp<gated>(prefix, suffix, how.feed_forward, {config_.activation}));
+            }
         }
-        nn::linear gate = linear(prefix + "ffn_gate", config_.feed_forward, config_.width);
-        return nn::gated_mlp<kernels::any_activation>{std::move(gate), std::move(up), std::move(down), activation};
+        if(how.shared != 0) {
+            result.shared = gated_mlp<gated>(prefix, "_shexp", how.shared, {config_.activation});
+        }
+        if(how.shared_gate) {
+            result.shared_gate = linear(prefix + "ffn_gate_inp_shexp", 1, config_.width);
+        }
+        return result;
     }
 
     /// Slopes of H heads. Press et al., "Train Short, Test Long", 2022, with the usual extension to H that are no power
     /// of two.
-    [[nodiscard]] static std::vector<float> alibi_slopes(std::size_t heads, float max_bias) {
+    [[nodiscard]] static std::vector<float> alibi_slopes(std::size_t heads, float max_bias, float scale) {
         std::size_t power = 1;
         while(power * 2 <= heads) {
             power *= 2;
@@ -184,9 +250,9 @@ private:
         const double between = std::exp2(-static_cast<double>(max_bias) / 2 / static_cast<double>(power));
         std::vector<float> slopes;
         for(std::size_t h = 0; h < heads; ++h) {
-            slopes.push_back(static_cast<float>(h < power
-                                                    ? std::pow(ratio, static_cast<double>(h + 1))
-                                                    : std::pow(between, static_cast<double>(2 * (h - power) + 1))));
+            const double slope = h < power ? std::pow(ratio, static_cast<double>(h + 1))
+                                           : std::pow(between, static_cast<double>(2 * (h - power) + 1));
+            slopes.push_back(static_cast<float>(slope * static_cast<double>(scale)));
         }
         return slopes;
     }

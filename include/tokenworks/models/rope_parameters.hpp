@@ -1,9 +1,8 @@
-// Rotary position parameters as GGUF files give them: rope.* keys, and tensors with a factor for every pair.
+// Rotary position parameters, from the keys rope.* of a GGUF file or from what config.json says in their place.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,19 +11,23 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/decoder_config.hpp>
-#include <tokenworks/models/gguf_source.hpp>
-#include <tokenworks/models/weights.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Reads what the file says about rotary positions.
 /// @param base  where the file names none
 /// @throws format_error naming the key, unsupported_error for a scaling that is not known
-[[nodiscard]] inline kernels::rope_config rope_parameters(const gguf_hyperparameters& from,
-                                                          const decoder_config& config, float base,
-                                                          kernels::rope_pairing pairing) {
+[[nodiscard]] inline kernels::rope_config rope_parameters(const hyperparameters& from, const decoder_config& config,
+                                                          float base, kernels::rope_pairing pairing) {
     kernels::rope_config rope;
-    rope.width = from.count_or("rope.dimension_count", config.key_width);
+    // A share of the head, which is how config.json tells it, is cut to whole values as Python's int() does.
+    const double share = from.has("rope.partial") ? from.number("rope.partial") : 1.0;
+    if(!(share >= 0 && share <= 1)) {
+        from.refuse("rope.partial", {"is ", share, ", not in 0..1"});
+    }
+    rope.width = from.count_or("rope.dimension_count",
+                               static_cast<std::size_t>(share * static_cast<double>(config.key_width) + 1e-9));
     if(rope.width % 2 != 0 || rope.width > config.key_width) {
         from.refuse("rope.dimension_count",
                     {"is ", rope.width, ", not an even number up to the head's ", config.key_width});
@@ -34,49 +37,47 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
         from.refuse("rope.freq_base", {"is ", rope.base, ", not above 0"});
     }
     rope.pairing = pairing;
+    rope.factors = from.factors("rope_freqs", rope.width / 2);
 
-    const auto factors = [&](const std::string& name) -> std::vector<float> {
-        const gguf_weights weights{from.file()};
-        const std::optional<weight> found = weights.find(name);
-        if(!found) {
-            return {};
-        }
-        std::vector<float> values = load_vector(weights, name, rope.width / 2);
-        for(const float value: values) {
-            if(!std::isfinite(value) || !(value > 0)) {
-                raise_weight(weights, name, found->offset, {"has a factor that is not above 0"});
-            }
-        }
-        return values;
+    const auto real_or = [&](const char* name, double otherwise) {
+        return from.has(name) ? static_cast<double>(from.real(name)) : otherwise;
     };
-    rope.factors = factors("rope_freqs.weight");
-
     kernels::rope_scaling& scaling = rope.scaling;
-    scaling.factor = static_cast<double>(from.real_or("rope.scaling.factor", from.real_or("rope.scale_linear", 1)));
+    scaling.factor = real_or("rope.scaling.factor", real_or("rope.scale_linear", 1));
     if(!(scaling.factor > 0)) {
         from.refuse("rope.scaling.factor", {"is not above 0"});
     }
     scaling.original_context =
         from.count_or("rope.scaling.original_context_length", config.context_length, std::size_t{1} << 40);
-    scaling.attention_factor = static_cast<double>(from.real_or("rope.scaling.attn_factor", 0));
-    scaling.beta_fast = static_cast<double>(from.real_or("rope.scaling.yarn_beta_fast", 32));
-    scaling.beta_slow = static_cast<double>(from.real_or("rope.scaling.yarn_beta_slow", 1));
+    scaling.attention_factor = real_or("rope.scaling.attn_factor", 0);
+    scaling.beta_fast = real_or("rope.scaling.yarn_beta_fast", 32);
+    scaling.beta_slow = real_or("rope.scaling.yarn_beta_slow", 1);
+    scaling.mscale = real_or("rope.scaling.mscale", 0);
+    scaling.mscale_all_dim = real_or("rope.scaling.mscale_all_dim", 0);
+    scaling.truncate = from.flag_or("rope.scaling.truncate", true);
+    scaling.low_freq_factor = real_or("rope.scaling.low_freq_factor", 1);
+    scaling.high_freq_factor = real_or("rope.scaling.high_freq_factor", 4);
     const std::string kind = from.text_or("rope.scaling.type", scaling.factor == 1 ? "none" : "linear");
-    std::vector<float> long_factors = factors("rope_factors_long.weight");
-    if(kind == "none") {
-        scaling.kind = kernels::rope_scaling_kind::none;
+    std::vector<float> long_factors = from.factors("rope_factors_long", rope.width / 2);
+    using enum kernels::rope_scaling_kind;
+    if(kind == "none" || kind == "default") {
+        scaling.kind = none;
     } else if(kind == "linear") {
-        scaling.kind = kernels::rope_scaling_kind::linear;
+        scaling.kind = linear;
+    } else if(kind == "dynamic") {
+        scaling.kind = dynamic_ntk;
     } else if(kind == "yarn") {
-        scaling.kind = kernels::rope_scaling_kind::yarn;
-    } else if(kind != "longrope") {
+        scaling.kind = yarn;
+    } else if(kind == "llama3") {
+        scaling.kind = llama3;
+    } else if(kind != "longrope" && kind != "su") { // the latter in Phi-3's first files
         tokenworks::detail::raise<unsupported_error>(
-            {from.file().name(), ": ", from.key("rope.scaling.type"), " '", tokenworks::detail::escaped(kind), "'"});
+            {from.label(), ": ", from.key("rope.scaling.type"), " '", tokenworks::detail::escaped(kind), "'"});
     }
-    if(kind == "longrope" || !long_factors.empty()) {
-        scaling.kind = kernels::rope_scaling_kind::longrope;
+    if(kind == "longrope" || kind == "su" || !long_factors.empty()) {
+        scaling.kind = longrope;
         scaling.long_factors = std::move(long_factors);
-        scaling.short_factors = factors("rope_factors_short.weight");
+        scaling.short_factors = from.factors("rope_factors_short", rope.width / 2);
         if(scaling.factor == 1) {
             scaling.factor = static_cast<double>(config.context_length) / static_cast<double>(scaling.original_context);
         }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,13 +23,14 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
-/// One tensor of a source. The bytes stay valid as long as the source.
+/// One tensor of a source. The bytes stay valid as long as the source, or as `memory` where they were made for it.
 struct weight {
     std::string name;
     dtype type = dtype::f32;
     std::vector<std::size_t> extents; ///< in elements, slowest axis first: [N,K] for a matrix
     std::span<const std::byte> bytes; ///< row-major, block after block
     std::uint64_t offset = format_error::no_offset;
+    std::shared_ptr<const std::vector<std::byte>> memory{};
 };
 
 /// A set of named tensors.
@@ -43,6 +45,8 @@ public:
     [[nodiscard]] virtual std::optional<weight> find(std::string_view name) const = 0;
     /// What to call the source in messages.
     [[nodiscard]] virtual std::string label() const = 0;
+    /// What the source itself calls a tensor, for messages.
+    [[nodiscard]] virtual std::string name_of(std::string_view name) const { return std::string{name}; }
     /// Says that the bytes of a tensor are not needed any more, so that mapped pages can go.
     virtual void release(const weight&) const {}
 };
@@ -50,7 +54,7 @@ public:
 /// Throws a format_error about one tensor.
 [[noreturn]] TOKENWORKS_COLD inline void raise_weight(const weight_source& source, std::string_view name,
                                                       std::uint64_t offset, tokenworks::detail::message_parts what) {
-    tokenworks::detail::raise_format(source.label(), {"tensor ", name}, offset, what);
+    tokenworks::detail::raise_format(source.label(), {"tensor ", source.name_of(name)}, offset, what);
 }
 [[noreturn]] TOKENWORKS_COLD inline void raise_weight(const weight_source& source, std::string_view name,
                                                       std::uint64_t offset, const std::string& what) {
@@ -97,7 +101,8 @@ public:
     try {
         static_cast<void>(kernels::panel_format_of(found.type));
     } catch(const unsupported_error& problem) {
-        tokenworks::detail::raise<unsupported_error>({source.label(), ": tensor ", name, ": ", problem.what()});
+        tokenworks::detail::raise<unsupported_error>(
+            {source.label(), ": tensor ", source.name_of(name), ": ", problem.what()});
     }
     return found;
 }

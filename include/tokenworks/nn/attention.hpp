@@ -14,11 +14,13 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/attention.hpp>
+#include <tokenworks/kernels/elementwise.hpp>
 #include <tokenworks/kernels/rope.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/nn/activations.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
+#include <tokenworks/nn/latent_projection.hpp>
 #include <tokenworks/nn/linear.hpp>
 #include <tokenworks/nn/norm.hpp>
 
@@ -37,6 +39,9 @@ struct attention {
     float scale = 0;             ///< of the scores; 0: 1/sqrt(D)
     float softcap = 0;
     std::size_t window = 0;
+    std::optional<latent_projection> latent{}; ///< makes keys and values in place of `key` and `value`
+    std::size_t rope_first = 0;                ///< values of a head before those that turn
+    float clip = 0;                            ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
     bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
@@ -46,11 +51,12 @@ struct attention {
 
     /// Bytes of weights.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return query.bytes() + key.bytes() + value.bytes() + output.bytes();
+        return query.bytes() + key.bytes() + value.bytes() + output.bytes() + (latent ? latent->bytes() : 0);
     }
     /// Whether it takes the 8-bit form of its input.
     [[nodiscard]] bool takes_quantized() const noexcept {
-        return query.takes_quantized() && key.takes_quantized() && value.takes_quantized();
+        return latent ? latent->latent_down.takes_quantized()
+                      : query.takes_quantized() && key.takes_quantized() && value.takes_quantized();
     }
 
     /// @param x   [T,C]; the context says whose rows these are, and holds their caches
@@ -61,11 +67,11 @@ struct attention {
 private:
     /// Whether norms and positions see one head at a time, so that they can follow on each head of the product.
     [[nodiscard]] bool works_by_heads() const noexcept {
-        return key_width % 16 == 0 && value_width % 16 == 0 && takes_quantized() &&
+        return !latent && key_width % 16 == 0 && value_width % 16 == 0 && takes_quantized() &&
                !(norm_before_split && (query_norm || key_norm));
     }
 
-    /// Norm and position of some heads of some rows of x [T, heads*D].
+    /// Clip, norm and position of some heads of some rows of x [T, heads*D].
     void finish(const execution& how, const std::optional<norm>& layer, const context::angles* angles, rows x,
                 const kernels::product_part& part) const;
 
@@ -110,6 +116,7 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
                       }
                   }},
                  {value, v, value_width, [&](const kernels::product_part& part) {
+                      finish(alone, std::nullopt, nullptr, v, part);
                       if(store_too) {
                           store(alone, c, false, v, part);
                       }
@@ -119,9 +126,14 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
             store(c.how, c, false, v, whole(v));
         }
     } else {
-        project(c, x, {{query, q}, {key, k}, {value, v}});
+        if(latent) {
+            (*latent)(c, x, query, q, k, v);
+        } else {
+            project(c, x, {{query, q}, {key, k}, {value, v}});
+        }
         finish(c.how, query_norm, turn, q, whole(q));
         finish(c.how, key_norm, turn, k, whole(k));
+        finish(c.how, std::nullopt, nullptr, v, whole(v));
         store(c.how, c, true, k, whole(k));
         store(c.how, c, false, v, whole(v));
     }
@@ -137,6 +149,10 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const std::opti
     const std::size_t count = part.end_row - part.begin_row;
     const std::size_t columns = part.end_column - part.begin_column;
     float* const first = x.row(part.begin_row).data() + part.begin_column;
+    if(clip > 0) {
+        const strided_view<float, dyn, dyn> all{first, extents<dyn, dyn>{count, columns}, {x.extent(1), 1}};
+        kernels::clip(all, clip, all, how);
+    }
     if(layer) {
         const std::size_t width = norm_before_split ? x.extent(1) : key_width;
         if(columns == x.extent(1)) {
@@ -151,7 +167,9 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const std::opti
     }
     if(angles != nullptr) {
         const strided_view<float, dyn, dyn, dyn> split{
-            first, extents<dyn, dyn, dyn>{count, columns / key_width, key_width}, {x.extent(1), key_width, 1}};
+            first + rope_first,
+            extents<dyn, dyn, dyn>{count, columns / key_width, key_width - rope_first},
+            {x.extent(1), key_width, 1}};
         kernels::rope(split, angles->cosines.slice(part.begin_row, count), angles->sines.slice(part.begin_row, count),
                       rope->pairing(), split, how);
     }

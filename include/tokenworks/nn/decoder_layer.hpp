@@ -15,13 +15,14 @@
 #include <tokenworks/nn/activations.hpp>
 #include <tokenworks/nn/attention.hpp>
 #include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/mixture.hpp>
 #include <tokenworks/nn/mlp.hpp>
 #include <tokenworks/nn/norm.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
 
 /// Whichever feed-forward a configuration asks for.
-using feed_forward = std::variant<gated_mlp<kernels::any_activation>, mlp<kernels::any_activation>>;
+using feed_forward = std::variant<gated_mlp<kernels::any_activation>, mlp<kernels::any_activation>, mixture>;
 
 struct decoder_layer {
     attention attend;

@@ -184,7 +184,7 @@ TOKENWORKS_FUNCTION text_model::text_model(const io::gguf_file& file, const load
     for(const io::gguf_tensor& tensor: file.tensors()) {
         total += tensor.bytes;
     }
-    const models::gguf_weights weights{file};
+    const std::unique_ptr<models::weight_source> weights = models::weights_of(file);
     models::load_progress progress;
     if(options.on_progress) {
         progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
@@ -194,7 +194,7 @@ TOKENWORKS_FUNCTION text_model::text_model(const io::gguf_file& file, const load
         cache.emplace(options.packed_cache, models::packed_identity(file, options.precision));
     }
     network_ = std::make_unique<models::decoder>(
-        std::move(config), weights, how_,
+        std::move(config), *weights, how_,
         models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
     if(cache) {
         cache->finish([&] { return !progress || progress(total); });

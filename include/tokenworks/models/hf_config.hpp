@@ -1,0 +1,239 @@
+// config.json of a Hugging Face model folder, read by the names that GGUF files use (see hyperparameters.hpp).
+//
+// Families spell the same number in many ways, and transformers 5 moved what concerns rotary positions: the table below
+// holds every spelling, in the order in which they are tried. A dot in a spelling goes into an object. `null` is
+// as good as missing.
+//
+// Needs nlohmann-json (through io/json_tree.hpp).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/weights.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// A GGUF name and the spellings of config.json.
+struct hf_key {
+    std::string_view name;
+    std::array<std::string_view, 5> spellings;
+};
+
+inline constexpr hf_key hf_keys[] = {
+    {"context_length", {"max_position_embeddings", "n_positions", "max_seq_len", "seq_length"}},
+    {"embedding_length", {"hidden_size", "n_embd", "d_model"}},
+    {"block_count", {"num_hidden_layers", "n_layer", "n_layers"}},
+    {"feed_forward_length", {"intermediate_size", "n_inner", "ffn_hidden_size"}},
+    {"activation", {"hidden_act", "hidden_activation", "activation_function", "activation"}},
+    {"attention.head_count", {"num_attention_heads", "n_head", "n_heads"}},
+    {"attention.head_count_kv", {"num_key_value_heads", "num_kv_heads", "n_head_kv"}},
+    {"attention.key_length", {"head_dim"}},
+    {"attention.layer_norm_rms_epsilon", {"rms_norm_eps"}},
+    {"attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"}},
+    {"attention.sliding_window", {"sliding_window"}},
+    {"attention.scale", {"attention_multiplier", "attn_config.softmax_scale"}},
+    {"attention.clamp_kqv", {"clip_qkv", "attn_config.clip_qkv"}},
+    {"attention.max_alibi_bias", {"attn_config.alibi_bias_max"}},
+    {"attn_logit_softcapping", {"attn_logit_softcapping"}},
+    {"embedding_scale", {"embedding_multiplier"}},
+    {"residual_scale", {"residual_multiplier"}},
+    {"logit_scale", {"logit_scale", "logits_scaling"}},
+    {"rope.dimension_count", {"rotary_dim", "qk_rope_head_dim"}},
+    {"rope.partial", {"rope_parameters.partial_rotary_factor", "partial_rotary_factor", "rotary_pct"}},
+    {"rope.freq_base",
+     {"rope_parameters.rope_theta", "rope_parameters.full_attention.rope_theta", "rope_theta", "rotary_emb_base"}},
+    {"rope.freq_base_swa", {"rope_parameters.sliding_attention.rope_theta", "rope_local_base_freq"}},
+    {"rope.scaling.type",
+     {"rope_parameters.rope_type", "rope_parameters.full_attention.rope_type", "rope_scaling.rope_type",
+      "rope_scaling.type"}},
+    {"rope.scaling.factor", {"rope_parameters.factor", "rope_parameters.full_attention.factor", "rope_scaling.factor"}},
+    {"rope.scaling.original_context_length",
+     {"rope_parameters.original_max_position_embeddings", "rope_scaling.original_max_position_embeddings",
+      "original_max_position_embeddings"}},
+    {"rope.scaling.attn_factor", {"rope_parameters.attention_factor", "rope_scaling.attention_factor"}},
+    {"rope.scaling.yarn_beta_fast", {"rope_parameters.beta_fast", "rope_scaling.beta_fast"}},
+    {"rope.scaling.yarn_beta_slow", {"rope_parameters.beta_slow", "rope_scaling.beta_slow"}},
+    {"rope.scaling.mscale", {"rope_parameters.mscale", "rope_scaling.mscale"}},
+    {"rope.scaling.mscale_all_dim", {"rope_parameters.mscale_all_dim", "rope_scaling.mscale_all_dim"}},
+    {"rope.scaling.truncate", {"rope_parameters.truncate", "rope_scaling.truncate"}},
+    {"rope.scaling.low_freq_factor", {"rope_parameters.low_freq_factor", "rope_scaling.low_freq_factor"}},
+    {"rope.scaling.high_freq_factor", {"rope_parameters.high_freq_factor", "rope_scaling.high_freq_factor"}},
+    {"rope_factors_short", {"rope_parameters.short_factor", "rope_scaling.short_factor"}},
+    {"rope_factors_long", {"rope_parameters.long_factor", "rope_scaling.long_factor"}},
+    {"expert_count", {"num_local_experts", "num_experts", "n_routed_experts"}},
+    {"expert_used_count", {"num_experts_per_tok"}},
+    {"expert_feed_forward_length", {"moe_intermediate_size"}},
+    {"expert_shared_feed_forward_length", {"shared_expert_intermediate_size"}},
+    {"expert_shared_count", {"n_shared_experts"}},
+    {"expert_weights_norm", {"norm_topk_prob"}},
+    {"expert_weights_scale", {"routed_scaling_factor"}},
+    {"expert_group_count", {"n_group"}},
+    {"expert_group_used_count", {"topk_group"}},
+    {"leading_dense_block_count", {"first_k_dense_replace"}},
+    {"attention.q_lora_rank", {"q_lora_rank"}},
+    {"attention.kv_lora_rank", {"kv_lora_rank"}},
+    {"attention.value_length", {"v_head_dim"}},
+};
+
+/// The hyperparameters of a config.json. A name that is not in the table is a spelling itself.
+class hf_config final: public hyperparameters {
+public:
+    /// @param file  what errors call it
+    /// @throws format_error, limit_error
+    hf_config(std::span<const std::byte> json, std::string file, const limits& bounds = {})
+        : file_{std::move(file)}, root_(io::parse_json_tree(json, file_, bounds.config_bytes, bounds.json_depth)) {
+        if(!root_.is_object()) {
+            tokenworks::detail::raise_format(file_, {"config"}, format_error::no_offset, {"is no object"});
+        }
+    }
+
+    /// `model_type`: the family.
+    [[nodiscard]] std::string model_type() const { return text("model_type"); }
+    /// The weights that belong to it, which must outlive it: what config.json leaves open, they decide.
+    void set_weights(const weight_source& weights) noexcept { weights_ = &weights; }
+    [[nodiscard]] const nlohmann::json& root() const noexcept { return root_; }
+
+    [[nodiscard]] const std::string& label() const noexcept override { return file_; }
+    [[nodiscard]] bool is_gguf() const noexcept override { return false; }
+    [[nodiscard]] std::string key(std::string_view name) const override { return std::string{look_up(name).spelling}; }
+    [[nodiscard]] bool has(std::string_view name) const override { return look_up(name).value != nullptr; }
+    [[nodiscard]] bool is_list(std::string_view name) const override {
+        const found at = look_up(name);
+        return at.value != nullptr && at.value->is_array();
+    }
+    [[nodiscard]] std::uint64_t whole(std::string_view name) const override { return whole_of(name, require(name)); }
+    [[nodiscard]] std::vector<std::uint64_t> wholes(std::string_view name) const override {
+        std::vector<std::uint64_t> all;
+        for(const nlohmann::json& value: require_list(name)) {
+            all.push_back(whole_of(name, value));
+        }
+        return all;
+    }
+    [[nodiscard]] double number(std::string_view name) const override { return number_of(name, require(name)); }
+    [[nodiscard]] bool flag(std::string_view name) const override {
+        const nlohmann::json& value = require(name);
+        if(!value.is_boolean()) {
+            refuse(name, {"is no bool"});
+        }
+        return value.get<bool>();
+    }
+    [[nodiscard]] std::string text(std::string_view name) const override { return text_of(name, require(name)); }
+    [[nodiscard]] std::vector<std::string> texts(std::string_view name) const override {
+        std::vector<std::string> all;
+        for(const nlohmann::json& value: require_list(name)) {
+            all.push_back(text_of(name, value));
+        }
+        return all;
+    }
+    [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
+        std::vector<float> all;
+        if(has(name)) {
+            for(const nlohmann::json& value: require_list(name)) {
+                all.push_back(static_cast<float>(number_of(name, value)));
+            }
+            if(all.size() != count) {
+                refuse(name, {"has ", all.size(), " entries, expected ", count});
+            }
+        }
+        return all;
+    }
+    [[nodiscard]] std::size_t vocab_size() const override { return count("vocab_size"); }
+    [[nodiscard]] bool tied_embeddings() const override {
+        return flag_or("tie_word_embeddings", !has_tensor("lm_head.weight") && !has_tensor("embed_out.weight"));
+    }
+    [[nodiscard]] bool has_tensor(std::string_view name) const override {
+        return weights_ != nullptr && weights_->find(name).has_value();
+    }
+
+    [[nodiscard]] format_error refusal(std::string_view name, const std::string& what) const override {
+        return {file_, key(name), format_error::no_offset, what};
+    }
+
+private:
+    struct found {
+        std::string_view spelling;
+        const nlohmann::json* value;
+    };
+
+    [[nodiscard]] const nlohmann::json* at(std::string_view path) const {
+        const nlohmann::json* here = &root_;
+        for(;;) {
+            const std::size_t dot = path.find('.');
+            const auto next = here->is_object() ? here->find(path.substr(0, dot)) : here->end();
+            if(next == here->end() || next->is_null()) {
+                return nullptr;
+            }
+            here = &*next;
+            if(dot == std::string_view::npos) {
+                return here;
+            }
+            path.remove_prefix(dot + 1);
+        }
+    }
+
+    [[nodiscard]] found look_up(std::string_view name) const {
+        for(const hf_key& row: hf_keys) {
+            if(row.name != name) {
+                continue;
+            }
+            for(const std::string_view spelling: row.spellings) {
+                if(const nlohmann::json* const value = spelling.empty() ? nullptr : at(spelling)) {
+                    return {spelling, value};
+                }
+            }
+            return {row.spellings[0], nullptr};
+        }
+        return {name, at(name)};
+    }
+
+    [[nodiscard]] const nlohmann::json& require(std::string_view name) const {
+        const found at = look_up(name);
+        if(at.value == nullptr) {
+            refuse(name, {"the key is missing"});
+        }
+        return *at.value;
+    }
+    [[nodiscard]] const nlohmann::json& require_list(std::string_view name) const {
+        const nlohmann::json& value = require(name);
+        if(!value.is_array()) {
+            refuse(name, {"is no array"});
+        }
+        return value;
+    }
+    [[nodiscard]] std::uint64_t whole_of(std::string_view name, const nlohmann::json& value) const {
+        if(!value.is_number_unsigned()) {
+            refuse(name, {"is no whole number from 0 on"});
+        }
+        return value.get<std::uint64_t>();
+    }
+    [[nodiscard]] double number_of(std::string_view name, const nlohmann::json& value) const {
+        if(!value.is_number()) {
+            refuse(name, {"is no number"});
+        }
+        return value.get<double>();
+    }
+    [[nodiscard]] std::string text_of(std::string_view name, const nlohmann::json& value) const {
+        if(!value.is_string()) {
+            refuse(name, {"is no string"});
+        }
+        return value.get<std::string>();
+    }
+
+    std::string file_;
+    nlohmann::json root_;
+    const weight_source* weights_ = nullptr;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

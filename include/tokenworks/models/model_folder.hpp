@@ -1,0 +1,78 @@
+// Hugging Face model folders: config.json, and model.safetensors or the shards that model.safetensors.index.json names.
+//
+//   const auto folder = models::model_folder::open("SmolLM2-135M-Instruct");
+//   const models::decoder model{folder.config(), folder.weights()};
+//
+// Needs nlohmann-json (through hf_config.hpp).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/io/file_bytes.hpp>
+#include <tokenworks/io/safetensors_reader.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/families.hpp>
+#include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/read_family.hpp>
+#include <tokenworks/models/safetensors_source.hpp>
+#include <tokenworks/models/tensor_names.hpp>
+#include <tokenworks/models/weights.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// An opened folder. Immutable; movable.
+class model_folder {
+public:
+    /// @throws io_error where a file is missing; format_error where what it says is wrong; limit_error;
+    ///         unsupported_error naming the family, an element type, or what else is not known
+    [[nodiscard]] static model_folder open(const std::string& path, const io::open_options& options = {});
+
+    /// The configuration that config.json describes, its parts checked against each other.
+    [[nodiscard]] const decoder_config& config() const noexcept { return parts_->config; }
+    /// config.json.
+    [[nodiscard]] const hf_config& parameters() const noexcept { return parts_->parameters; }
+    /// The tensors as they are stored.
+    [[nodiscard]] const io::safetensors_file& file() const noexcept { return parts_->file; }
+    /// The tensors under the blocks' names. Valid as long as the folder, which may move.
+    [[nodiscard]] const weight_source& weights() const noexcept { return *parts_->named; }
+
+private:
+    struct parts {
+        io::safetensors_file file;
+        safetensors_weights stored;
+        hf_config parameters;
+        decoder_config config{};
+        std::unique_ptr<weight_source> named{};
+
+        parts(io::safetensors_file opened, hf_config json)
+            : file{std::move(opened)}, stored{file}, parameters{std::move(json)} {
+            parameters.set_weights(stored);
+        }
+    };
+
+    explicit model_folder(std::unique_ptr<parts> of) noexcept : parts_{std::move(of)} {}
+
+    std::unique_ptr<parts> parts_;
+};
+
+inline model_folder model_folder::open(const std::string& path, const io::open_options& options) {
+    const std::filesystem::path folder{path};
+    const std::string json = (folder / "config.json").string();
+    const io::file_bytes bytes = io::file_bytes::open(json, {.mode = io::open_mode::read, .limits = options.limits});
+    hf_config parameters{bytes.bytes(), json, options.limits};
+    const family& kind = detail::find_family(&family::hf, parameters.model_type(), json, "model_type");
+    const std::filesystem::path index = folder / "model.safetensors.index.json";
+    std::error_code none;
+    const std::filesystem::path file = std::filesystem::exists(index, none) ? index : folder / "model.safetensors";
+    auto made = std::make_unique<parts>(io::safetensors_file::open(file.string(), options), std::move(parameters));
+    made->config = detail::read_config(kind, made->parameters);
+    made->named = std::make_unique<named_weights>(made->stored, kind.names(made->parameters, made->config), false);
+    return model_folder{std::move(made)};
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

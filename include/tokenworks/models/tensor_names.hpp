@@ -1,0 +1,302 @@
+// How a format names its tensors, and which part of a fused one is meant.
+//
+// Blocks ask for tensors by the names of GGUF files (load_blocks.hpp). A family lists what a format calls them instead;
+// a row may name a part: some rows of a matrix that holds queries, keys and values, one expert of many, a matrix that
+// is stored transposed. Parts that lie side by side are looked at where they are, others are copied while they load.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/models/weights.hpp>
+#include <tokenworks/quant/convert.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// Rows of a tensor: of every `period`, `count` from `first` on. A period of 0 stands for all rows as they are.
+struct row_pattern {
+    std::size_t period = 0;
+    std::size_t first = 0;
+    std::size_t count = 0;
+};
+
+/// What to do with a stored tensor on its way; several together are done in this order.
+struct tensor_part {
+    row_pattern rows{};
+    bool is_one_of_many = false; ///< axis 0 counts experts; the number behind `@` says which
+    bool is_mxfp4 = false;       ///< blocks of 16 bytes, whose exponents are in a tensor named *_scales, not *_blocks
+    bool is_transposed = false;  ///< [K,N] in the file
+    bool plus_one = false;       ///< the weight is 1 more than what is stored
+};
+
+/// A row of a family's table. In both names `#` stands for the number of the layer and `@` for that of the expert.
+/// Names without `.weight` or `.bias` stand for both.
+struct tensor_name {
+    std::string name;   ///< as blocks ask
+    std::string stored; ///< as the file has it
+    tensor_part part{};
+};
+
+using tensor_names = std::vector<tensor_name>;
+
+/// Replaces what rows say, or adds to them.
+inline void set_names(tensor_names& names, const tensor_names& rows) {
+    for(const tensor_name& row: rows) {
+        const auto same = std::ranges::find(names, row.name, &tensor_name::name);
+        if(same == names.end()) {
+            names.push_back(row);
+        } else {
+            *same = row;
+        }
+    }
+}
+
+namespace detail {
+
+/// Splits numbers out of a name: "blk.3.ffn_up.7.weight" is "blk.#.ffn_up.@.weight" with 3 and 7.
+struct numbered_name {
+    std::string pattern;
+    std::array<std::string, 2> numbers;
+
+    explicit numbered_name(std::string_view name) {
+        std::size_t count = 0;
+        for(std::size_t from = 0; from <= name.size();) {
+            const std::size_t dot = std::min(name.find('.', from), name.size());
+            const std::string_view piece = name.substr(from, dot - from);
+            const bool is_number =
+                count < 2 && !piece.empty() && std::ranges::all_of(piece, [](char c) { return c >= '0' && c <= '9'; });
+            pattern += from == 0 ? "" : ".";
+            if(is_number) {
+                pattern += count == 0 ? '#' : '@';
+                numbers[count++] = piece;
+            } else {
+                pattern += piece;
+            }
+            from = dot + 1;
+        }
+    }
+
+    [[nodiscard]] std::string filled(std::string_view stored) const {
+        std::string out;
+        for(const char c: stored) {
+            if(c == '#' || c == '@') {
+                out += numbers[c == '@'];
+            } else {
+                out += c;
+            }
+        }
+        return out;
+    }
+};
+
+} // namespace detail
+
+/// Another source under the names of a table.
+class named_weights final: public weight_source {
+public:
+    /// @param source  must outlive this
+    /// @param others  whether tensors that the table does not name go by their own names
+    named_weights(const weight_source& source, tensor_names names, bool others)
+        : source_{&source}, names_{std::move(names)}, others_{others} {}
+
+    [[nodiscard]] std::optional<weight> find(std::string_view name) const override {
+        const place at = place_of(name);
+        if(at.stored.empty()) {
+            return std::nullopt;
+        }
+        std::optional<weight> found = source_->find(at.stored);
+        if(found && at.row != nullptr) {
+            apply(at.row->part, at, *found);
+        }
+        return found;
+    }
+    [[nodiscard]] std::string label() const override { return source_->label(); }
+    [[nodiscard]] std::string name_of(std::string_view name) const override {
+        const place at = place_of(name);
+        return at.stored.empty() ? std::string{name} : at.stored;
+    }
+    void release(const weight& done) const override { source_->release(done); }
+
+private:
+    struct place {
+        std::string stored;
+        const tensor_name* row = nullptr;
+        std::size_t expert = 0;
+    };
+
+    [[nodiscard]] place place_of(std::string_view name) const {
+        const detail::numbered_name asked{name};
+        const std::string_view pattern = asked.pattern;
+        const std::size_t dot = std::min(pattern.rfind('.'), pattern.size());
+        for(const tensor_name& row: names_) {
+            const bool whole = row.name == pattern;
+            if(whole || row.name == pattern.substr(0, dot)) {
+                std::string stored = asked.filled(row.stored);
+                if(!whole && !stored.empty()) {
+                    stored += pattern.substr(dot);
+                }
+                const std::string& expert = asked.numbers[1];
+                // Longer numbers name no expert that a file can hold.
+                return {std::move(stored), &row, expert.empty() || expert.size() > 9 ? 0 : std::stoul(expert)};
+            }
+        }
+        return {others_ ? std::string{name} : std::string{}, nullptr, 0};
+    }
+
+    void apply(const tensor_part& part, const place& at, weight& w) const {
+        if(part.is_one_of_many) {
+            take_one(w, at.expert);
+        }
+        if(part.is_mxfp4) {
+            join_mxfp4(w, at.expert, part.is_one_of_many);
+        }
+        if(part.is_transposed && w.extents.size() == 2) {
+            transpose(w);
+        }
+        if(part.rows.period != 0) {
+            take_rows(w, part.rows);
+        }
+        if(part.plus_one) {
+            add_one(w);
+        }
+    }
+
+    [[noreturn]] TOKENWORKS_COLD void refuse(const weight& w, tokenworks::detail::message_parts what) const {
+        raise_weight(*source_, w.name, w.offset, what);
+    }
+
+    void take_one(weight& w, std::size_t which) const {
+        if(w.extents.size() < 2 || which >= w.extents[0]) {
+            refuse(w, {"extents ", extents_text(w.extents), " have no part ", which});
+        }
+        const std::size_t size = w.bytes.size() / w.extents[0];
+        w.bytes = w.bytes.subspan(which * size, size);
+        w.extents.erase(w.extents.begin());
+    }
+
+    static void own(weight& w, std::vector<std::byte> bytes) {
+        auto memory = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+        w.bytes = *memory;
+        w.memory = std::move(memory);
+    }
+
+    /// [N,K/32,16] codes, in pairs of neighbours, and [N,K/32] exponents become [N,K] in the blocks of GGUF files,
+    /// where a byte holds two codes that lie 16 apart.
+    void join_mxfp4(weight& w, std::size_t expert, bool is_one_of_many) const {
+        const std::string_view stem = std::string_view{w.name}.substr(0, w.name.rfind("_blocks"));
+        std::optional<weight> scales = source_->find(std::string{stem} + "_scales");
+        if(scales && is_one_of_many) {
+            take_one(*scales, expert);
+        }
+        const std::size_t blocks = scales ? scales->bytes.size() : 0;
+        if(!scales || w.type != dtype::u8 || scales->type != dtype::u8 || w.extents.size() != 3 || w.extents[2] != 16 ||
+           w.bytes.size() != 16 * blocks) {
+            refuse(w, {"extents ", extents_text(w.extents), " are no blocks of MXFP4 that fit their scales"});
+        }
+        std::vector<std::byte> out(17 * blocks);
+        for(std::size_t b = 0; b < blocks; ++b) {
+            const std::byte* const from = w.bytes.data() + 16 * b;
+            std::byte* const to = out.data() + 17 * b;
+            to[0] = scales->bytes[b];
+            const auto code = [&](std::size_t i) { return (from[i / 2] >> (i % 2 * 4)) & std::byte{15}; };
+            for(std::size_t i = 0; i < 16; ++i) {
+                to[1 + i] = code(i) | (code(16 + i) << 4);
+            }
+        }
+        w.type = dtype::mxfp4;
+        w.extents = {w.extents[0], w.extents[1] * 32};
+        own(w, std::move(out));
+    }
+
+    void transpose(weight& w) const {
+        const dtype_info type = info(w.type);
+        if(type.block_size != 1) {
+            refuse(w, {"is stored transposed, which blocks of ", type.name, " cannot be"});
+        }
+        const std::size_t rows = w.extents[1];
+        const std::size_t columns = w.extents[0];
+        std::vector<std::byte> out(w.bytes.size());
+        // Squares of a cache line each way, so that neither side is walked across pages.
+        constexpr std::size_t side = 64;
+        const auto copy_square = [&]<std::size_t Size>(std::size_t r0, std::size_t c0) {
+            for(std::size_t r = r0; r < std::min(rows, r0 + side); ++r) {
+                for(std::size_t c = c0; c < std::min(columns, c0 + side); ++c) {
+                    std::memcpy(out.data() + (r * columns + c) * Size, w.bytes.data() + (c * rows + r) * Size, Size);
+                }
+            }
+        };
+        for(std::size_t r0 = 0; r0 < rows; r0 += side) {
+            for(std::size_t c0 = 0; c0 < columns; c0 += side) {
+                switch(type.block_bytes) {
+                case 1:
+                    copy_square.template operator()<1>(r0, c0);
+                    break;
+                case 2:
+                    copy_square.template operator()<2>(r0, c0);
+                    break;
+                case 4:
+                    copy_square.template operator()<4>(r0, c0);
+                    break;
+                default:
+                    copy_square.template operator()<8>(r0, c0);
+                }
+            }
+        }
+        w.extents = {rows, columns};
+        own(w, std::move(out));
+    }
+
+    void take_rows(weight& w, const row_pattern& rows) const {
+        const std::size_t total = w.extents.empty() ? 0 : w.extents[0];
+        if(total == 0 || total % rows.period != 0 || rows.first + rows.count > rows.period) {
+            refuse(w, {"extents ", extents_text(w.extents), ", expected a multiple of ", rows.period, " rows"});
+        }
+        const std::size_t groups = total / rows.period;
+        const std::size_t row_bytes = w.bytes.size() / total;
+        w.extents[0] = groups * rows.count;
+        if(groups == 1) {
+            w.bytes = w.bytes.subspan(rows.first * row_bytes, rows.count * row_bytes);
+            return;
+        }
+        std::vector<std::byte> out(groups * rows.count * row_bytes);
+        for(std::size_t g = 0; g < groups; ++g) {
+            const auto from = w.bytes.subspan((g * rows.period + rows.first) * row_bytes, rows.count * row_bytes);
+            std::ranges::copy(from, out.begin() + static_cast<std::ptrdiff_t>(g * rows.count * row_bytes));
+        }
+        own(w, std::move(out));
+    }
+
+    void add_one(weight& w) const {
+        std::size_t count = 1;
+        for(const std::size_t extent: w.extents) {
+            count *= extent;
+        }
+        std::vector<float> values(count);
+        quant::decode(w.type, w.bytes, values);
+        for(float& value: values) {
+            value += 1;
+        }
+        const auto bytes = std::as_bytes(std::span{values});
+        w.type = dtype::f32;
+        own(w, {bytes.begin(), bytes.end()});
+    }
+
+    const weight_source* source_;
+    tensor_names names_;
+    bool others_;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models
