@@ -13,6 +13,8 @@
 
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/models/decoder.hpp>
+#include <tokenworks/models/encoder.hpp>
+#include <tokenworks/models/encoder_decoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
@@ -51,7 +53,7 @@ namespace cli {
     return model;
 }
 
-/// A decoder and how to run it, without the tokenizer that a model folder need not have.
+/// A network of any kind and how to run it, without the tokenizer that a model folder need not have.
 class loaded_network {
 public:
     /// @param tokens  that sequences may reach
@@ -76,10 +78,22 @@ public:
         loading.precision = matmul_precision(options.matmul_precision);
         tw::models::decoder_config config = folder.config();
         config.rope_context = tokens;
-        decoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+        if(folder.encoder_config()) {
+            both_.emplace(*folder.encoder_config(), std::move(config), folder.weights(), how_, loading);
+        } else if(config.causal) {
+            decoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+        } else {
+            encoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+        }
     }
 
-    [[nodiscard]] const tw::models::decoder& decoder() const { return model_ ? model_->network() : *decoder_; }
+    /// Which kind it is: one of these is there.
+    [[nodiscard]] const tw::models::decoder* decoder() const {
+        return model_ ? &model_->network() : decoder_ ? &*decoder_ : nullptr;
+    }
+    [[nodiscard]] const tw::models::encoder* encoder() const { return encoder_ ? &*encoder_ : nullptr; }
+    [[nodiscard]] const tw::models::encoder_decoder* both() const { return both_ ? &*both_ : nullptr; }
+
     [[nodiscard]] const tw::execution& how() const { return model_ ? model_->how() : how_; }
 
 private:
@@ -87,6 +101,8 @@ private:
     std::optional<tw::thread_team> team_;
     tw::execution how_;
     std::optional<tw::models::decoder> decoder_;
+    std::optional<tw::models::encoder> encoder_;
+    std::optional<tw::models::encoder_decoder> both_;
 };
 
 /// What --cache-type names.

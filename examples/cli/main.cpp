@@ -141,6 +141,7 @@ int run(int argc, char** argv) {
     auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
     add_loaded_model(*logits_command, common);
     logits_command->add_option("--ids", logits.ids, "1,2,3")->required();
+    logits_command->add_option("--decoder-ids", logits.decoder_ids, "where the model has a decoder beside its encoder");
     logits_command->add_option("--out", logits.out, "float32 [T,V]")->required();
     logits_command->callback([&] { code = cli::logits(common, logits); });
 

@@ -1,11 +1,13 @@
 // The subcommands that measure: logits, perplexity, bench.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,7 +35,8 @@ namespace {
 /// time.
 template <class Take>
 void each_row_of_logits(const tw::models::decoder& network, tw::nn::context& c, tw::nn::kv_cache& cache,
-                        std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take) {
+                        std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take,
+                        const tw::nn::kv_cache* memory = nullptr) {
     constexpr std::size_t unwanted_step = 512;
     const std::size_t v = network.vocab_size();
     // Steps of at most 32 MB of logits; how a sequence is cut changes no bit of them.
@@ -43,7 +46,7 @@ void each_row_of_logits(const tw::models::decoder& network, tw::nn::context& c, 
         const bool wanted = at >= first_wanted;
         const std::size_t count = wanted ? std::min(wanted_step, tokens.size() - at)
                                          : std::min({unwanted_step, first_wanted - at, tokens.size() - at});
-        const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none};
+        const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none, memory};
         const tw::nn::rows rows{logits.data(), wanted ? count : std::size_t{0}, v};
         network.forward(c, std::span{&next, 1}, rows);
         for(std::size_t i = 0; wanted && i < count; ++i) {
@@ -93,21 +96,47 @@ int logits(const common_options& options, const logits_options& what) {
     if(ids.empty()) {
         throw usage_error("--ids: no token id given");
     }
-    const loaded_network model{options, ids.size()};
-    const tw::models::decoder& network = model.decoder();
+    const std::vector<std::int32_t> decoder_ids = parse_ids(what.decoder_ids);
+    const loaded_network model{options, std::max(ids.size(), decoder_ids.size())};
+    if((model.both() != nullptr) != !decoder_ids.empty()) {
+        throw usage_error(model.both() != nullptr
+                              ? "--decoder-ids: " + options.model + " has a decoder beside its encoder"
+                              : "--decoder-ids: " + options.model + " has no decoder beside an encoder");
+    }
     tw::nn::context c{model.how()};
-    tw::nn::kv_cache cache = network.make_cache(ids.size(), tw::dtype::f32);
     tw::io::atomic_file out{what.out};
-    const std::string header = npy_header(ids.size(), network.vocab_size());
-    out.write(std::as_bytes(std::span{header}));
-    progress_bar bar{"computing"};
-    each_row_of_logits(network, c, cache, ids, 0, [&](std::size_t token, std::span<const float> row) {
-        out.write(std::as_bytes(row));
-        bar(token + 1, ids.size());
-    });
+    const auto start = [&](std::size_t rows, std::size_t columns) {
+        const std::string header = npy_header(rows, columns);
+        out.write(std::as_bytes(std::span{header}));
+    };
+    std::array<std::size_t, 2> shape{};
+    if(const tw::models::encoder* const masked = model.encoder()) {
+        shape = {ids.size(), masked->vocab_size()};
+        std::vector<float> rows(shape[0] * shape[1]);
+        const tw::models::encoder_input whole{ids};
+        masked->forward_logits(c, std::span{&whole, 1}, tw::nn::rows{rows.data(), shape[0], shape[1]});
+        start(shape[0], shape[1]);
+        out.write(std::as_bytes(std::span{rows}));
+    } else {
+        const tw::models::decoder& network = model.both() != nullptr ? model.both()->decoder() : *model.decoder();
+        const std::vector<std::int32_t>& tokens = model.both() != nullptr ? decoder_ids : ids;
+        std::optional<tw::nn::kv_cache> memory;
+        if(model.both() != nullptr) {
+            memory.emplace(model.both()->encode(c, ids, tw::dtype::f32));
+        }
+        tw::nn::kv_cache cache = network.make_cache(tokens.size(), tw::dtype::f32);
+        shape = {tokens.size(), network.vocab_size()};
+        start(shape[0], shape[1]);
+        progress_bar bar{"computing"};
+        const auto take = [&](std::size_t token, std::span<const float> row) {
+            out.write(std::as_bytes(row));
+            bar(token + 1, tokens.size());
+        };
+        each_row_of_logits(network, c, cache, tokens, 0, take, memory ? &*memory : nullptr);
+    }
     out.commit();
     if(options.json) {
-        std::cout << json{{"file", what.out}, {"shape", {ids.size(), network.vocab_size()}}}.dump() << '\n';
+        std::cout << json{{"file", what.out}, {"shape", shape}}.dump() << '\n';
     }
     return 0;
 }

@@ -44,6 +44,7 @@ struct tokenize_options {
 
 struct logits_options {
     std::string ids;
+    std::string decoder_ids;
     std::string out;
 };
 

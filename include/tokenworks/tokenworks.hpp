@@ -10,6 +10,7 @@
 #include <tokenworks/kernels/attention.hpp>
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/models/decoder.hpp>
+#include <tokenworks/models/encoder_decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/runtime/generate.hpp>
 #include <tokenworks/runtime/text_model.hpp>

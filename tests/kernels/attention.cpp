@@ -179,6 +179,32 @@ void check_chunks(std::size_t tokens, const attention_options& base, std::initia
 
 } // namespace
 
+TEST_CASE("attention with a window on both sides, and with a bias that depends on the distance") {
+    const std::vector<float> bias = support::random_floats(std::size_t{6} * 41, 9, 3.0F);
+    const std::vector<float> narrow = support::random_floats(6, 10, 3.0F);
+    support::for_each_isa([&](execution how) {
+        for(const std::size_t queries: {1U, 17U, 90U}) {
+            const problem p{{queries, 200, 6, 2, 24, 20}};
+            CAPTURE(name(how.set), queries);
+            const auto check = [&](const attention_options& options) {
+                CHECK(support::nmse(p.exact(options), p.run(options, how)) < 1e-12);
+            };
+            for(const std::size_t ahead: {0U, 1U, 4U, 63U, 500U}) {
+                CAPTURE(ahead);
+                check({.start = 50, .ahead = ahead});
+                check({.start = 50, .window = 5, .ahead = ahead});
+                check({.causal = true, .start = 50, .ahead = ahead});
+            }
+            check({.start = 30, .relative_bias = view<const float, dyn, dyn>{bias.data(), 6, 41}});
+            check({.causal = true, .start = 30, .relative_bias = view<const float, dyn, dyn>{bias.data(), 6, 41}});
+            check({.start = 30, .softcap = 2, .relative_bias = view<const float, dyn, dyn>{narrow.data(), 6, 1}});
+        }
+    });
+    const problem p{{3, 5, 6, 2, 24, 20}};
+    CHECK_THROWS_AS(p.run({.relative_bias = view<const float, dyn, dyn>{bias.data(), 5, 41}}), shape_error);
+    CHECK_THROWS_AS(p.run({.relative_bias = view<const float, dyn, dyn>{bias.data(), 6, 40}}), shape_error);
+}
+
 TEST_CASE("a prompt cut anywhere gives the same bits as the whole") {
     const std::vector<float> slopes(6, 0.1F);
     for(const attention_options& base:

@@ -30,7 +30,7 @@ outcome run(const execution& how, std::vector<float> scores, std::size_t first, 
     attend::attention_numbers task{};
     task.scale = 0.5F;
     task.value_width = width;
-    attend::attention_row row{nullptr, result.out.data(), first, last, last - 1, attend::no_score, sink, 0.0F};
+    attend::attention_row row{nullptr, result.out.data(), first, last, last - 1, attend::no_score, sink, 0.0F, nullptr};
     std::vector<float> sums(simd::lanes, 0.0F);
     loops.weigh(&task, &row, 1, 0, block, scores.data(), sums.data());
     std::fill(result.out.begin(), result.out.end(), 1.0F); // as if values had been added with the first block's weights
@@ -86,7 +86,8 @@ TEST_CASE("attention_weights: a row that sees no key stays zero") {
         attend::attention_numbers task{};
         task.value_width = width;
         std::vector<float> out(width, 0.0F);
-        const attend::attention_row row{nullptr, out.data(), 0, 0, 0, attend::no_score, attend::no_score, 0.0F};
+        const attend::attention_row row{nullptr,          out.data(),       0,    0,      0,
+                                        attend::no_score, attend::no_score, 0.0F, nullptr};
         const std::vector<float> sums(simd::lanes, 0.0F);
         loops.finish(&task, &row, 1, sums.data());
         CHECK(out == std::vector<float>(width, 0.0F));

@@ -35,7 +35,8 @@ inline std::vector<double> attention(const attention_shape& shape, const std::ve
             std::vector<double> scores;
             std::vector<std::size_t> seen;
             for(std::size_t s = 0; s < shape.keys; ++s) {
-                if((options.causal && s > position) || (options.window != 0 && s + options.window <= position)) {
+                if((options.causal && s > position) || (options.window != 0 && s + options.window <= position) ||
+                   (!options.causal && s > position && s - position > options.ahead)) {
                     continue;
                 }
                 double score = 0;
@@ -51,6 +52,12 @@ inline std::vector<double> attention(const attention_shape& shape, const std::ve
                 if(!options.alibi_slopes.empty()) {
                     score += static_cast<double>(options.alibi_slopes[h]) *
                              (static_cast<double>(s) - static_cast<double>(position));
+                }
+                if(!options.relative_bias.empty()) {
+                    const auto reach = static_cast<std::ptrdiff_t>(options.relative_bias.extent(1) / 2);
+                    const auto distance = static_cast<std::ptrdiff_t>(s) - static_cast<std::ptrdiff_t>(position);
+                    score += static_cast<double>(options.relative_bias(
+                        h, static_cast<std::size_t>(std::clamp(distance, -reach, reach) + reach)));
                 }
                 scores.push_back(score);
                 seen.push_back(s);

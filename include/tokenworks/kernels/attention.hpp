@@ -107,6 +107,13 @@ template <class View>
     if(!options.alibi_slopes.empty()) {
         require_equal("attention", "q has H", heads, "alibi_slopes have H", options.alibi_slopes.size());
     }
+    if(!options.relative_bias.empty()) {
+        require_equal("attention", "q has H", heads, "relative_bias has H", options.relative_bias.extent(0));
+        if(options.relative_bias.extent(1) % 2 == 0) {
+            raise<shape_error>(
+                {"attention: relative_bias has ", options.relative_bias.extent(1), " columns, which is not 2R+1"});
+        }
+    }
     if(!(options.softcap >= 0)) {
         raise<argument_error>({"attention: softcap is ", options.softcap, ", which must not be negative"});
     }
@@ -125,6 +132,11 @@ template <class View>
     task.window = options.window;
     task.sinks = options.sinks.empty() ? nullptr : options.sinks.data();
     task.slopes = options.alibi_slopes.empty() ? nullptr : options.alibi_slopes.data();
+    task.ahead = options.ahead;
+    if(!options.relative_bias.empty()) {
+        task.relative_bias = options.relative_bias.data();
+        task.reach = options.relative_bias.extent(1) / 2;
+    }
     task.scale = options.scale;
     if(task.scale == 0) {
         task.scale = task.key_width == 0 ? 1.0F : 1.0F / std::sqrt(static_cast<float>(task.key_width));
@@ -145,7 +157,8 @@ inline void require_keys(const head_rows& q, const head_rows& k, const head_rows
 
 /// Attention of a block of queries over keys and values.
 ///   out[t,h,:] = sum_s softmax_s(scale * dot(q[t,h,:], k[s,g,:])) * v[s,g,:],   g = h / (H/G)
-/// where s runs over the keys that query t sees: all, those up to its position, or the last `window` of these.
+/// where s runs over the keys that query t sees: all, those up to its position, or those of a window around it.
+/// What the options add to scores, slopes and a bias, comes before the softmax.
 /// @param q     [T,H,D] of float
 /// @param k     [S,G,D] of float, f16 or bf16, or [S,G,D/32] of quant::q8_0 or quant::q4_0; G divides H
 /// @param v     [S,G,Dv], of any of these types; Dv may differ from D

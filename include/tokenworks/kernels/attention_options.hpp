@@ -5,6 +5,7 @@
 #include <span>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/view.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels {
 
@@ -15,6 +16,8 @@ struct attention_options {
     std::size_t start = 0;
     /// A query at position p sees keys above p - window, its own included; 0: no such bound.
     std::size_t window = 0;
+    /// Where not causal: a query at position p sees keys up to p + ahead.
+    std::size_t ahead = no_bound;
     /// Of each dot product; 0 stands for 1 / sqrt(D).
     float scale = 0;
     /// c: scores become c * tanh(score / c), after the scale; 0: off. Gemma 2.
@@ -25,6 +28,11 @@ struct attention_options {
     /// [H], or empty: slope * (key position - query position) is added to each score. Press et al., "Train Short, Test
     /// Long", 2021 (ALiBi).
     std::span<const float> alibi_slopes{};
+    /// [H,2R+1], or empty: column R + d, d = key position - query position, is added to each score; beyond R on either
+    /// side the last column counts. T5.
+    view<const float, dyn, dyn> relative_bias{};
+
+    static constexpr std::size_t no_bound = ~std::size_t{0};
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

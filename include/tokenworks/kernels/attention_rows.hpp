@@ -29,6 +29,7 @@ struct attention_row {
     float most; ///< largest score so far
     float sink;
     float slope;
+    const float* bias; ///< of a key at the row's own position, among its neighbours; null where there is none
 };
 
 template <class Isa>

@@ -123,6 +123,9 @@ private:
                     row->sink = task_.sinks[head];
                 }
                 row->slope = task_.slopes != nullptr ? task_.slopes[head] : 0.0F;
+                row->bias = task_.relative_bias != nullptr
+                                ? task_.relative_bias + head * (2 * task_.reach + 1) + task_.reach
+                                : nullptr;
             }
         }
     }

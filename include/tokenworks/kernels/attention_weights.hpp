@@ -28,8 +28,11 @@ struct attention_numbers {
     std::size_t heads_a_group; ///< H/G
     std::size_t start;
     std::size_t window;
+    std::size_t ahead;
+    std::size_t reach; ///< of the relative bias, R
     const float* sinks;
     const float* slopes;
+    const float* relative_bias; ///< [H,2R+1], or null
     float scale;
     float softcap;
     bool causal;
@@ -44,7 +47,9 @@ struct key_range {
 /// The keys that a query of the call sees; empty where it sees none.
 [[nodiscard]] constexpr key_range keys_seen_by(const attention_numbers& task, std::size_t query) noexcept {
     const std::size_t position = task.start + query;
-    const std::size_t last = task.causal ? std::min(task.key_count, position + 1) : task.key_count;
+    const std::size_t ahead = task.causal ? 0 : task.ahead;
+    const std::size_t last =
+        position >= task.key_count || ahead >= task.key_count - position ? task.key_count : position + ahead + 1;
     const std::size_t first = task.window != 0 && position + 1 > task.window ? position + 1 - task.window : 0;
     return {std::min(first, last), last};
 }
@@ -87,7 +92,8 @@ private:
     static TOKENWORKS_INLINE void weigh(const attention_numbers& task, attention_row& row, std::size_t begin,
                                         float* scores, float* sums) {
         float scale = task.scale;
-        if(row.first > begin || row.last < begin + key_block || task.slopes != nullptr || task.softcap != 0) {
+        if(row.first > begin || row.last < begin + key_block || task.slopes != nullptr || row.bias != nullptr ||
+           task.softcap != 0) {
             finish_scores(task, row, begin, scores);
             scale = 1.0F;
         }
@@ -124,6 +130,16 @@ private:
         return vector::broadcast(static_cast<float>(static_cast<std::ptrdiff_t>(to - from)));
     }
 
+    /// What is added to the scores of the keys from `first` on.
+    static TOKENWORKS_INLINE vector biases(const attention_numbers& task, const attention_row& row, std::size_t first) {
+        const auto reach = static_cast<std::ptrdiff_t>(task.reach);
+        float each[simd::lanes];
+        for(std::size_t i = 0; i < simd::lanes; ++i) {
+            each[i] = row.bias[std::clamp(static_cast<std::ptrdiff_t>(first + i - row.position), -reach, reach)];
+        }
+        return vector::load(static_cast<const float*>(each));
+    }
+
     /// Whatever the scores of a block may need before the maximum: scale, soft-cap, bias, mask.
     static TOKENWORKS_INLINE void finish_scores(const attention_numbers& task, const attention_row& row,
                                                 std::size_t begin, float* scores) {
@@ -138,6 +154,9 @@ private:
             const vector lane = vector::load(lane_numbers);
             if(task.slopes != nullptr) {
                 s = fma(lane - distance(first, row.position), row.slope, s);
+            }
+            if(row.bias != nullptr) {
+                s = s + biases(task, row, first);
             }
             s = select_less(lane, distance(first, row.first), nothing, s);
             select_less(lane, distance(first, row.last), s, nothing).store(scores + j);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -25,6 +26,7 @@
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
+#include <tokenworks/nn/input_embeddings.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 
 #if TOKENWORKS_DEFINITIONS
@@ -41,6 +43,7 @@ struct decoder_input {
     nn::kv_cache* cache = nullptr;          ///< what came before; extended by the tokens
     std::span<const std::int32_t> tokens{}; ///< ids, each in 0 … V-1
     enum class logits { none, last, all } want = logits::last;
+    const nn::kv_cache* memory = nullptr; ///< what decoder::remember has made, for layers that attend to an encoder
 };
 
 /// Immutable after construction; share it by const reference among threads. Each thread needs its own context.
@@ -51,15 +54,26 @@ public:
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
     decoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {});
 
+    /// The decoder of a model that has an encoder too: its tensors' names begin with "dec.", and it shares the table of
+    /// tokens.
+    decoder(decoder_config config, const weight_source& source, const nn::embedding& tokens, const execution& how = {},
+            weight_loading loading = {});
+
     [[nodiscard]] const decoder_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
 
     /// A cache for one sequence of up to `capacity` tokens.
     [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const;
 
+    /// Keys and values of an encoder's output, for every layer that attends to it. Share it among sequences that ask
+    /// about the same.
+    /// @param encoded  [S,M]
+    /// @throws argument_error where the configuration has no memory_width; shape_error
+    [[nodiscard]] nn::kv_cache remember(nn::context& c, nn::const_rows encoded, dtype type = dtype::f16) const;
+
     /// Bytes of packed weights in memory.
     [[nodiscard]] std::size_t weight_bytes() const noexcept {
-        std::size_t sum = embed_.bytes() + position_bytes();
+        std::size_t sum = embed_.bytes();
         for(const nn::decoder_layer& layer: layers_) {
             sum += layer.bytes();
         }
@@ -68,7 +82,7 @@ public:
     /// Bytes of weights that one decode step reads: all but the embedding tables, of which it reads a row, and the
     /// experts that a token does not see.
     [[nodiscard]] std::size_t bytes_per_token() const noexcept {
-        std::size_t unread = position_bytes() + (config_.tied_embeddings ? 0 : embed_.bytes());
+        std::size_t unread = embed_.other_bytes() + (config_.tied_embeddings ? 0 : embed_.tokens.bytes());
         for(const nn::decoder_layer& layer: layers_) {
             if(const auto* const many = std::get_if<nn::mixture>(&layer.mlp)) {
                 unread += many->bytes() - many->bytes_per_token();
@@ -118,6 +132,10 @@ private:
         std::size_t wanted = 0; ///< rows of logits
     };
 
+    /// Takes all weights but the table of tokens, and that too where `tokens` is null.
+    void load(const weight_source& source, const nn::embedding* tokens, const std::string& part, const execution& how,
+              weight_loading loading);
+
     /// Checks the inputs.
     [[nodiscard]] step plan_of(std::span<const decoder_input> inputs) const;
 
@@ -126,10 +144,6 @@ private:
     void run(nn::context& c, std::span<const decoder_input> inputs, const step& plan, const Finish& finish) const;
 
     void check(const decoder_input& input) const;
-
-    [[nodiscard]] std::size_t position_bytes() const noexcept {
-        return learned_positions_ ? learned_positions_->bytes() : 0;
-    }
 
     static std::size_t rows_wanted(const decoder_input& input) noexcept {
         switch(input.want) {
@@ -150,9 +164,7 @@ private:
                                              nn::rows x) const;
 
     decoder_config config_;
-    nn::embedding embed_;
-    std::optional<nn::embedding> learned_positions_;
-    std::optional<nn::norm> embedding_norm_;
+    nn::input_embeddings embed_;
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
     nn::linear head_;
@@ -163,21 +175,29 @@ private:
 TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source& source, const execution& how,
                                      weight_loading loading)
     : config_{std::move(config)} {
+    load(source, nullptr, "", how, std::move(loading));
+}
+
+TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source& source, const nn::embedding& tokens,
+                                     const execution& how, weight_loading loading)
+    : config_{std::move(config)} {
+    load(source, &tokens, "dec.", how, std::move(loading));
+}
+
+TOKENWORKS_FUNCTION void decoder::load(const weight_source& source, const nn::embedding* tokens,
+                                       const std::string& part, const execution& how, weight_loading loading) {
     config_.validate();
-    block_loader load{config_, source, how, std::move(loading)};
-    embed_ = load.embedding();
-    if(config_.position == position_kind::learned) {
-        learned_positions_ = load.learned_positions();
+    if(!config_.causal) {
+        tokenworks::detail::raise<argument_error>({config_.architecture, " configuration: an encoder is no decoder"});
     }
-    if(config_.embedding_norm) {
-        embedding_norm_ = load.embedding_norm();
-    }
+    block_loader load{config_, source, how, std::move(loading), part};
+    embed_ = load.embeddings(tokens);
     layers_.reserve(config_.layers.size());
     for(std::size_t i = 0; i < config_.layers.size(); ++i) {
         layers_.push_back(load.layer(i));
     }
     final_norm_ = load.final_norm();
-    head_ = load.head(embed_);
+    head_ = load.head(embed_.tokens);
 }
 
 TOKENWORKS_FUNCTION nn::kv_cache decoder::make_cache(std::size_t capacity, dtype type) const {
@@ -190,7 +210,7 @@ void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const s
     c.begin_step(plan.rows, inputs.size());
     std::size_t row = 0;
     for(const decoder_input& input: inputs) {
-        c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size()});
+        c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size(), input.memory});
         row += input.tokens.size();
     }
     const arena::scope scratch{c.scratch};
@@ -206,6 +226,24 @@ void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const s
     for(const decoder_input& input: inputs) {
         input.cache->advance(input.tokens.size());
     }
+}
+
+TOKENWORKS_FUNCTION nn::kv_cache decoder::remember(nn::context& c, nn::const_rows encoded, dtype type) const {
+    if(config_.memory_width == 0) {
+        tokenworks::detail::raise<argument_error>(
+            {"remember: ", config_.architecture, " does not attend to an encoder"});
+    }
+    kernels::detail::require_equal("remember", "the layers take M", config_.memory_width, "encoded has M",
+                                   encoded.extent(1));
+    nn::kv_cache memory = make_cache(encoded.extent(0), type);
+    const arena::scope scratch{c.scratch};
+    const nn::activations input{c, encoded};
+    for(std::size_t i = 0; i < layers_.size(); ++i) {
+        c.layer = i;
+        layers_[i].cross->remember(c, input, memory);
+    }
+    memory.advance(encoded.extent(0));
+    return memory;
 }
 
 TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decoder_input> inputs,
@@ -276,8 +314,11 @@ TOKENWORKS_FUNCTION void decoder::check(const decoder_input& input) const {
                 {"forward: token id ", id, " is not in 0..", config_.vocab_size - 1});
         }
     }
+    if(config_.memory_width != 0 && input.memory == nullptr) {
+        tokenworks::detail::raise<argument_error>({"forward: an input without a memory of the encoder's output"});
+    }
     input.cache->require_room(input.tokens.size());
-    if(learned_positions_ &&
+    if(embed_.positions &&
        input.tokens.size() > config_.context_length - std::min(config_.context_length, input.cache->size())) {
         tokenworks::detail::raise<capacity_error>({"forward: ", input.cache->size(), " tokens and ",
                                                    input.tokens.size(), " more, but positions are learned up to ",
@@ -293,15 +334,7 @@ TOKENWORKS_FUNCTION void decoder::embed(nn::context& c, std::span<const decoder_
         std::ranges::copy(input.tokens, ids.begin() + static_cast<std::ptrdiff_t>(row));
         row += input.tokens.size();
     }
-    embed_(c, ids, x, config_.embedding_scale);
-    if(learned_positions_) {
-        nn::rows at = c.scratch_rows(plan.rows, config_.width);
-        (*learned_positions_)(c, c.positions(), at, 1.0F);
-        kernels::add(x, at, x, c.how);
-    }
-    if(embedding_norm_) {
-        (*embedding_norm_)(c, x, x);
-    }
+    embed_(c, ids, {}, x);
     c.observe("embedding", x);
 }
 

@@ -34,9 +34,10 @@ enum class qk_norm_kind : std::uint8_t {
 
 enum class position_kind : std::uint8_t {
     none,
-    rope,    ///< rotates queries and keys; see rope_configs
-    alibi,   ///< a slope per head, added to the scores
-    learned, ///< a table of vectors added to the embeddings
+    rope,     ///< rotates queries and keys; see rope_configs
+    alibi,    ///< a slope per head, added to the scores
+    relative, ///< a bias per head and distance, added to the scores; see relative_bias_config
+    learned,  ///< a table of vectors added to the embeddings
 };
 
 enum class feed_forward_kind : std::uint8_t {
@@ -68,6 +69,17 @@ struct latent_config {
     std::size_t turned = 0;     ///< P
 };
 
+/// Biases of scores by buckets of distances, see models/relative_bias.hpp.
+struct relative_bias_config {
+    std::size_t buckets = 0;
+    std::size_t max_distance = 0; ///< tokens; all beyond share a bucket
+};
+
+/// What a masked language model does before its head: norm(activation(x * weight^T + bias)).
+struct head_transform_config {
+    kernels::activation_kind activation = kernels::activation_kind::gelu;
+};
+
 struct decoder_config {
     std::string architecture; ///< the name a file gives it, for messages
 
@@ -86,7 +98,9 @@ struct decoder_config {
     float attention_softcap = 0; ///< c: scores become c * tanh(score / c); 0: off
     bool attention_sinks = false;
     std::optional<latent_config> latent{};
-    float qkv_clip = 0; ///< queries, keys and values are kept within ± this; 0: off
+    bool causal = true; ///< false: an encoder, whose rows see those behind them too, within the window on either side
+    std::size_t memory_width = 0; ///< layers attend to an encoder's output of this width as well; 0: they do not
+    float qkv_clip = 0;           ///< queries, keys and values are kept within ± this; 0: off
     qk_norm_kind qk_norm = qk_norm_kind::none;
 
     // Position
@@ -94,6 +108,8 @@ struct decoder_config {
     std::vector<kernels::rope_config> rope_configs;
     std::size_t rope_context = 0; ///< tokens that sequences may reach, where scalings ask; 0: context_length
     float alibi_max_bias = 8;
+    std::size_t first_position = 0; ///< row of the table of learned positions that is position 0
+    relative_bias_config relative{};
     float alibi_scale = 1; ///< of the slopes
 
     // Normalisation
@@ -103,6 +119,8 @@ struct decoder_config {
     bool embedding_norm = false;    ///< a norm of the embeddings
     bool pre_norm = true;           ///< norms before attention and feed-forward
     bool post_norm = false;         ///< norms after them, before the residual is added
+    bool norm_sums = false;         ///< norms after them, of the sum with the residual
+    bool final_norm = true;         ///< a norm after the last layer
     bool parallel_residual = false; ///< attention and feed-forward read the same input and are added together
 
     // Feed-forward
@@ -116,6 +134,10 @@ struct decoder_config {
     float logit_scale = 1;
     float logit_softcap = 0; ///< as attention_softcap, of the final logits; 0: off
     bool tied_embeddings = false;
+    std::size_t token_types = 0; ///< kinds of parts that a text is made of, each with an embedding; 0: none
+    std::optional<head_transform_config> head_transform{};
+    /// Embeddings of masks count as zero, and the others are scaled as if a part of them had been masked (ESM-2).
+    std::optional<std::int32_t> dropped_mask{};
 
     /// Checks that the parts fit together.
     /// @throws argument_error naming the field
@@ -161,6 +183,19 @@ TOKENWORKS_FUNCTION void decoder_config::validate() const {
     need_finite(alibi_max_bias, false, "alibi_max_bias");
     need_finite(alibi_scale, false, "alibi_scale");
     need_finite(qkv_clip, false, "qkv_clip");
+    need(token_types <= most, {"token_types is ", token_types, ", not in 0..", most});
+    need(first_position <= most, {"first_position is ", first_position, ", not in 0..", most});
+    need(memory_width <= most, {"memory_width is ", memory_width, ", not in 0..", most});
+    need(memory_width == 0 || (causal && kv_heads == heads && key_width == value_width && !parallel_residual),
+         {"attention to a memory needs causal layers with as many key as query heads, one after the other"});
+    need(!norm_sums || (!pre_norm && !post_norm && !parallel_residual),
+         {"norm_sums excludes pre_norm, post_norm and parallel_residual"});
+    if(position == position_kind::relative) {
+        need(relative.buckets >= 4 && relative.buckets % 4 == 0 && relative.buckets <= 4096,
+             {"relative.buckets is ", relative.buckets, ", not a multiple of 4 in 4..4096"});
+        need(relative.max_distance > relative.buckets / 2 && relative.max_distance <= 65536,
+             {"relative.max_distance is ", relative.max_distance, ", not in ", relative.buckets / 2 + 1, "..65536"});
+    }
     need(qkv_clip >= 0, {"qkv_clip is negative"});
     if(latent) {
         need_extent(latent->rank, "latent.rank");

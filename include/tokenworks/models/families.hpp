@@ -6,9 +6,12 @@
 #include <string_view>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/models/bart.hpp>
+#include <tokenworks/models/bert.hpp>
 #include <tokenworks/models/bloom.hpp>
 #include <tokenworks/models/cohere.hpp>
 #include <tokenworks/models/deepseek_v3.hpp>
+#include <tokenworks/models/esm.hpp>
 #include <tokenworks/models/falcon.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/gemma.hpp>
@@ -20,6 +23,7 @@
 #include <tokenworks/models/granite.hpp>
 #include <tokenworks/models/llama.hpp>
 #include <tokenworks/models/mixtral.hpp>
+#include <tokenworks/models/modernbert.hpp>
 #include <tokenworks/models/mpt.hpp>
 #include <tokenworks/models/olmo.hpp>
 #include <tokenworks/models/olmo2.hpp>
@@ -31,6 +35,7 @@
 #include <tokenworks/models/smollm3.hpp>
 #include <tokenworks/models/stablelm.hpp>
 #include <tokenworks/models/starcoder2.hpp>
+#include <tokenworks/models/t5.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -64,6 +69,15 @@ inline constexpr family families[] = {
     {"", "deepseek_v3", deepseek_v3_config, deepseek_v3_names},
     {"granite", "granite", granite_config, llama_names},
     {"smollm3", "smollm3", smollm3_config, llama_names},
+    {"bert", "bert", bert_config, bert_names},
+    {"", "roberta", roberta_config, bert_names},
+    {"", "xlm-roberta", roberta_config, bert_names},
+    {"", "distilbert", distilbert_config, distilbert_names},
+    {"", "modernbert", modernbert_config, modernbert_names},
+    {"", "esm", esm_config, esm_names},
+    {"", "t5", t5_config, t5_names, t5_encoder_config},
+    {"", "bart", bart_config, bart_names, bart_encoder_config},
+    {"", "mbart", mbart_config, bart_names, mbart_encoder_config},
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -28,6 +28,8 @@ struct family {
     decoder_config (*configure)(const hyperparameters&);
     /// What the file calls the tensors; names that a GGUF file shares with the blocks need no row.
     tensor_names (*names)(const hyperparameters&, const decoder_config&);
+    /// Of models that have an encoder and a decoder, which `configure` reads: the encoder.
+    decoder_config (*configure_encoder)(const hyperparameters&) = nullptr;
 };
 
 /// For families whose GGUF files have every tensor under the blocks' names, and that have no other form.

@@ -55,13 +55,13 @@ private:
 } // namespace detail
 
 TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file) {
-    return detail::read_config(detail::family_of(file), gguf_hyperparameters{file});
+    return detail::read_config(detail::family_of(file).configure, gguf_hyperparameters{file});
 }
 
 TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file) {
     const family& kind = detail::family_of(file);
     const gguf_hyperparameters from{file};
-    return std::make_unique<detail::renamed_gguf>(file, kind.names(from, detail::read_config(kind, from)));
+    return std::make_unique<detail::renamed_gguf>(file, kind.names(from, detail::read_config(kind.configure, from)));
 }
 
 #endif

@@ -33,15 +33,15 @@ struct hf_key {
 
 inline constexpr hf_key hf_keys[] = {
     {"context_length", {"max_position_embeddings", "n_positions", "max_seq_len", "seq_length"}},
-    {"embedding_length", {"hidden_size", "n_embd", "d_model"}},
-    {"block_count", {"num_hidden_layers", "n_layer", "n_layers"}},
-    {"feed_forward_length", {"intermediate_size", "n_inner", "ffn_hidden_size"}},
+    {"embedding_length", {"hidden_size", "n_embd", "d_model", "dim"}},
+    {"block_count", {"num_hidden_layers", "n_layer", "n_layers", "num_layers"}},
+    {"feed_forward_length", {"intermediate_size", "n_inner", "ffn_hidden_size", "hidden_dim", "d_ff"}},
     {"activation", {"hidden_act", "hidden_activation", "activation_function", "activation"}},
-    {"attention.head_count", {"num_attention_heads", "n_head", "n_heads"}},
+    {"attention.head_count", {"num_attention_heads", "n_head", "n_heads", "num_heads"}},
     {"attention.head_count_kv", {"num_key_value_heads", "num_kv_heads", "n_head_kv"}},
-    {"attention.key_length", {"head_dim"}},
+    {"attention.key_length", {"head_dim", "d_kv"}},
     {"attention.layer_norm_rms_epsilon", {"rms_norm_eps"}},
-    {"attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"}},
+    {"attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"}},
     {"attention.sliding_window", {"sliding_window"}},
     {"attention.scale", {"attention_multiplier", "attn_config.softmax_scale"}},
     {"attention.clamp_kqv", {"clip_qkv", "attn_config.clip_qkv"}},
@@ -85,6 +85,7 @@ inline constexpr hf_key hf_keys[] = {
     {"attention.q_lora_rank", {"q_lora_rank"}},
     {"attention.kv_lora_rank", {"kv_lora_rank"}},
     {"attention.value_length", {"v_head_dim"}},
+    {"tokenizer.ggml.token_type_count", {"type_vocab_size"}},
 };
 
 /// The hyperparameters of a config.json. A name that is not in the table is a spelling itself.

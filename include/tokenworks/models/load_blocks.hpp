@@ -19,36 +19,51 @@
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/packed_cache.hpp>
+#include <tokenworks/models/relative_bias.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
+#include <tokenworks/nn/cross_attention.hpp>
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
+#include <tokenworks/nn/input_embeddings.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
 public:
+    /// @param part  in front of the names of all but the token embeddings and the head: "enc." or "dec." where a model
+    ///              has both, as in GGUF files
     block_loader(const decoder_config& config, const weight_source& source, const execution& how,
-                 weight_loading loading)
-        : config_{config}, source_{source}, how_{how}, loading_{std::move(loading)} {
+                 weight_loading loading, std::string part = {})
+        : config_{config}, source_{source}, how_{how}, loading_{std::move(loading)}, part_{std::move(part)} {
         for(const kernels::rope_config& rope: config.rope_configs) {
             ropes_.push_back(std::make_shared<const kernels::rope_table>(
                 rope, config.rope_context == 0 ? config.context_length : config.rope_context));
         }
     }
 
-    [[nodiscard]] nn::embedding embedding() {
-        return nn::embedding{std::make_shared<const kernels::packed_matrix>(
-            matrix("token_embd.weight", config_.vocab_size, config_.width))};
+    /// The tables before the first layer.
+    /// @param tokens  the table of tokens, where another part of the model has loaded it
+    [[nodiscard]] nn::input_embeddings embeddings(const nn::embedding* tokens = nullptr) {
+        nn::input_embeddings result{.tokens = tokens != nullptr ? *tokens : table("token_embd", config_.vocab_size),
+                                    .scale = config_.embedding_scale};
+        if(config_.position == position_kind::learned) {
+            result.positions = table(part_ + "position_embd", config_.first_position + config_.context_length);
+            result.first_position = config_.first_position;
+        }
+        if(config_.token_types != 0) {
+            result.types = table("token_types", config_.token_types);
+        }
+        if(config_.embedding_norm) {
+            result.after = norm(part_ + "token_embd_norm");
+        }
+        return result;
     }
 
-    [[nodiscard]] nn::embedding learned_positions() {
-        return nn::embedding{std::make_shared<const kernels::packed_matrix>(
-            matrix("position_embd.weight", config_.context_length, config_.width))};
-    }
-
-    [[nodiscard]] nn::norm embedding_norm() { return norm("token_embd_norm"); }
+    /// What comes before the head of a masked language model.
+    [[nodiscard]] nn::linear head_transform() { return linear("output_transform", config_.width, config_.width); }
+    [[nodiscard]] nn::norm head_norm() { return norm("output_transform_norm"); }
 
     [[nodiscard]] nn::linear head(const nn::embedding& embedding) {
         if(config_.tied_embeddings) {
@@ -57,13 +72,17 @@ public:
         return linear("output", config_.vocab_size, config_.width);
     }
 
-    [[nodiscard]] std::optional<nn::norm> final_norm() { return norm("output_norm"); }
+    [[nodiscard]] std::optional<nn::norm> final_norm() {
+        return config_.final_norm ? std::optional{norm(part_ + "output_norm")} : std::nullopt;
+    }
 
     [[nodiscard]] nn::decoder_layer layer(std::size_t index) {
-        const std::string prefix = tokenworks::detail::message({"blk.", index, "."});
+        const std::string prefix = tokenworks::detail::message({part_, "blk.", index, "."});
         nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(index, prefix)};
-        if(config_.pre_norm) {
+        if(config_.pre_norm && has_first_norm(index, prefix)) {
             result.before_attention = norm(prefix + "attn_norm");
+        }
+        if(config_.pre_norm) {
             // With a parallel residual, one norm may serve both.
             if(!config_.parallel_residual || source_.find(prefix + "ffn_norm.weight")) {
                 result.before_mlp = norm(prefix + "ffn_norm");
@@ -73,12 +92,60 @@ public:
             result.after_attention = norm(prefix + "post_attention_norm");
             result.after_mlp = norm(prefix + "post_ffw_norm");
         }
+        if(config_.norm_sums) {
+            result.after_attention = norm(prefix + "attn_output_norm");
+            result.after_mlp = norm(prefix + "layer_output_norm");
+            result.norm_sums = true;
+        }
+        if(config_.memory_width != 0) {
+            add_cross_attention(result, prefix);
+        }
         result.parallel = config_.parallel_residual;
         result.residual_scale = config_.residual_scale;
         return result;
     }
 
 private:
+    /// ModernBERT has none before its first layer, whose input is normalised already.
+    [[nodiscard]] bool has_first_norm(std::size_t index, const std::string& prefix) const {
+        return index != 0 || !config_.embedding_norm || config_.causal || source_.find(prefix + "attn_norm.weight");
+    }
+
+    void add_cross_attention(nn::decoder_layer& layer, const std::string& prefix) {
+        const std::size_t inner = config_.heads * config_.key_width;
+        layer.cross = nn::cross_attention{.query = linear(prefix + "cross_attn_q", inner, config_.width),
+                                          .key = linear(prefix + "cross_attn_k", inner, config_.memory_width),
+                                          .value = linear(prefix + "cross_attn_v", inner, config_.memory_width),
+                                          .output = linear(prefix + "cross_attn_output", config_.width, inner),
+                                          .heads = config_.heads,
+                                          .width = config_.key_width,
+                                          .scale = config_.attention_scale};
+        if(config_.pre_norm) {
+            layer.before_cross = norm(prefix + "cross_attn_norm");
+        }
+        if(config_.norm_sums) {
+            layer.after_cross = norm(prefix + "cross_attn_output_norm");
+        }
+    }
+
+    [[nodiscard]] nn::embedding table(const std::string& name, std::size_t rows) {
+        return nn::embedding{
+            std::make_shared<const kernels::packed_matrix>(matrix(name + ".weight", rows, config_.width))};
+    }
+
+    /// The biases of distances, which all layers share.
+    [[nodiscard]] std::shared_ptr<const std::vector<float>> relative_bias() {
+        if(!relative_bias_) {
+            const std::size_t buckets = config_.relative.buckets;
+            const weight found =
+                require_real(source_, part_ + "blk.0.attn_rel_b.weight", std::array{buckets, config_.heads});
+            std::vector<float> values(buckets * config_.heads);
+            quant::decode(found.type, found.bytes, values);
+            relative_bias_ = models::relative_bias(config_.relative, values, config_.heads, config_.causal);
+        }
+        return relative_bias_;
+    }
+
     [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns) {
         const weight found = require_real(source_, name, std::array{rows, columns});
         const dtype_info type = info(found.type);
@@ -148,8 +215,15 @@ private:
             .scale = config_.attention_scale,
             .softcap = config_.attention_softcap,
             .window = config_.layers[index].window,
+            .causal = config_.causal,
             .clip = config_.qkv_clip,
         };
+        if(!config_.causal && result.window != 0) {
+            result.ahead = result.window - 1;
+        }
+        if(config_.position == position_kind::relative) {
+            result.relative_bias = relative_bias();
+        }
         if(config_.latent) {
             result.latent = latent_projection(prefix);
             result.rope_first = config_.key_width - config_.latent->turned;
@@ -261,6 +335,8 @@ private:
     const weight_source& source_;
     execution how_;
     weight_loading loading_;
+    std::string part_;
+    std::shared_ptr<const std::vector<float>> relative_bias_;
     huge_pool pool_;
     std::uint64_t done_ = 0;
     std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -34,6 +35,8 @@ public:
 
     /// The configuration that config.json describes, its parts checked against each other.
     [[nodiscard]] const decoder_config& config() const noexcept { return parts_->config; }
+    /// Of a model that has an encoder and a decoder, which config() describes: the encoder's.
+    [[nodiscard]] const std::optional<decoder_config>& encoder_config() const noexcept { return parts_->encoder; }
     /// config.json.
     [[nodiscard]] const hf_config& parameters() const noexcept { return parts_->parameters; }
     /// The tensors as they are stored.
@@ -47,6 +50,7 @@ private:
         safetensors_weights stored;
         hf_config parameters;
         decoder_config config{};
+        std::optional<decoder_config> encoder{};
         std::unique_ptr<weight_source> named{};
 
         parts(io::safetensors_file opened, hf_config json)
@@ -70,7 +74,10 @@ inline model_folder model_folder::open(const std::string& path, const io::open_o
     std::error_code none;
     const std::filesystem::path file = std::filesystem::exists(index, none) ? index : folder / "model.safetensors";
     auto made = std::make_unique<parts>(io::safetensors_file::open(file.string(), options), std::move(parameters));
-    made->config = detail::read_config(kind, made->parameters);
+    made->config = detail::read_config(kind.configure, made->parameters);
+    if(kind.configure_encoder != nullptr) {
+        made->encoder = detail::read_config(kind.configure_encoder, made->parameters);
+    }
     made->named = std::make_unique<named_weights>(made->stored, kind.names(made->parameters, made->config), false);
     return model_folder{std::move(made)};
 }

@@ -35,8 +35,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
 
 /// The configuration that a file describes, its parts checked against each other.
 /// @throws format_error naming the key, or what does not fit together; unsupported_error
-[[nodiscard]] inline decoder_config read_config(const family& kind, const hyperparameters& from) {
-    decoder_config config = kind.configure(from);
+[[nodiscard]] inline decoder_config read_config(decoder_config (*configure)(const hyperparameters&),
+                                                const hyperparameters& from) {
+    decoder_config config = configure(from);
     try {
         config.validate();
         for(const kernels::rope_config& rope: config.rope_configs) {

@@ -26,7 +26,8 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
 
-/// Causal self-attention of H query heads over G key heads. Fill in what the architecture has; the rest stays off.
+/// Self-attention of H query heads over G key heads. Fill in what the architecture has; the rest stays off. Sequences
+/// with a cache attend to what it holds; those without, to their own rows in the step.
 struct attention {
     linear query;  ///< [H*D,C]
     linear key;    ///< [G*D,C]
@@ -39,14 +40,17 @@ struct attention {
     float scale = 0;             ///< of the scores; 0: 1/sqrt(D)
     float softcap = 0;
     std::size_t window = 0;
-    std::optional<latent_projection> latent{}; ///< makes keys and values in place of `key` and `value`
-    std::size_t rope_first = 0;                ///< values of a head before those that turn
-    float clip = 0;                            ///< queries, keys and values are kept within ± this; 0: off
+    bool causal = true; ///< false: rows see those behind them too, and sequences have no cache
+    std::size_t ahead = kernels::attention_options::no_bound; ///< so many of them
+    std::optional<latent_projection> latent{};                ///< makes keys and values in place of `key` and `value`
+    std::size_t rope_first = 0;                               ///< values of a head before those that turn
+    float clip = 0; ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
     bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
     std::vector<float> sinks{};     ///< [H], or empty
     std::vector<float> alibi_slopes{};
+    std::shared_ptr<const std::vector<float>> relative_bias{}; ///< [H,2R+1], or none; see attention_options
     std::shared_ptr<const kernels::rope_table> rope{};
 
     /// Bytes of weights.
@@ -79,7 +83,7 @@ private:
     void store(const execution& how, context& c, bool are_keys, rows x, const kernels::product_part& part) const;
 
     /// One sequence on all threads, or many sequences a thread each: no bit depends on which.
-    void attend(context& c, rows q, const activations& mixed, rows out) const;
+    void attend(context& c, rows q, rows k, rows v, const activations& mixed, rows out) const;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -92,6 +96,12 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
             {"attention: x has T=", count, ", the step's sequences have T=", c.positions().size()});
     }
     for(const sequence_rows& each: c.sequences()) {
+        if(each.cache == nullptr) {
+            continue;
+        }
+        if(!causal) {
+            tokenworks::detail::raise<argument_error>({"attention: a cache, where rows see those behind them"});
+        }
         each.cache->require_layer(c.layer, kv_heads, key_width, value_width);
         each.cache->require_room(each.count);
     }
@@ -139,7 +149,7 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     }
     const rows out = c.scratch_rows(count, heads * value_width);
     const activations mixed{c, out};
-    attend(c, q, mixed, out);
+    attend(c, q, k, v, mixed, out);
     output(c, mixed, to);
 }
 
@@ -181,7 +191,7 @@ TOKENWORKS_FUNCTION void attention::store(const execution& how, context& c, bool
     for(const sequence_rows& s: c.sequences()) {
         const std::size_t begin = std::max(part.begin_row, s.first);
         const std::size_t end = std::min(part.end_row, s.first + s.count);
-        if(begin >= end) {
+        if(begin >= end || s.cache == nullptr) {
             continue;
         }
         const kv_cache::heads_view each{
@@ -197,18 +207,31 @@ TOKENWORKS_FUNCTION void attention::store(const execution& how, context& c, bool
     }
 }
 
-TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, const activations& mixed, rows out) const {
+TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, const activations& mixed,
+                                           rows out) const {
     const std::span<const sequence_rows> sequences = c.sequences();
     const auto one = [&](const sequence_rows& s, const execution& how) {
         const view<const float, dyn, dyn, dyn> queries{q.row(s.first).data(), s.count, heads, key_width};
         const view<float, dyn, dyn, dyn> to{out.row(s.first).data(), s.count, heads, value_width};
-        const kernels::attention_options options{.causal = true,
-                                                 .start = s.start,
-                                                 .window = window,
-                                                 .scale = scale,
-                                                 .softcap = softcap,
-                                                 .sinks = sinks,
-                                                 .alibi_slopes = alibi_slopes};
+        kernels::attention_options options{.causal = causal,
+                                           .start = s.start,
+                                           .window = window,
+                                           .ahead = ahead,
+                                           .scale = scale,
+                                           .softcap = softcap,
+                                           .sinks = sinks,
+                                           .alibi_slopes = alibi_slopes};
+        if(relative_bias) {
+            options.relative_bias =
+                view<const float, dyn, dyn>{relative_bias->data(), heads, relative_bias->size() / heads};
+        }
+        if(s.cache == nullptr) {
+            const view<const float, dyn, dyn, dyn> keys{k.row(s.first).data(), s.count, kv_heads, key_width};
+            const view<const float, dyn, dyn, dyn> values{v.row(s.first).data(), s.count, kv_heads, value_width};
+            options.start = 0;
+            kernels::attention(queries, keys, values, options, to, how);
+            return;
+        }
         s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
             kernels::attention(queries, keys, values, options, to, how);
         });

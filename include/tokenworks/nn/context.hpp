@@ -26,10 +26,11 @@ class kv_cache;
 
 /// Rows first … first + count - 1 of a step continue one sequence; the first sits at position `start`.
 struct sequence_rows {
-    kv_cache* cache = nullptr;
+    kv_cache* cache = nullptr; ///< null: the sequence is these rows
     std::size_t first = 0;
     std::size_t count = 0;
     std::size_t start = 0;
+    const kv_cache* memory = nullptr; ///< what cross-attention reads, of another sequence; may be null
 };
 
 /// [T,C] activations, and whatever block wants them.

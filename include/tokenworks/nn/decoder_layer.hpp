@@ -1,4 +1,5 @@
-// One layer of a decoder: attention, then feed-forward, each added to the residual stream.
+// One layer of a decoder or encoder: attention, then feed-forward, each added to the residual stream; between them,
+// where there is another sequence to look at, attention to that.
 //
 // The order of norms is what families differ in; it is data here, and the code reads like their papers' figures.
 #pragma once
@@ -15,6 +16,7 @@
 #include <tokenworks/nn/activations.hpp>
 #include <tokenworks/nn/attention.hpp>
 #include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/cross_attention.hpp>
 #include <tokenworks/nn/mixture.hpp>
 #include <tokenworks/nn/mlp.hpp>
 #include <tokenworks/nn/norm.hpp>
@@ -31,12 +33,17 @@ struct decoder_layer {
     std::optional<norm> after_attention{};
     std::optional<norm> before_mlp{};
     std::optional<norm> after_mlp{};
-    bool parallel = false; ///< attention and feed-forward read the same input
+    std::optional<cross_attention> cross{}; ///< between attention and feed-forward
+    std::optional<norm> before_cross{};
+    std::optional<norm> after_cross{};
+    bool parallel = false;  ///< attention and feed-forward read the same input
+    bool norm_sums = false; ///< the norms after a part are of the sum with the residual, as in the first transformers
     float residual_scale = 1;
 
     /// Bytes of weights.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return attend.bytes() + std::visit([](const auto& layer) { return layer.bytes(); }, mlp);
+        return attend.bytes() + (cross ? cross->bytes() : 0) +
+               std::visit([](const auto& layer) { return layer.bytes(); }, mlp);
     }
 
     /// @param x  [T,C], the residual stream, updated in place
@@ -53,19 +60,25 @@ private:
 
     void run_mlp(context& c, const activations& input, destination to) const;
 
-    /// x += residual_scale * after(body)
+    /// x += residual_scale * after(body), or x = after(x + residual_scale * body)
     template <class Body>
     void branch(context& c, rows x, const std::optional<norm>& after, Body body) const {
-        if(!after && residual_scale == 1) {
+        if((!after || norm_sums) && residual_scale == 1) {
             body(add_to(x));
+            if(after) {
+                (*after)(c, x, x);
+            }
             return;
         }
         const rows result = c.scratch_rows(x.extent(0), x.extent(1));
         body(result);
-        if(after) {
+        if(after && !norm_sums) {
             (*after)(c, result, result);
         }
         kernels::add_scaled(x, result, residual_scale, x, c.how);
+        if(after && norm_sums) {
+            (*after)(c, x, x);
+        }
     }
 };
 
@@ -91,6 +104,12 @@ TOKENWORKS_FUNCTION void decoder_layer::operator()(context& c, rows x) const {
         const activations input = normalized(c, before_attention, x, attend.takes_quantized());
         branch(c, x, after_attention, [&](destination to) { attend(c, input, to); });
         c.observe("attention", x);
+    }
+    if(cross) {
+        const arena::scope inner{c.scratch};
+        const activations input = normalized(c, before_cross, x, cross->takes_quantized());
+        branch(c, x, after_cross, [&](destination to) { (*cross)(c, input, to); });
+        c.observe("cross_attention", x);
     }
     {
         const arena::scope inner{c.scratch};

@@ -1,0 +1,109 @@
+// BERT and what follows it closely: RoBERTa, XLM-RoBERTa, DistilBERT. Learned positions, norms of the sums, and a head
+// that tells masked tokens. Devlin et al., 2018; Liu et al., 2019; Sanh et al., 2019; transformers 5.24,
+// modeling_bert.py, modeling_roberta.py, modeling_distilbert.py. GGUF: llama.cpp, architecture "bert".
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/family.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/tensor_names.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// @throws format_error naming the key
+[[nodiscard]] inline decoder_config bert_config(const hyperparameters& from) {
+    decoder_config config = common_config(from, "bert");
+    config.causal = false;
+    use_layer_norm(from, config, 1e-12F);
+    use_activation(from, config, kernels::activation_kind::gelu);
+    config.mlp = feed_forward_kind::plain;
+    config.position = position_kind::learned;
+    config.token_types = from.count_or("tokenizer.ggml.token_type_count", from.is_gguf() ? 0 : 2);
+    config.embedding_norm = true;
+    config.pre_norm = false;
+    config.norm_sums = true;
+    config.final_norm = false;
+    config.tied_embeddings = true;
+    config.head_transform = head_transform_config{config.activation};
+    return config;
+}
+
+/// Positions count from behind the padding's.
+[[nodiscard]] inline decoder_config roberta_config(const hyperparameters& from) {
+    decoder_config config = bert_config(from);
+    config.architecture = "roberta";
+    if(!from.is_gguf()) { // converters to GGUF cut the unused rows off
+        config.first_position = static_cast<std::size_t>(from.whole_or("pad_token_id", 1)) + 1;
+        if(config.first_position >= config.context_length) {
+            from.refuse("pad_token_id", {"is not below max_position_embeddings"});
+        }
+        config.context_length -= config.first_position;
+    }
+    return config;
+}
+
+[[nodiscard]] inline decoder_config distilbert_config(const hyperparameters& from) {
+    decoder_config config = bert_config(from);
+    config.architecture = "distilbert";
+    config.token_types = 0;
+    return config;
+}
+
+namespace detail {
+
+/// The name of the model in front of those of its parts, where the file has the head beside it.
+[[nodiscard]] inline std::string bert_prefix(const hyperparameters& from, const std::string& name) {
+    return from.has_tensor(name + ".embeddings.word_embeddings.weight") ? name + "." : "";
+}
+
+} // namespace detail
+
+[[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const decoder_config& config) {
+    if(from.is_gguf()) {
+        return {};
+    }
+    const bool is_roberta = config.architecture == "roberta";
+    const std::string model = detail::bert_prefix(from, is_roberta ? "roberta" : "bert");
+    const std::string layer = model + "encoder.layer.#.";
+    const std::string head = is_roberta ? "lm_head." : "cls.predictions.transform.";
+    return {{"token_embd", model + "embeddings.word_embeddings"},
+            {"position_embd", model + "embeddings.position_embeddings"},
+            {"token_types", model + "embeddings.token_type_embeddings"},
+            {"token_embd_norm", model + "embeddings.LayerNorm"},
+            {"blk.#.attn_q", layer + "attention.self.query"},
+            {"blk.#.attn_k", layer + "attention.self.key"},
+            {"blk.#.attn_v", layer + "attention.self.value"},
+            {"blk.#.attn_output", layer + "attention.output.dense"},
+            {"blk.#.attn_output_norm", layer + "attention.output.LayerNorm"},
+            {"blk.#.ffn_up", layer + "intermediate.dense"},
+            {"blk.#.ffn_down", layer + "output.dense"},
+            {"blk.#.layer_output_norm", layer + "output.LayerNorm"},
+            {"output_transform", head + "dense"},
+            {"output_transform_norm", head + (is_roberta ? "layer_norm" : "LayerNorm")},
+            {"output", is_roberta ? "lm_head" : "cls.predictions"}};
+}
+
+[[nodiscard]] inline tensor_names distilbert_names(const hyperparameters& from, const decoder_config&) {
+    const std::string model = detail::bert_prefix(from, "distilbert");
+    const std::string layer = model + "transformer.layer.#.";
+    return {{"token_embd", model + "embeddings.word_embeddings"},
+            {"position_embd", model + "embeddings.position_embeddings"},
+            {"token_embd_norm", model + "embeddings.LayerNorm"},
+            {"blk.#.attn_q", layer + "attention.q_lin"},
+            {"blk.#.attn_k", layer + "attention.k_lin"},
+            {"blk.#.attn_v", layer + "attention.v_lin"},
+            {"blk.#.attn_output", layer + "attention.out_lin"},
+            {"blk.#.attn_output_norm", layer + "sa_layer_norm"},
+            {"blk.#.ffn_up", layer + "ffn.lin1"},
+            {"blk.#.ffn_down", layer + "ffn.lin2"},
+            {"blk.#.layer_output_norm", layer + "output_layer_norm"},
+            {"output_transform", "vocab_transform"},
+            {"output_transform_norm", "vocab_layer_norm"},
+            {"output", "vocab_projector"}};
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

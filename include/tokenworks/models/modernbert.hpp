@@ -1,0 +1,70 @@
+// ModernBERT: rotary positions, gated feed-forward, norms before the parts, and layers that look at a window on either
+// side between those that see all. Warner et al., "Smarter, Better, Faster, Longer", 2024; transformers 5.24,
+// modeling_modernbert.py.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/family.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/tensor_names.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// @throws format_error naming the key
+[[nodiscard]] inline decoder_config modernbert_config(const hyperparameters& from) {
+    decoder_config config = common_config(from, "modernbert");
+    config.causal = false;
+    use_layer_norm(from, config);
+    use_activation(from, config, kernels::activation_kind::gelu);
+    use_rope(from, config, false, from.real_or("global_rope_theta", 160000.0F));
+    kernels::rope_config local = config.rope_configs.front();
+    local.base = from.real_or("rope.freq_base_swa", from.real_or("local_rope_theta", 10000.0F));
+    config.rope_configs.push_back(local);
+    // A window of n keys: n/2 on either side.
+    const std::size_t side = from.count_or("local_attention", 128) / 2;
+    std::vector<std::string> types;
+    if(from.has("layer_types")) {
+        types = from.texts("layer_types");
+        if(types.size() != config.layers.size()) {
+            from.refuse("layer_types", {"has ", types.size(), " entries for ", config.layers.size(), " layers"});
+        }
+    }
+    const std::size_t every = from.count_or("global_attn_every_n_layers", 3);
+    for(std::size_t i = 0; i < config.layers.size(); ++i) {
+        if(types.empty() ? i % every != 0 : types[i] == "sliding_attention") {
+            config.layers[i].window = side + 1;
+            config.layers[i].rope = 1;
+        }
+    }
+    config.embedding_norm = true;
+    config.tied_embeddings = true;
+    config.head_transform = head_transform_config{config.activation};
+    return config;
+}
+
+[[nodiscard]] inline tensor_names modernbert_names(const hyperparameters& from, const decoder_config& config) {
+    const std::string model = from.has_tensor("model.embeddings.tok_embeddings.weight") ? "model." : "";
+    const std::string layer = model + "layers.#.";
+    const std::size_t f = config.feed_forward;
+    tensor_names names = fused_qkv_names(config, layer + "attn.Wqkv");
+    set_names(names, {{"token_embd", model + "embeddings.tok_embeddings"},
+                      {"token_embd_norm", model + "embeddings.norm"},
+                      {"blk.#.attn_norm", layer + "attn_norm"},
+                      {"blk.#.attn_output", layer + "attn.Wo"},
+                      {"blk.#.ffn_norm", layer + "mlp_norm"},
+                      {"blk.#.ffn_gate", layer + "mlp.Wi", {.rows = {2 * f, 0, f}}},
+                      {"blk.#.ffn_up", layer + "mlp.Wi", {.rows = {2 * f, f, f}}},
+                      {"blk.#.ffn_down", layer + "mlp.Wo"},
+                      {"output_norm", model + "final_norm"},
+                      {"output_transform", "head.dense"},
+                      {"output_transform_norm", "head.norm"},
+                      {"output", "decoder"}});
+    return names;
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models
