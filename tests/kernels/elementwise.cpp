@@ -42,6 +42,19 @@ TEST_CASE("sums and products, value by value, at every length") {
     });
 }
 
+TEST_CASE("clip keeps values within the bound and leaves the others") {
+    support::for_each_isa([](execution how) {
+        const auto x = support::random_floats(1001, 4, 2.0F);
+        std::vector<float> out(x.size());
+        kernels::clip(x, 1.5F, out, how);
+        bool right = true;
+        for(std::size_t i = 0; i < x.size(); ++i) {
+            right = right && out[i] == (x[i] > 1.5F ? 1.5F : x[i] < -1.5F ? -1.5F : x[i]);
+        }
+        CHECK(right);
+    });
+}
+
 TEST_CASE("soft_cap keeps values within the cap") {
     support::for_each_isa([](execution how) {
         auto x = support::random_floats(1001, 3, 60.0F);

@@ -27,6 +27,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.attention_sinks = true;
     use_windows(from, config, [](std::size_t layer) { return layer % 2 == 0; });
     use_rope(from, config, false, 150000.0F);
+    if(from.is_gguf()) { // GGUF files cannot say it
+        config.rope_configs.front().scaling.truncate = false;
+    }
     mixture_config& mixture =
         use_mixture(from, config, from.count_or("expert_feed_forward_length", config.feed_forward));
     mixture.clamp = from.real_or("swiglu_limit", 7);

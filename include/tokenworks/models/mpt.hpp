@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
@@ -14,10 +15,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// @throws format_error naming the key; unsupported_error
 [[nodiscard]] inline decoder_config mpt_config(const hyperparameters& from) {
     from.require_unset("attn_config.qk_ln");
-    decoder_config config = common_config(from, "mpt", {.feed_forward_factor = 4});
-    if(from.has("expansion_ratio")) {
-        config.feed_forward = config.width * from.count("expansion_ratio", 64);
+    if(!from.flag_or("attn_config.alibi", true)) {
+        tokenworks::detail::raise<unsupported_error>({from.label(), ": attn_config.alibi is off"});
     }
+    decoder_config config = common_config(from, "mpt", {.feed_forward_factor = 4});
     use_layer_norm(from, config);
     config.activation = kernels::activation_kind::gelu;
     config.mlp = feed_forward_kind::plain;

@@ -18,7 +18,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     decoder_config config = common_config(from, "phi3");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
-    use_windows(from, config);
+    if(from.whole_or("attention.sliding_window", 0) != 0) { // GGUF files say 0 for none
+        use_windows(from, config);
+    }
     use_rope(from, config);
     return config;
 }

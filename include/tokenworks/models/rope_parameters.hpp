@@ -29,8 +29,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     rope.width = from.count_or("rope.dimension_count",
                                static_cast<std::size_t>(share * static_cast<double>(config.key_width) + 1e-9));
     if(rope.width % 2 != 0 || rope.width > config.key_width) {
-        from.refuse("rope.dimension_count",
-                    {"is ", rope.width, ", not an even number up to the head's ", config.key_width});
+        const bool by_share = from.has("rope.partial") && !from.has("rope.dimension_count");
+        from.refuse(
+            by_share ? "rope.partial" : "rope.dimension_count",
+            {by_share ? "turns " : "is ", rope.width, ", not an even number up to the head's ", config.key_width});
     }
     rope.base = static_cast<double>(from.real_or("rope.freq_base", base));
     if(!(rope.base > 0)) {

@@ -60,6 +60,8 @@ private:
     };
 
     [[nodiscard]] plan make_plan(context& c, const activations& x) const;
+    /// Room for an expert that sees every token, so that later steps find it however they are routed.
+    void reserve(context& c, std::size_t count, std::size_t width) const;
     void run_expert(context& c, const activations& x, const plan& p, std::size_t e, rows sum) const;
     void run_shared(context& c, const activations& x, rows sum) const;
 };
@@ -85,6 +87,7 @@ TOKENWORKS_FUNCTION void mixture::operator()(context& c, const activations& x, d
     const rows sum = c.scratch_rows(count, x.values().extent(1));
     std::ranges::fill(sum.as_span(), 0.0F);
     const plan p = make_plan(c, x);
+    reserve(c, count, sum.extent(1));
     for(std::size_t e = 0; e < experts.size(); ++e) {
         if(p.starts[e] != p.starts[e + 1]) {
             run_expert(c, x, p, e, sum);
@@ -123,6 +126,13 @@ TOKENWORKS_FUNCTION mixture::plan mixture::make_plan(context& c, const activatio
         p.places[--p.starts[p.chosen[i].expert]] = i;
     }
     return p;
+}
+
+TOKENWORKS_FUNCTION void mixture::reserve(context& c, std::size_t count, std::size_t width) const {
+    const std::size_t inner = std::visit([](const auto& mlp) { return mlp.gate.out_width(); }, experts.front());
+    constexpr std::size_t padding = 8 * default_alignment; // of eight pieces
+    c.scratch.reserve(2 * count * (width + inner) * sizeof(float) + kernels::quantized_rows::bytes(count, width) +
+                      kernels::quantized_rows::bytes(count, inner) + padding);
 }
 
 TOKENWORKS_FUNCTION void mixture::run_expert(context& c, const activations& x, const plan& p, std::size_t e,
