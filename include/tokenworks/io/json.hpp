@@ -39,7 +39,12 @@ public:
     virtual void string(std::string&) { unexpected("a string"); }
     /// A whole number from 0 to 2^64 - 1, written without fraction or exponent.
     virtual void unsigned_integer(std::uint64_t) { unexpected("a number"); }
-    /// Any other scalar: what it is, for messages.
+    virtual void null() { other("null"); }
+    virtual void boolean(bool) { other("a bool"); }
+    virtual void negative_integer(std::int64_t) { other("a negative number"); }
+    /// A number with a fraction, an exponent, or over 64 bits, and as it is written.
+    virtual void real(double, const std::string&) { other("a number with a fraction, an exponent, or over 64 bits"); }
+    /// Any other scalar, and what the four above do not take: what it is, for messages.
     virtual void other(std::string_view what) { unexpected(what); }
 
     /// Refuses a value that has no place here.
@@ -109,21 +114,34 @@ public:
 
     json_events(json_handler& handler, std::size_t most) : handler_{handler}, most_{most} {}
 
-    bool null() { return other("null"); }
-    bool boolean(bool) { return other("a bool"); }
-    bool number_integer(number_integer_t) { return other("a negative number"); }
+    bool null() {
+        handler_.null();
+        return true;
+    }
+    bool boolean(bool value) {
+        handler_.boolean(value);
+        return true;
+    }
+    bool number_integer(number_integer_t value) {
+        handler_.negative_integer(value);
+        return true;
+    }
     bool number_unsigned(number_unsigned_t value) {
         handler_.unsigned_integer(value);
         return true;
     }
-    bool number_float(number_float_t, const string_t&) {
-        return other("a number with a fraction, an exponent, or over 64 bits");
+    bool number_float(number_float_t value, const string_t& text) {
+        handler_.real(value, text);
+        return true;
     }
     bool string(string_t& text) {
         handler_.string(text);
         return true;
     }
-    bool binary(binary_t&) { return other("binary data"); }
+    bool binary(binary_t&) {
+        handler_.other("binary data");
+        return true;
+    }
 
     bool start_object(std::size_t) {
         open();
@@ -168,11 +186,6 @@ public:
     }
 
 private:
-    bool other(std::string_view what) {
-        handler_.other(what);
-        return true;
-    }
-
     void open() {
         if(frames_.size() == most_) {
             tokenworks::detail::raise<limit_error>({handler_.file(), ": JSON at offset ", handler_.offset(),
