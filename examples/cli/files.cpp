@@ -27,6 +27,7 @@
 #include <tokenworks/io/gguf_writer.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
 #include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/quant/convert.hpp>
 
 #include "options.hpp"
@@ -216,7 +217,7 @@ int folder_info(const common_options& options) {
         for(const auto& [name, row]: types) {
             out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
         }
-        out["metadata"] = json::parse(folder.parameters().root().dump());
+        out["metadata"] = json::parse(read_text(options.model + "/config.json"));
         out["tensors"] = tensors;
         std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
         return 0;
@@ -340,7 +341,14 @@ void print_ids(const std::vector<std::int32_t>& ids) {
     std::cout << text << '\n';
 }
 
-tw::codec::tokenizer load_tokenizer(const tw::io::gguf_file& file) {
+/// The tokenizer of a GGUF file, of a model folder, or of a tokenizer.json or tokenizer.model.
+tw::codec::tokenizer load_tokenizer(const std::string& path) {
+    const std::filesystem::path place{path};
+    std::error_code none;
+    if(std::filesystem::is_directory(place, none) || place.extension() == ".json" || place.extension() == ".model") {
+        return tw::models::tokenizer_of(place);
+    }
+    const auto file = tw::io::gguf_file::open(path);
     if(!tw::models::has_vocabulary(file)) {
         throw tw::unsupported_error(file.name() + ": the file has no tokenizer");
     }
@@ -351,8 +359,7 @@ tw::codec::tokenizer load_tokenizer(const tw::io::gguf_file& file) {
 
 int tokenize(const common_options& options, const tokenize_options& what) {
     static_cast<void>(chosen_isa(options));
-    const auto file = tw::io::gguf_file::open(options.model);
-    const tw::codec::tokenizer tokenizer = load_tokenizer(file);
+    const tw::codec::tokenizer tokenizer = load_tokenizer(options.model);
     const tw::codec::encode_options how{what.add_special, what.parse_special};
     const auto print = [&](const std::vector<std::int32_t>& ids) {
         if(options.json) {
@@ -386,8 +393,7 @@ int tokenize(const common_options& options, const tokenize_options& what) {
 
 int detokenize(const common_options& options, const std::string& ids) {
     static_cast<void>(chosen_isa(options));
-    const auto file = tw::io::gguf_file::open(options.model);
-    const std::string text = load_tokenizer(file).decode(parse_ids(ids), {.special = true});
+    const std::string text = load_tokenizer(options.model).decode(parse_ids(ids), {.special = true});
     if(options.json) {
         std::cout << json{{"text", text}}.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
     } else {

@@ -1,14 +1,11 @@
 // Byte-level BPE (GPT-2 and its many descendants): text is cut into words, each word starts as its bytes, and
 // neighbours merge, the best-ranked pair first and the leftmost of equals, until no pair is in the list of merges.
 //
-// Short words are scanned for the best pair again and again, which is quadratic but fast; long ones use a heap, so that
-// 100 kB without a blank take O(n log n). Both give the same ids.
 // A byte that the vocabulary has no token for (SmolLM2 lacks 21 of 256) is left out, as the reference implementations
 // do; if it is malformed UTF-8 it becomes U+FFFD, also as there. Every other byte string comes back from its ids.
 // Source of the merge order: Sennrich et al. 2016, arXiv:1508.07909, and OpenAI's gpt-2 encoder.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +19,7 @@
 #include <tokenworks/codec/utf8.hpp>
 #include <tokenworks/codec/vocabulary.hpp>
 #include <tokenworks/codec/word_cache.hpp>
+#include <tokenworks/codec/word_merger.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
@@ -37,34 +35,15 @@ public:
     void encode(const vocabulary& vocab, std::string_view text, std::vector<token_id>& ids) const;
 
 private:
-    static constexpr std::size_t longest_scanned = 32; // symbols; from here on the heap is faster
-    static constexpr std::uint32_t end_of_word = ~std::uint32_t{0};
-
-    struct symbol {
-        token_id id; // -1 for a byte without a token
-        std::uint32_t previous, next;
-    };
-    struct candidate {
-        std::uint64_t order; // rank, then place of the left symbol
-        token_id left, right;
-
-        friend bool operator<(const candidate& a, const candidate& b) noexcept { return a.order > b.order; }
-    };
     struct workspace {
         std::string spelling;
-        std::vector<token_id> word;
-        std::vector<symbol> symbols;
-        std::vector<candidate> heap;
+        word_merger merger;
     };
 
     void encode_word(const vocabulary& vocab, std::string_view word, workspace& work, std::vector<token_id>& ids) const;
 
     /// Bytes without a token that are no part of a character: U+FFFD instead.
     void replace_malformed(std::string_view word, std::vector<token_id>& symbols) const;
-
-    void merge_by_scanning(std::vector<token_id>& word) const;
-
-    void merge_by_heap(workspace& work) const;
 
     merge_table merges_;
     std::array<token_id, 256> bytes_{};
@@ -116,21 +95,18 @@ TOKENWORKS_FUNCTION void byte_level_bpe::encode_word(const vocabulary& vocab, st
             return;
         }
     }
-    work.word.clear();
+    std::vector<token_id>& symbols = work.merger.symbols();
+    symbols.clear();
     bool complete = true;
     for(const char c: word) {
-        work.word.push_back(bytes_[static_cast<unsigned char>(c)]);
-        complete = complete && work.word.back() >= 0;
+        symbols.push_back(bytes_[static_cast<unsigned char>(c)]);
+        complete = complete && symbols.back() >= 0;
     }
     if(!complete) {
-        replace_malformed(word, work.word);
+        replace_malformed(word, symbols);
     }
-    if(work.word.size() <= longest_scanned) {
-        merge_by_scanning(work.word);
-    } else {
-        merge_by_heap(work);
-    }
-    for(const token_id id: work.word) {
+    work.merger.run(merges_);
+    for(const token_id id: symbols) {
         if(id >= 0) {
             ids.push_back(id);
         }
@@ -150,86 +126,6 @@ TOKENWORKS_FUNCTION void byte_level_bpe::replace_malformed(std::string_view word
         const bool lost = !c.valid && bytes_[static_cast<unsigned char>(word[at])] < 0;
         push(lost ? std::string_view{"\xEF\xBF\xBD"} : word.substr(at, c.length));
         at += c.length;
-    }
-}
-
-TOKENWORKS_FUNCTION void byte_level_bpe::merge_by_scanning(std::vector<token_id>& word) const {
-    std::array<merge, longest_scanned> pairs; // pairs[i]: of word[i] and word[i + 1]
-    std::size_t count = word.size();
-    for(std::size_t i = 0; i + 1 < count; ++i) {
-        pairs[i] = merges_.find(word[i], word[i + 1]);
-    }
-    while(count > 1) {
-        const auto pair_end = pairs.begin() + static_cast<std::ptrdiff_t>(count - 1);
-        const auto best =
-            std::min_element(pairs.begin(), pair_end, [](const merge& a, const merge& b) { return a.rank < b.rank; });
-        if(!*best) {
-            break;
-        }
-        const auto at = static_cast<std::size_t>(best - pairs.begin());
-        word[at] = best->result;
-        word.erase(word.begin() + static_cast<std::ptrdiff_t>(at + 1));
-        std::copy(best + 1, pair_end, best);
-        --count;
-        if(at + 1 < count) {
-            pairs[at] = merges_.find(word[at], word[at + 1]);
-        }
-        if(at > 0) {
-            pairs[at - 1] = merges_.find(word[at - 1], word[at]);
-        }
-    }
-}
-
-TOKENWORKS_FUNCTION void byte_level_bpe::merge_by_heap(workspace& work) const {
-    std::vector<symbol>& symbols = work.symbols;
-    std::vector<candidate>& heap = work.heap;
-    symbols.clear();
-    heap.clear();
-    const auto count = static_cast<std::uint32_t>(work.word.size());
-    for(std::uint32_t i = 0; i < count; ++i) {
-        symbols.push_back({work.word[i], i - 1, i + 1 < count ? i + 1 : end_of_word}); // the first has no previous
-    }
-    const auto consider = [&](std::uint32_t left) {
-        const std::uint32_t right = symbols[left].next;
-        if(right == end_of_word) {
-            return false;
-        }
-        const merge m = merges_.find(symbols[left].id, symbols[right].id);
-        if(m) {
-            heap.push_back({std::uint64_t{m.rank} << 32 | left, symbols[left].id, symbols[right].id});
-        }
-        return bool{m};
-    };
-    for(std::uint32_t i = 0; i < count; ++i) {
-        consider(i);
-    }
-    std::make_heap(heap.begin(), heap.end());
-    while(!heap.empty()) {
-        std::pop_heap(heap.begin(), heap.end());
-        const candidate c = heap.back();
-        heap.pop_back();
-        const auto at = static_cast<std::uint32_t>(c.order);
-        symbol& left = symbols[at];
-        if(left.id != c.left || left.next == end_of_word || symbols[left.next].id != c.right) {
-            continue; // one of the two has merged since
-        }
-        symbol& right = symbols[left.next];
-        left.id = merges_.find(c.left, c.right).result;
-        left.next = right.next;
-        right.id = -1; // out of the word: no candidate matches it any more
-        if(left.next != end_of_word) {
-            symbols[left.next].previous = at;
-        }
-        if(consider(at)) {
-            std::push_heap(heap.begin(), heap.end());
-        }
-        if(left.previous != end_of_word && consider(left.previous)) {
-            std::push_heap(heap.begin(), heap.end());
-        }
-    }
-    work.word.clear();
-    for(std::uint32_t i = 0; i != end_of_word; i = symbols[i].next) {
-        work.word.push_back(symbols[i].id);
     }
 }
 

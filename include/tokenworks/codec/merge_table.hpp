@@ -29,14 +29,18 @@ struct merge {
 
 class merge_table {
 public:
+    static constexpr std::size_t most = std::size_t{1} << 28; ///< merges
+
+    /// Merges of nothing: add them.
+    merge_table() { reserve(0); }
+
     /// @throws format_error for a merge without two parts, or whose parts or result are not tokens of text
     /// @throws limit_error when too many merges collide in the table
     merge_table(const vocabulary_data& data, const vocabulary& vocab) {
-        if(data.merges.size() > std::size_t{1} << 28) {
+        if(data.merges.size() > most) {
             tokenworks::detail::raise<limit_error>({data.name, ": tokenizer.ggml.merges: over 2^28 merges"});
         }
-        slots_.resize(std::bit_ceil(data.merges.size() * 2 + 2));
-        mask_ = slots_.size() - 1;
+        reserve(data.merges.size());
         std::string whole;
         for(std::size_t rank = 0; rank < data.merges.size(); ++rank) {
             const std::string_view text = data.merges[rank];
@@ -74,6 +78,15 @@ public:
         }
     }
 
+    /// Makes room for `count` merges, and forgets all others.
+    void reserve(std::size_t count) {
+        slots_.assign(std::bit_ceil(count * 2 + 2), slot{});
+        mask_ = slots_.size() - 1;
+    }
+    /// Adds a merge, or gives a pair that is there its new rank. No more than reserve has made room for.
+    /// @throws limit_error when too many merges collide in the table
+    void put(token_id left, token_id right, merge value) { insert(key_of(left, right), value, true); }
+
 private:
     struct slot {
         std::uint64_t key = 0;
@@ -84,11 +97,14 @@ private:
         return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
     }
 
-    void insert(std::uint64_t key, merge value) {
+    void insert(std::uint64_t key, merge value, bool replace = false) {
         std::size_t at = detail::mix(key) & mask_;
         for(std::size_t step = 0; slots_[at].value; at = (at + 1) & mask_) {
             if(slots_[at].key == key) {
-                return; // listed twice: the better rank counts
+                if(replace) {
+                    slots_[at].value = value;
+                }
+                return; // listed twice: the better rank counts, unless asked otherwise
             }
             if(++step == string_index::max_run) {
                 tokenworks::detail::raise<limit_error>(

@@ -43,7 +43,7 @@ enum class token_type : std::uint8_t {
 /// The views must stay valid while the tokenizer is constructed, not longer.
 struct vocabulary_data {
     std::string name;                     ///< the file, for error messages
-    std::string model;                    ///< "gpt2": byte-level BPE; "llama" or "gemma": SentencePiece BPE
+    std::string model;                    ///< "gpt2": byte-level BPE; "llama" or "gemma": SentencePiece BPE; see below
     std::string pre;                      ///< name of the pre-tokenizer; byte-level BPE only, empty means "default"
     std::string general_name;             ///< the model's name (general.name); Phi-3's changes how blanks are treated
     std::vector<std::string_view> tokens; ///< [V]
@@ -52,6 +52,10 @@ struct vocabulary_data {
     std::vector<std::string_view> merges; ///< "left right", best first; byte-level BPE only
     std::optional<std::uint32_t> bos, eos, eot, eom, unk, sep, pad, mask;
     std::optional<bool> add_bos, add_eos, add_space_prefix; ///< absent: the model's usual choice
+
+    // Where a tokenizer has steps of its own (codec/token_pipeline.hpp), model "tokenizer":
+    std::vector<std::string_view> pieces; ///< [V] the bytes that each token stands for
+    std::vector<std::uint32_t> ends;      ///< further tokens that generation ends with
 };
 
 namespace detail {
@@ -164,7 +168,8 @@ public:
 private:
     [[noreturn]] TOKENWORKS_COLD static void refuse(const vocabulary_data& data, const char* field,
                                                     tokenworks::detail::message_parts what) {
-        tokenworks::detail::raise_format(data.name, {"tokenizer.ggml.", field}, format_error::no_offset, what);
+        const char* const prefix = data.model == "tokenizer" ? "" : "tokenizer.ggml.";
+        tokenworks::detail::raise_format(data.name, {prefix, field}, format_error::no_offset, what);
     }
     void read_tokens(const vocabulary_data& data);
     void make_pieces(const vocabulary_data& data);
@@ -181,6 +186,7 @@ private:
     std::array<token_id, 256> bytes_{};
     std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_;
     bool byte_level_ = false;
+    bool with_pieces_ = false;
     bool has_all_bytes_ = false;
     bool add_bos_ = false;
     bool add_eos_ = false;
@@ -191,8 +197,8 @@ private:
 #if TOKENWORKS_DEFINITIONS
 
 TOKENWORKS_FUNCTION vocabulary::vocabulary(const vocabulary_data& data)
-    : name_{data.name}, byte_level_{data.model == "gpt2"} {
-    if(!byte_level_ && data.model != "llama" && data.model != "gemma") {
+    : name_{data.name}, byte_level_{data.model == "gpt2"}, with_pieces_{data.model == "tokenizer"} {
+    if(!byte_level_ && !with_pieces_ && data.model != "llama" && data.model != "gemma") {
         tokenworks::detail::raise<unsupported_error>(
             {data.name.empty() ? "<memory>" : data.name, ": tokenizer.ggml.model: \"",
              tokenworks::detail::escaped(data.model), "\" is not supported (gpt2, llama and gemma are)"});
@@ -212,12 +218,15 @@ TOKENWORKS_FUNCTION void vocabulary::read_tokens(const vocabulary_data& data) {
         tokenworks::detail::raise<limit_error>({data.name, ": tokenizer.ggml.tokens: over 2^28 tokens"});
     }
     const auto check_length = [&](const char* field, std::size_t length) {
-        if(length != 0 ? length != count : !byte_level_) {
+        if(length != 0 ? length != count : !byte_level_ && !with_pieces_) {
             refuse(data, field, {length, " entries for ", count, " tokens"});
         }
     };
     check_length("scores", data.scores.size());
     check_length("token_type", data.types.size());
+    if(data.pieces.size() != (with_pieces_ ? count : 0)) {
+        refuse(data, "tokens", {data.pieces.size(), " pieces for ", count, " tokens"});
+    }
 
     std::size_t bytes = 0;
     for(const std::string_view token: data.tokens) {
@@ -274,6 +283,11 @@ TOKENWORKS_FUNCTION void vocabulary::make_pieces(const vocabulary_data& data) {
             if(bytes_[std::size_t(byte)] < 0) {
                 bytes_[std::size_t(byte)] = id;
             }
+        } else if(with_pieces_) {
+            out += data.pieces[i];
+            if(is_text(id) && data.pieces[i].size() == 1 && bytes_[static_cast<unsigned char>(out.back())] < 0) {
+                bytes_[static_cast<unsigned char>(out.back())] = id;
+            }
         } else if(!is_special(id) && !byte_level_) {
             for(std::size_t at = 0; at < text.size();) {
                 const bool blank = text.substr(at, space.size()) == space;
@@ -301,7 +315,7 @@ TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& dat
     };
     // SentencePiece models have <unk>, <s>, </s> first, unless the file says otherwise.
     const auto usual = [&](std::optional<token_id>& id, token_id first) {
-        if(!id && !byte_level_ && contains(first) && is_hidden(first)) {
+        if(!id && !byte_level_ && !with_pieces_ && contains(first) && is_hidden(first)) {
             id = first;
         }
     };
@@ -324,11 +338,17 @@ TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& dat
         }
     }
 
+    for(const std::uint32_t end: data.ends) {
+        if(const auto id = check("eos_token_id", end); id && !is_end(*id)) {
+            ends_.push_back(*id);
+        }
+    }
+
     const bool llama3 = detail::is_one_of(data.pre, {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
                                                      "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"});
-    add_bos_ = data.add_bos.value_or(byte_level_ ? llama3 : true);
+    add_bos_ = data.add_bos.value_or(byte_level_ ? llama3 : !with_pieces_);
     add_eos_ = data.add_eos.value_or(false);
-    add_space_prefix_ = !byte_level_ && data.add_space_prefix.value_or(true);
+    add_space_prefix_ = !byte_level_ && !with_pieces_ && data.add_space_prefix.value_or(true);
     if(add_bos_ && !bos_) {
         refuse(data, "bos_token_id", {"absent, although the model adds it to each text"});
     }
@@ -363,6 +383,9 @@ TOKENWORKS_FUNCTION void vocabulary::find_ends(const vocabulary_data& data) {
             continue;
         }
         token_type& type = types_[std::size_t(*id)];
+        if(type == token_type::normal && with_pieces_) {
+            continue; // such files do not forget the type
+        }
         if(type == token_type::normal) {
             // Some files forget the type. But a text that merges to such a spelling is text (Qwen2's "</s>").
             bool is_text = !byte_level_ && spelling == "</s>";

@@ -39,12 +39,12 @@ public:
     virtual void string(std::string&) { unexpected("a string"); }
     /// A whole number from 0 to 2^64 - 1, written without fraction or exponent.
     virtual void unsigned_integer(std::uint64_t) { unexpected("a number"); }
-    /// Other scalars; a handler that does not tell them apart overrides other().
     virtual void null() { other("null"); }
     virtual void boolean(bool) { other("a bool"); }
     virtual void negative_integer(std::int64_t) { other("a negative number"); }
-    virtual void real(double) { other("a number with a fraction, an exponent, or over 64 bits"); }
-    /// Any other scalar: what it is, for messages.
+    /// A number with a fraction, an exponent, or over 64 bits, and as it is written.
+    virtual void real(double, const std::string&) { other("a number with a fraction, an exponent, or over 64 bits"); }
+    /// Any other scalar, and what the four above do not take: what it is, for messages.
     virtual void other(std::string_view what) { unexpected(what); }
 
     /// Refuses a value that has no place here.
@@ -130,8 +130,8 @@ public:
         handler_.unsigned_integer(value);
         return true;
     }
-    bool number_float(number_float_t value, const string_t&) {
-        handler_.real(value);
+    bool number_float(number_float_t value, const string_t& text) {
+        handler_.real(value, text);
         return true;
     }
     bool string(string_t& text) {

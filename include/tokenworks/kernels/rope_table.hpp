@@ -60,6 +60,7 @@ struct rope_config {
     rope_scaling scaling{};
     std::vector<float>
         factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
+    std::vector<float> frequencies{}; ///< [W/2], in place of all the above but the pairing, where a file has them
 };
 
 /// Frequencies, radians a token, of every pair. Immutable; shared by threads and sequences.
@@ -73,6 +74,10 @@ public:
     /// @throws argument_error naming the field
     explicit rope_table(const rope_config& config, std::size_t context = 0) : pairing_{config.pairing} {
         validate(config);
+        if(!config.frequencies.empty()) {
+            frequencies_.assign(config.frequencies.begin(), config.frequencies.end());
+            return;
+        }
         const rope_scaling& scaling = config.scaling;
         const auto width = static_cast<double>(config.width);
         double base = config.base;
@@ -125,6 +130,10 @@ private:
         need(std::isfinite(config.base) && config.base > 0, {"base ", config.base, " is not above 0"});
         need(config.factors.empty() || config.factors.size() == config.width / 2,
              {"factors are ", config.factors.size(), " for width ", config.width});
+        need(config.frequencies.empty() || config.frequencies.size() == config.width / 2,
+             {"frequencies are ", config.frequencies.size(), " for width ", config.width});
+        need(std::ranges::all_of(config.frequencies, [](float f) { return std::isfinite(f); }),
+             {"frequencies are not finite"});
         if(!config.factors.empty()) {
             need_factors(config.factors, config.width / 2, "factors");
         }

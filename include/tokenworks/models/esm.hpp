@@ -26,6 +26,16 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     use_layer_norm(from, config, 1e-12F);
     config.activation = kernels::activation_kind::gelu;
     use_rope(from, config);
+    // Checkpoints carry their frequencies along, once or once a layer.
+    for(const std::string name:
+        {"rotary_embeddings.inv_freq", "encoder.layer.*.attention.self.rotary_embeddings.inv_freq",
+         "encoder.layer.0.attention.self.rotary_embeddings.inv_freq"}) {
+        for(const std::string stored: {name, "esm." + name}) {
+            if(config.rope_configs.front().frequencies.empty() && from.has_tensor(stored)) {
+                config.rope_configs.front().frequencies = from.factors(stored, config.key_width / 2);
+            }
+        }
+    }
     config.mlp = feed_forward_kind::plain;
     config.tied_embeddings = true;
     config.head_transform = head_transform_config{kernels::activation_kind::gelu};

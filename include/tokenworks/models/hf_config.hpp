@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,8 +95,8 @@ public:
     /// @param file  what errors call it
     /// @throws format_error, limit_error
     hf_config(std::span<const std::byte> json, std::string file, const limits& bounds = {})
-        : file_{std::move(file)}, root_(io::parse_json_tree(json, file_, bounds.config_bytes, bounds.json_depth)) {
-        if(!root_.is_object()) {
+        : file_{std::move(file)}, tree_{checked(json, file_, bounds), file_, bounds.json_depth} {
+        if(!tree_.root().is_object()) {
             tokenworks::detail::raise_format(file_, {"config"}, format_error::no_offset, {"is no object"});
         }
     }
@@ -104,46 +105,41 @@ public:
     [[nodiscard]] std::string model_type() const { return text("model_type"); }
     /// The weights that belong to it, which must outlive it: what config.json leaves open, they decide.
     void set_weights(const weight_source& weights) noexcept { weights_ = &weights; }
-    [[nodiscard]] const nlohmann::json& root() const noexcept { return root_; }
+    [[nodiscard]] const io::json_tree& tree() const noexcept { return tree_; }
 
     [[nodiscard]] const std::string& label() const noexcept override { return file_; }
     [[nodiscard]] bool is_gguf() const noexcept override { return false; }
     [[nodiscard]] std::string key(std::string_view name) const override { return std::string{look_up(name).spelling}; }
-    [[nodiscard]] bool has(std::string_view name) const override { return look_up(name).value != nullptr; }
+    [[nodiscard]] bool has(std::string_view name) const override { return look_up(name).value.has_value(); }
     [[nodiscard]] bool is_list(std::string_view name) const override {
         const found at = look_up(name);
-        return at.value != nullptr && at.value->is_array();
+        return at.value && at.value->is_array();
     }
-    [[nodiscard]] std::uint64_t whole(std::string_view name) const override { return whole_of(name, require(name)); }
+    [[nodiscard]] std::uint64_t whole(std::string_view name) const override { return require(name).whole({key(name)}); }
     [[nodiscard]] std::vector<std::uint64_t> wholes(std::string_view name) const override {
         std::vector<std::uint64_t> all;
-        for(const nlohmann::json& value: require_list(name)) {
-            all.push_back(whole_of(name, value));
-        }
+        require(name).elements({key(name)}, [&](io::json_value value) { all.push_back(value.whole({key(name)})); });
         return all;
     }
-    [[nodiscard]] double number(std::string_view name) const override { return number_of(name, require(name)); }
-    [[nodiscard]] bool flag(std::string_view name) const override {
-        const nlohmann::json& value = require(name);
-        if(!value.is_boolean()) {
-            refuse(name, {"is no bool"});
-        }
-        return value.get<bool>();
+    [[nodiscard]] double number(std::string_view name) const override { return require(name).number({key(name)}); }
+    [[nodiscard]] bool flag(std::string_view name) const override { return require(name).boolean({key(name)}); }
+    [[nodiscard]] std::string text(std::string_view name) const override {
+        return std::string{require(name).string({key(name)})};
     }
-    [[nodiscard]] std::string text(std::string_view name) const override { return text_of(name, require(name)); }
     [[nodiscard]] std::vector<std::string> texts(std::string_view name) const override {
         std::vector<std::string> all;
-        for(const nlohmann::json& value: require_list(name)) {
-            all.push_back(text_of(name, value));
-        }
+        require(name).elements({key(name)}, [&](io::json_value value) { all.emplace_back(value.string({key(name)})); });
         return all;
     }
     [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
         std::vector<float> all;
+        if(has_tensor(name)) {
+            return load_vector(*weights_, std::string{name}, count);
+        }
         if(has(name)) {
-            for(const nlohmann::json& value: require_list(name)) {
-                all.push_back(static_cast<float>(number_of(name, value)));
-            }
+            require(name).elements({key(name)}, [&](io::json_value value) {
+                all.push_back(static_cast<float>(value.number({key(name)})));
+            });
             if(all.size() != count) {
                 refuse(name, {"has ", all.size(), " entries, expected ", count});
             }
@@ -165,23 +161,32 @@ public:
 private:
     struct found {
         std::string_view spelling;
-        const nlohmann::json* value;
+        std::optional<io::json_value> value;
     };
 
-    [[nodiscard]] const nlohmann::json* at(std::string_view path) const {
-        const nlohmann::json* here = &root_;
-        for(;;) {
-            const std::size_t dot = path.find('.');
-            const auto next = here->is_object() ? here->find(path.substr(0, dot)) : here->end();
-            if(next == here->end() || next->is_null()) {
-                return nullptr;
+    [[nodiscard]] static std::span<const std::byte> checked(std::span<const std::byte> json, const std::string& file,
+                                                            const limits& bounds) {
+        if(json.size() > bounds.config_bytes) {
+            tokenworks::detail::raise<limit_error>(
+                {file, ": JSON of ", json.size(), " bytes is over the limit of ", bounds.config_bytes});
+        }
+        return json;
+    }
+
+    [[nodiscard]] std::optional<io::json_value> at(std::string_view path) const {
+        std::optional<io::json_value> here = tree_.root();
+        while(here) {
+            if(!here->is_object()) {
+                return std::nullopt;
             }
-            here = &*next;
+            const std::size_t dot = path.find('.');
+            here = here->find(path.substr(0, dot), {path});
             if(dot == std::string_view::npos) {
-                return here;
+                break;
             }
             path.remove_prefix(dot + 1);
         }
+        return here;
     }
 
     [[nodiscard]] found look_up(std::string_view name) const {
@@ -190,50 +195,25 @@ private:
                 continue;
             }
             for(const std::string_view spelling: row.spellings) {
-                if(const nlohmann::json* const value = spelling.empty() ? nullptr : at(spelling)) {
+                if(const auto value = spelling.empty() ? std::nullopt : at(spelling)) {
                     return {spelling, value};
                 }
             }
-            return {row.spellings[0], nullptr};
+            return {row.spellings[0], std::nullopt};
         }
         return {name, at(name)};
     }
 
-    [[nodiscard]] const nlohmann::json& require(std::string_view name) const {
+    [[nodiscard]] io::json_value require(std::string_view name) const {
         const found at = look_up(name);
-        if(at.value == nullptr) {
+        if(!at.value) {
             refuse(name, {"the key is missing"});
         }
         return *at.value;
     }
-    [[nodiscard]] const nlohmann::json& require_list(std::string_view name) const {
-        const nlohmann::json& value = require(name);
-        if(!value.is_array()) {
-            refuse(name, {"is no array"});
-        }
-        return value;
-    }
-    [[nodiscard]] std::uint64_t whole_of(std::string_view name, const nlohmann::json& value) const {
-        if(!value.is_number_unsigned()) {
-            refuse(name, {"is no whole number from 0 on"});
-        }
-        return value.get<std::uint64_t>();
-    }
-    [[nodiscard]] double number_of(std::string_view name, const nlohmann::json& value) const {
-        if(!value.is_number()) {
-            refuse(name, {"is no number"});
-        }
-        return value.get<double>();
-    }
-    [[nodiscard]] std::string text_of(std::string_view name, const nlohmann::json& value) const {
-        if(!value.is_string()) {
-            refuse(name, {"is no string"});
-        }
-        return value.get<std::string>();
-    }
 
     std::string file_;
-    nlohmann::json root_;
+    io::json_tree tree_;
     const weight_source* weights_ = nullptr;
 };
 

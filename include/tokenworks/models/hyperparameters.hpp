@@ -39,7 +39,8 @@ public:
     [[nodiscard]] virtual bool flag(std::string_view name) const = 0;
     [[nodiscard]] virtual std::string text(std::string_view name) const = 0;
     [[nodiscard]] virtual std::vector<std::string> texts(std::string_view name) const = 0;
-    /// Factors of rotary pairs: `rope_freqs`, `rope_factors_short`, `rope_factors_long`; none where there are none.
+    /// Factors of rotary pairs: `rope_freqs`, `rope_factors_short`, `rope_factors_long`, or a tensor of config.json's
+    /// model; none where there are none.
     [[nodiscard]] virtual std::vector<float> factors(std::string_view name, std::size_t count) const = 0;
 
     /// V.

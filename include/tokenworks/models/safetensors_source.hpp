@@ -51,6 +51,14 @@ private:
                 found = found == nullptr ? file_->find_tensor(other) : found;
             }
         }
+        // The first checkpoints of BERT and ESM call a norm's weight and bias as the paper does.
+        constexpr std::string_view norm = "LayerNorm.";
+        const std::size_t last = name.rfind('.');
+        if(found == nullptr && last != std::string_view::npos && name.substr(0, last + 1).ends_with(norm)) {
+            const std::string_view kind = name.substr(last + 1);
+            const char* const old = kind == "weight" ? "gamma" : kind == "bias" ? "beta" : "";
+            found = file_->find_tensor(std::string{name.substr(0, last + 1)} + old);
+        }
         return found;
     }
 

@@ -1,0 +1,168 @@
+// The tokenizer of a Hugging Face model folder: tokenizer.json, else SentencePiece's tokenizer.model, and from the
+// files beside it which tokens begin and end a text.
+//
+//   tokenizer_config.json, special_tokens_map.json   bos_token, eos_token, unk_token, pad_token: spellings
+//   generation_config.json, config.json              eos_token_id, one or several: what generation ends with
+//
+// A missing file says nothing; a malformed one is refused.
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/io/file_bytes.hpp>
+#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/sentencepiece_model.hpp>
+#include <tokenworks/models/tokenizer_json.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// The tokenizer of a folder, or that of a tokenizer.json or tokenizer.model itself, with the files beside it.
+/// @throws io_error where there is none, or a file cannot be read
+/// @throws format_error, unsupported_error, limit_error naming file and field
+[[nodiscard]] inline codec::tokenizer tokenizer_of(const std::filesystem::path& path,
+                                                   const tokenworks::limits& limits = {});
+
+namespace detail {
+
+/// A file beside a tokenizer, if it is there.
+[[nodiscard]] inline std::optional<io::json_tree> json_beside(const std::filesystem::path& folder, const char* file,
+                                                              const tokenworks::limits& limits) {
+    const std::filesystem::path path = folder / file;
+    std::error_code none;
+    if(!std::filesystem::exists(path, none)) {
+        return std::nullopt;
+    }
+    const io::file_bytes bytes = io::file_bytes::open(path.string(), {.mode = io::open_mode::read, .limits = limits});
+    return std::optional<io::json_tree>{std::in_place, bytes.bytes(), path.string(), limits.json_depth};
+}
+
+/// The spellings that tokenizer_config.json and special_tokens_map.json give, where they give any.
+struct token_spellings {
+    std::optional<std::string> bos, eos, unk, pad;
+    std::optional<bool> add_bos, add_eos;
+
+    void read(const std::optional<io::json_tree>& tree) {
+        if(!tree) {
+            return;
+        }
+        const auto spelling = [&](std::optional<std::string>& out, const char* key) {
+            const auto found = tree->root().find(key, {"JSON"});
+            if(!found || out) {
+                return;
+            }
+            // "<s>", or {"content": "<s>", ...}
+            const auto content = found->is_object() ? found->find("content", {key}) : found;
+            if(!content) {
+                found->refuse({key}, {"has no content"});
+            }
+            out = content->string({key});
+        };
+        spelling(bos, "bos_token");
+        spelling(eos, "eos_token");
+        spelling(unk, "unk_token");
+        spelling(pad, "pad_token");
+        const auto flag = [&](std::optional<bool>& out, const char* key) {
+            if(const auto found = tree->root().find(key, {"JSON"}); found && !out) {
+                out = found->boolean({key});
+            }
+        };
+        flag(add_bos, "add_bos_token");
+        flag(add_eos, "add_eos_token");
+    }
+};
+
+/// The ids of end tokens that generation_config.json or config.json gives; the first file that gives any counts.
+inline void read_ends(std::vector<std::uint32_t>& ends, const std::optional<io::json_tree>& tree) {
+    if(!tree || !ends.empty()) {
+        return;
+    }
+    const auto found = tree->root().find("eos_token_id", {"JSON"});
+    if(!found) {
+        return;
+    }
+    const auto add = [&](io::json_value id) {
+        ends.push_back(static_cast<std::uint32_t>(id.whole({"eos_token_id"}, id_most)));
+    };
+    if(found->is_array()) {
+        found->elements({"eos_token_id"}, add);
+    } else if(found->type() != io::json_value::kind::negative) { // -1: none
+        add(*found);
+    }
+}
+
+} // namespace detail
+
+inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
+    std::error_code none;
+    const bool is_folder = std::filesystem::is_directory(path, none);
+    const std::filesystem::path folder = is_folder ? path : path.parent_path();
+    std::filesystem::path file = path;
+    if(is_folder) {
+        file = path / "tokenizer.json";
+        if(!std::filesystem::exists(file, none)) {
+            file = path / "tokenizer.model";
+        }
+        if(!std::filesystem::exists(file, none)) {
+            tokenworks::detail::raise_io(path.string(), {"holds neither tokenizer.json nor tokenizer.model"});
+        }
+    }
+    detail::token_spellings spellings;
+    spellings.read(detail::json_beside(folder, "tokenizer_config.json", limits));
+    spellings.read(detail::json_beside(folder, "special_tokens_map.json", limits));
+    std::vector<std::uint32_t> ends;
+    detail::read_ends(ends, detail::json_beside(folder, "generation_config.json", limits));
+    detail::read_ends(ends, detail::json_beside(folder, "config.json", limits));
+
+    const io::file_bytes bytes = io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = limits});
+    const bool is_model = file.extension() == ".model";
+    std::optional<io::json_tree> tree;
+    std::optional<sentencepiece_model> pieces;
+    codec::tokenizer_data data;
+    if(is_model) {
+        pieces.emplace(bytes.bytes(), file.string());
+        data = pieces->data(spellings.add_bos.value_or(true), spellings.add_eos.value_or(false));
+    } else {
+        tree.emplace(bytes.bytes(), file.string(), limits.json_depth);
+        data = tokenizer_data_of(*tree);
+    }
+    std::uint64_t size = 0;
+    const auto consider = [&](std::string_view text, std::uint64_t id) {
+        const auto take = [&](std::optional<std::uint32_t>& out, const std::optional<std::string>& spelling) {
+            if(spelling && *spelling == text) {
+                out = static_cast<std::uint32_t>(id);
+            }
+        };
+        take(data.bos, spellings.bos);
+        take(data.eos, spellings.eos);
+        take(data.unk, spellings.unk);
+        take(data.pad, spellings.pad);
+        size = std::max(size, id + 1);
+    };
+    for(const codec::tokenizer_data::entry& e: data.tokens) {
+        consider(e.text, e.id);
+    }
+    for(const codec::added_token& token: data.added) {
+        consider(token.content, token.id);
+    }
+    // The model may have more ids than its tokenizer; these never end a text.
+    std::erase_if(ends, [&](std::uint32_t id) { return id >= size; });
+    if(!data.eos && !ends.empty()) {
+        data.eos = ends.front();
+    }
+    data.ends.insert(data.ends.end(), ends.begin(), ends.end());
+    return codec::tokenizer{data};
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models
