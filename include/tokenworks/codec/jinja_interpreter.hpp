@@ -707,21 +707,12 @@ TOKENWORKS_FUNCTION value interpreter::eval_compare(const node& n) {
 }
 
 TOKENWORKS_FUNCTION value interpreter::eval_concat(const node& n) {
-    value::list_type parts;
-    bool markup = false;
-    std::size_t bytes = 0;
-    for(std::uint32_t i = 0; i < n.count; ++i) {
-        const value part = eval(code_.child(n, i));
-        parts.push_back(part.is(kind::string) ? part : m_.make(str(m_, part)));
-        markup = markup || parts.back().string().markup;
-        bytes += parts.back().view().size();
-    }
-    m_.need(bytes);
     text joined;
-    for(const value& part: parts) {
-        append_part(joined, part.string(), markup);
+    for(std::uint32_t i = 0; i < n.count; ++i) {
+        append_str(m_, joined, eval(code_.child(n, i)));
+        m_.check(joined.size());
     }
-    return m_.make(std::move(joined), markup);
+    return m_.make(std::move(joined));
 }
 
 TOKENWORKS_FUNCTION value interpreter::eval_binary(const node& n) {
