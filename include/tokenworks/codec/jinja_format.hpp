@@ -122,7 +122,7 @@ inline bool is_one_of(char c, std::string_view set) { return c != 0 && set.find(
 /// A value by a style: numbers with their type, all else as text.
 inline void append_formatted(machine& m, text& out, const value& v, const format_style& style, bool trusted) {
     m.need(style.width);
-    if(is_number(v) && (!v.is(kind::boolean) || style.type != 0) && style.type != 's') {
+    if(is_number(v) && style.type != 's') {
         const bool real = v.is(kind::real) || is_one_of(style.type, "fFeEgG%");
         if(real && is_one_of(style.type, "dxXob")) {
             m.fail({"the format ", std::string_view{&style.type, 1}, " is for whole numbers"});

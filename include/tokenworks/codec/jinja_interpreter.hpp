@@ -262,20 +262,23 @@ TOKENWORKS_FUNCTION interpreter::flow interpreter::exec_loop(const node& n) {
     auto* const loop = new loop_object{*this, n, items_of(m_, eval(n.b)), scope_};
     const value held = value::adopt(kind::loop, loop);
     scope* const around = scope_;
+    bool finished = false; // one round ran to its end: break and continue do not count
     const auto rounds = [&] {
         while(loop->advance()) {
             m_.step();
             const inside round{*this, around};
             set_special(*round.get(), loop_name_, held);
             assign(n.a, loop->item());
-            if(exec(code_.child(n, 0)) == flow::stop) {
+            const flow then = exec(code_.child(n, 0));
+            finished = finished || then == flow::on;
+            if(then == flow::stop) {
                 break;
             }
         }
     };
     rounds();
     loop->finish();
-    return loop->rounds() == 0 && n.count > 1 ? exec(code_.child(n, 1)) : flow::on;
+    return !finished && n.count > 1 ? exec(code_.child(n, 1)) : flow::on;
 }
 
 TOKENWORKS_FUNCTION void interpreter::exec_assign_block(const node& n) {

@@ -285,6 +285,9 @@ TOKENWORKS_FUNCTION bool lexer::raw_block(token& out) {
             return true;
         }
     }
+    if(begin == text.size()) { // nothing follows, and so nothing is missed
+        return true;
+    }
     fail(line_, {"a raw block is not closed"});
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -787,9 +788,8 @@ TOKENWORKS_FUNCTION std::uint32_t parser::number() {
     const char* const end = digits.data() + digits.size();
     if(base == 10 && digits.find_first_of(".eE") != digits.npos) {
         double real = 0;
-        const auto [past, problem] = std::from_chars(digits.data(), end, real);
-        if(problem != std::errc{} || past != end) {
-            lexer_.fail(line, {"the number ", now_.source, " cannot be represented"});
+        if(std::from_chars(digits.data(), end, real).ec == std::errc::result_out_of_range) {
+            real = std::strtod(digits.c_str(), nullptr); // infinite, or as good as zero
         }
         advance();
         return constant(value{real}.with_taint(false), line);
