@@ -118,16 +118,12 @@ inline value default_filter(machine& m, const value& v, const bound& given) {
 
 /// Sorts by keys that are made once; equal ones keep their order.
 inline void sort_by(machine& m, value::list_type& items, const value::list_type& keys, bool reverse) {
-    std::vector<std::size_t> places(items.size());
-    for(std::size_t i = 0; i < places.size(); ++i) {
-        places[i] = i;
-    }
-    std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
-        return order(m, keys[reverse ? b : a], keys[reverse ? a : b]) == -1;
-    });
+    m.need(items.size(), 2 * sizeof(std::size_t));
     value::list_type sorted;
     sorted.reserve(items.size());
-    for(const std::size_t place: places) {
+    for(const std::size_t place: sorted_places(items.size(), [&](std::size_t a, std::size_t b) {
+            return order(m, keys[reverse ? b : a], keys[reverse ? a : b]) == -1;
+        })) {
         sorted.push_back(items[place]);
     }
     items = std::move(sorted);

@@ -534,7 +534,7 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
         }
         return false;
     };
-    std::vector<bool> absent(n.count);
+    std::vector<std::uint32_t> absent;
     bool named_caller = false;
     for(std::uint32_t i = 0; i < n.count; ++i) {
         const node& parameter = code_.at(code_.child(n, i));
@@ -546,7 +546,7 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
         } else if(take(name, found)) {
             body.get()->set(parameter.name, std::move(found));
         } else {
-            absent[i] = true;
+            absent.push_back(i);
         }
     }
     if((n.flags & node::takes_caller) != 0 && !named_caller) {
@@ -568,13 +568,11 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
     } else if(used < given.plain.size()) {
         m_.fail({"macro ", callee.name, " takes not more than ", n.count, " argument(s)"});
     }
-    for(std::uint32_t i = 0; i < n.count; ++i) {
+    for(const std::uint32_t i: absent) {
         const node& parameter = code_.at(code_.child(n, i));
-        if(absent[i]) {
-            value content = parameter.a != 0 ? eval(parameter.a)
-                                             : m_.undefined({"parameter '", code_.names[parameter.name], "' was not provided"});
-            body.get()->set(parameter.name, std::move(content));
-        }
+        value content = parameter.a != 0 ? eval(parameter.a)
+                                         : m_.undefined({"parameter '", code_.names[parameter.name], "' was not provided"});
+        body.get()->set(parameter.name, std::move(content));
     }
     value made = m_.make(captured(n.a));
     m_.line = line;

@@ -47,6 +47,7 @@ public:
     std::uint32_t line = 1;
 
     [[noreturn]] void fail(tokenworks::detail::message_parts what) const;
+    [[noreturn]] void fail(const char* what) const;
     [[noreturn]] void over_limit(tokenworks::detail::message_parts what) const;
 
     void step(std::size_t count = 1) {
@@ -137,7 +138,7 @@ class bound {
 public:
     bound(const machine& m, const builtin& callee, arguments given);
 
-    [[nodiscard]] bool has(std::size_t i) const noexcept { return i < given_.size() && present_[i]; }
+    [[nodiscard]] bool has(std::size_t i) const noexcept { return (present_ >> i & 1) != 0; }
     [[nodiscard]] const value& operator[](std::size_t i) const noexcept { return given_[i]; }
     [[nodiscard]] const arguments& rest() const noexcept { return rest_; }
 
@@ -146,8 +147,10 @@ public:
     [[nodiscard]] const string_object& string(const machine& m, std::size_t i) const;
 
 private:
-    value::list_type given_;
-    std::vector<bool> present_;
+    static constexpr std::size_t most = 4; // parameters
+
+    value given_[most];
+    unsigned present_ = 0; // a bit for each
     arguments rest_;
 };
 
@@ -171,6 +174,8 @@ public:
 TOKENWORKS_FUNCTION void machine::fail(tokenworks::detail::message_parts what) const {
     tokenworks::detail::raise<template_error>(name_, line, tokenworks::detail::message(what));
 }
+
+TOKENWORKS_FUNCTION void machine::fail(const char* what) const { fail({what, ""}); }
 
 TOKENWORKS_FUNCTION void machine::over_limit(tokenworks::detail::message_parts what) const {
     tokenworks::detail::raise<limit_error>(
@@ -251,6 +256,7 @@ TOKENWORKS_FUNCTION std::string_view type_name(const value& v) {
 
 TOKENWORKS_FUNCTION bound::bound(const machine& m, const builtin& callee, arguments given) {
     std::size_t used = 0;
+    std::size_t count = 0;
     bool takes_rest = false;
     for(std::string_view left = callee.parameters; !left.empty();) {
         const std::size_t end = left.find(' ');
@@ -260,7 +266,7 @@ TOKENWORKS_FUNCTION bound::bound(const machine& m, const builtin& callee, argume
             takes_rest = true;
             break;
         }
-        value found;
+        value& found = given_[count];
         bool is_given = used < given.plain.size();
         if(is_given) {
             found = given.plain[used++];
@@ -276,18 +282,18 @@ TOKENWORKS_FUNCTION bound::bound(const machine& m, const builtin& callee, argume
                 break;
             }
         }
-        if(!is_given && given_.size() < callee.required) {
+        if(!is_given && count < callee.required) {
             m.fail({callee.name, "() needs the argument ", name});
         }
-        given_.push_back(std::move(found));
-        present_.push_back(is_given);
+        present_ |= is_given ? 1U << count : 0U;
+        ++count;
     }
     given.plain.erase(given.plain.begin(), given.plain.begin() + static_cast<std::ptrdiff_t>(used));
     if(!takes_rest && !given.named.empty()) {
         m.fail({callee.name, "() takes no argument ", tokenworks::detail::escaped(given.named[0].first)});
     }
     if(!takes_rest && !given.plain.empty()) {
-        m.fail({callee.name, "() takes at most ", given_.size(), " arguments"});
+        m.fail({callee.name, "() takes at most ", count, " arguments"});
     }
     rest_ = std::move(given);
 }

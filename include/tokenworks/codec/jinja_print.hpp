@@ -4,7 +4,6 @@
 // dict: a message that chose its shape does not get trusted text by it.
 #pragma once
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -308,25 +307,20 @@ inline void append_json_dict(machine& m, text& out, const value& v, const json_s
         out.append("{}", trusted);
         return;
     }
-    std::vector<const value::entry*> order;
-    for(const value::entry& each: v.entries()) {
-        order.push_back(&each);
-    }
-    if(style.sorted) {
-        m.step(16 * order.size());
-        std::stable_sort(order.begin(), order.end(), [&](const value::entry* a, const value::entry* b) {
-            return jinja::order(m, a->first, b->first) == -1;
-        });
-    }
+    const std::vector<value::entry>& entries = v.entries();
+    m.need(entries.size(), 2 * sizeof(std::size_t));
+    const std::vector<std::size_t> places = sorted_places(entries.size(), [&](std::size_t a, std::size_t b) {
+        return style.sorted && order(m, entries[a].first, entries[b].first) == -1;
+    });
     out.append("{", trusted);
     bool first = true;
-    for(const value::entry* each: order) {
+    for(const std::size_t place: places) {
         if(!first) {
             out.append(style.between.view(), trusted && style.between.trusted());
         }
         first = false;
         append_json_line(out, style, level + 1, trusted);
-        const value& key = each->first;
+        const value& key = entries[place].first;
         if(key.is(kind::string)) {
             append_json_string(out, key.string().content, style.ascii);
         } else if(is_number(key) || key.is(kind::none)) {
@@ -337,7 +331,7 @@ inline void append_json_dict(machine& m, text& out, const value& v, const json_s
             m.fail({"a key of type ", type_name(key), " cannot be written as JSON"});
         }
         out.append(style.after_key.view(), trusted && style.after_key.trusted());
-        append_json(m, out, each->second, style, level + 1);
+        append_json(m, out, entries[place].second, style, level + 1);
     }
     append_json_line(out, style, level, trusted);
     out.append("}", trusted);

@@ -4,7 +4,6 @@
 // so copies share them, between threads too. Whatever a program passes in is untrusted, unless it says otherwise.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +16,7 @@
 #include <tokenworks/codec/utf8.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/core/function_ref.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 
@@ -211,9 +211,40 @@ public:
     const std::string hint;
 };
 
+namespace detail {
+
+/// The places 0 to size - 1, sorted by what `before` says of two of them; those alike stay in order. Any answers will do:
+/// not even contradictions lead astray.
+[[nodiscard]] std::vector<std::size_t> sorted_places(std::size_t size, function_ref<bool(std::size_t, std::size_t)> before);
+
+} // namespace detail
+
 #if TOKENWORKS_DEFINITIONS
 
 namespace detail {
+
+TOKENWORKS_FUNCTION std::vector<std::size_t> sorted_places(std::size_t size,
+                                                           function_ref<bool(std::size_t, std::size_t)> before) {
+    std::vector<std::size_t> places(size);
+    std::vector<std::size_t> merged(size);
+    for(std::size_t i = 0; i < size; ++i) {
+        places[i] = i;
+    }
+    for(std::size_t width = 1; width < size; width *= 2) {
+        for(std::size_t begin = 0; begin < size; begin += 2 * width) {
+            const std::size_t middle = begin + width < size ? begin + width : size;
+            const std::size_t end = middle + width < size ? middle + width : size;
+            std::size_t left = begin;
+            std::size_t right = middle;
+            for(std::size_t i = begin; i < end; ++i) {
+                const bool take_right = left == middle || (right < end && before(places[right], places[left]));
+                merged[i] = take_right ? places[right++] : places[left++];
+            }
+        }
+        places.swap(merged);
+    }
+    return places;
+}
 
 inline std::size_t deeper(std::size_t depth, const value& item) {
     const std::size_t nested = item.depth() + 1;
@@ -260,31 +291,22 @@ TOKENWORKS_FUNCTION std::size_t value::depth() const noexcept {
 }
 
 TOKENWORKS_FUNCTION value value::dict(std::vector<std::pair<std::string, value>> entries) {
-    // Positions sorted by key find equal keys without comparing each with each.
-    std::vector<std::size_t> order(entries.size());
-    for(std::size_t i = 0; i < order.size(); ++i) {
-        order[i] = i;
-    }
-    const auto before = [&](std::size_t a, std::size_t b) {
-        const int c = entries[a].first.compare(entries[b].first);
-        return c != 0 ? c < 0 : a < b;
-    };
-    std::sort(order.begin(), order.end(), before);
-    std::vector<bool> drop(entries.size());
-    for(std::size_t i = 0; i + 1 < order.size(); ++i) {
-        if(entries[order[i]].first == entries[order[i + 1]].first) { // the later value moves to the earlier place
-            std::size_t last = i + 1;
-            while(last < order.size() && entries[order[last]].first == entries[order[i]].first) {
-                drop[order[last++]] = true;
-            }
-            entries[order[i]].second = entries[order[last - 1]].second;
-            i = last - 1;
+    // Places sorted by key find equal keys without comparing each with each.
+    const std::vector<std::size_t> order = detail::sorted_places(
+        entries.size(), [&](std::size_t a, std::size_t b) { return entries[a].first < entries[b].first; });
+    std::vector<char> drop(entries.size());
+    for(std::size_t i = 0; i < order.size();) {
+        std::size_t last = i + 1;
+        for(; last < order.size() && entries[order[last]].first == entries[order[i]].first; ++last) {
+            drop[order[last]] = 1;
+            entries[order[i]].second = entries[order[last]].second; // the later value, at the earlier place
         }
+        i = last;
     }
     std::vector<entry> unique;
     unique.reserve(entries.size());
     for(std::size_t i = 0; i < entries.size(); ++i) {
-        if(!drop[i]) {
+        if(drop[i] == 0) {
             unique.emplace_back(value{entries[i].first}, std::move(entries[i].second));
         }
     }
