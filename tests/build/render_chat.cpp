@@ -1,5 +1,6 @@
-// Renders chat templates for chat_templates.py: reads pairs of lines, a template in hex and its variables as JSON in hex,
-// and writes for each a line: "ok", the text in hex, and its trust, one digit a byte; or "error" and the message in hex.
+// Renders chat templates for chat_templates.py: reads pairs of lines, a template in hex and its variables as JSON in
+// hex, and writes for each a line: "ok", the text in hex, and its trust, one digit a byte; or "error" and the message
+// in hex.
 #include <cstdint>
 #include <exception>
 #include <iostream>

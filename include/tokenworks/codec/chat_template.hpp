@@ -51,9 +51,9 @@ struct chat_message {
 };
 
 struct chat_options {
-    bool add_generation_prompt = true;     ///< end with what starts the assistant's answer
-    std::string bos{}, eos{};              ///< how the vocabulary spells these tokens
-    std::vector<template_value> tools{};   ///< descriptions of functions, as JSON schemas
+    bool add_generation_prompt = true;   ///< end with what starts the assistant's answer
+    std::string bos{}, eos{};            ///< how the vocabulary spells these tokens
+    std::vector<template_value> tools{}; ///< descriptions of functions, as JSON schemas
     std::vector<template_value> documents{};
     std::vector<std::pair<std::string, template_value>> variables{}; ///< enable_thinking, date_string and others
     /// For strftime_now: seconds since 1970 on the caller's clock. Nothing: the system's clock, in UTC.
@@ -167,9 +167,8 @@ TOKENWORKS_FUNCTION std::vector<token_id> chat_template::encode(const tokenizer&
     return encode(tokens, messages, std::move(options));
 }
 
-TOKENWORKS_FUNCTION std::vector<token_id> chat_template::encode(const tokenizer& tokens,
-                                                                std::span<const chat_message> messages,
-                                                                chat_options options) const {
+TOKENWORKS_FUNCTION std::vector<token_id>
+chat_template::encode(const tokenizer& tokens, std::span<const chat_message> messages, chat_options options) const {
     const auto spell = [&](std::string& spelling, std::optional<token_id> id) {
         if(spelling.empty() && id) {
             spelling = tokens.vocabulary().text(*id);

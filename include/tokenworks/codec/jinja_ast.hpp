@@ -1,7 +1,7 @@
 // A chat template as a tree: what the parser makes and the interpreter walks.
 //
-// Nodes lie in one array and name each other by index, so that neither making nor destroying a tree recurses. Index 0 is
-// no node.
+// Nodes lie in one array and name each other by index, so that neither making nor destroying a tree recurses. Index 0
+// is no node.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// The filters of Jinja: value|name(arguments), by jinja2/filters.py, and tojson as transformers has it for chat templates.
+// The filters of Jinja: value|name(arguments), by jinja2/filters.py, and tojson as transformers has it for chat
+// templates.
 //
 // Filters that Python gives as generators give one here too: walked once, without a length, always true.
 #pragma once
@@ -326,7 +327,9 @@ inline bool read_real(std::string_view bytes, double& number) {
     bytes = bytes.substr(0, without_trailing_blanks(bytes));
     std::string digits;
     for(std::size_t i = 0; i < bytes.size(); ++i) {
-        const auto is_digit_at = [&](std::size_t at) { return at < bytes.size() && bytes[at] >= '0' && bytes[at] <= '9'; };
+        const auto is_digit_at = [&](std::size_t at) {
+            return at < bytes.size() && bytes[at] >= '0' && bytes[at] <= '9';
+        };
         if(bytes[i] == '_' && i > 0 && is_digit_at(i - 1) && is_digit_at(i + 1)) {
             continue;
         }
@@ -670,8 +673,9 @@ inline constexpr builtin filters[] = {
 // clang-format on
 
 /// Jinja has these too; no chat template is known that uses them.
-inline constexpr std::string_view unsupported_filters[] = {"filesizeformat", "groupby",   "pprint", "random",    "striptags",
-                                                           "urlencode",      "urlize",    "wordcount", "wordwrap", "xmlattr"};
+inline constexpr std::string_view unsupported_filters[] = {"filesizeformat", "groupby",   "pprint", "random",
+                                                           "striptags",      "urlencode", "urlize", "wordcount",
+                                                           "wordwrap",       "xmlattr"};
 
 } // namespace detail
 

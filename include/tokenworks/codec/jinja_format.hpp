@@ -81,7 +81,10 @@ inline std::string grouped(std::string digits, char sign) {
 inline std::string written(std::int64_t number, const format_style& style) {
     const bool negative = number < 0;
     std::uint64_t left = negative ? ~static_cast<std::uint64_t>(number) + 1 : static_cast<std::uint64_t>(number);
-    const unsigned base = style.type == 'x' || style.type == 'X' ? 16 : style.type == 'o' ? 8 : style.type == 'b' ? 2 : 10;
+    const unsigned base = style.type == 'x' || style.type == 'X' ? 16
+                          : style.type == 'o'                    ? 8
+                          : style.type == 'b'                    ? 2
+                                                                 : 10;
     std::string digits;
     do {
         digits.insert(digits.begin(), (style.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[left % base]);
@@ -246,7 +249,8 @@ TOKENWORKS_FUNCTION text format_percent(machine& m, const string_object& format,
             style.type = 's';
             style.fill = ' ';
             style.align = style.align == 0 ? '>' : style.align;
-            detail::append_formatted(m, out, m.make(escape ? escape_markup(content) : std::move(content)), style, trusted);
+            detail::append_formatted(m, out, m.make(escape ? escape_markup(content) : std::move(content)), style,
+                                     trusted);
         } else if(detail::is_one_of(type, "diuxXofFeEgG")) {
             if(!is_number(*chosen)) {
                 m.fail({"a number is needed by a format, not ", type_name(*chosen)});

@@ -1,8 +1,8 @@
 // Runs a parsed chat template.
 //
-// Scopes are looked through by name while the template runs; Jinja resolves names when it compiles, with the same result.
-// Loops, macros and blocks have scopes of their own, `if` has none. What a template does is bounded by machine: steps,
-// memory, output, and how deep nodes nest while they run, macros that call themselves included.
+// Scopes are looked through by name while the template runs; Jinja resolves names when it compiles, with the same
+// result. Loops, macros and blocks have scopes of their own, `if` has none. What a template does is bounded by machine:
+// steps, memory, output, and how deep nodes nest while they run, macros that call themselves included.
 #pragma once
 
 #include <chrono>
@@ -70,8 +70,7 @@ private:
     /// Makes a scope the current one for as long as it lives.
     class inside {
     public:
-        inside(interpreter& runner, scope* parent)
-            : runner_{runner}, before_{runner.scope_}, made_{new scope{parent}} {
+        inside(interpreter& runner, scope* parent) : runner_{runner}, before_{runner.scope_}, made_{new scope{parent}} {
             runner_.scope_ = made_.get();
         }
         ~inside() { runner_.scope_ = before_; }
@@ -551,7 +550,8 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
     }
     if((n.flags & node::takes_caller) != 0 && !named_caller) {
         value caller;
-        set_special(*body.get(), caller_name_, take("caller", caller) ? std::move(caller) : m_.undefined({"No caller defined"}));
+        set_special(*body.get(), caller_name_,
+                    take("caller", caller) ? std::move(caller) : m_.undefined({"No caller defined"}));
     }
     if((n.flags & node::takes_kwargs) != 0) {
         std::vector<value::entry> entries;
@@ -560,7 +560,8 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
         }
         set_special(*body.get(), kwargs_name_, m_.make_dict(std::move(entries), false));
     } else if(!given.named.empty()) {
-        m_.fail({"macro ", callee.name, " takes no keyword argument ", tokenworks::detail::escaped(given.named[0].first)});
+        m_.fail(
+            {"macro ", callee.name, " takes no keyword argument ", tokenworks::detail::escaped(given.named[0].first)});
     }
     if((n.flags & node::takes_varargs) != 0) {
         const auto begin = given.plain.begin() + static_cast<std::ptrdiff_t>(used);
@@ -570,8 +571,9 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
     }
     for(const std::uint32_t i: absent) {
         const node& parameter = code_.at(code_.child(n, i));
-        value content = parameter.a != 0 ? eval(parameter.a)
-                                         : m_.undefined({"parameter '", code_.names[parameter.name], "' was not provided"});
+        value content = parameter.a != 0
+                            ? eval(parameter.a)
+                            : m_.undefined({"parameter '", code_.names[parameter.name], "' was not provided"});
         body.get()->set(parameter.name, std::move(content));
     }
     value made = m_.make(captured(n.a));

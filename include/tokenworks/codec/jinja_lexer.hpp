@@ -17,7 +17,18 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 
-enum class token_kind : std::uint8_t { end, data, print_begin, print_end, block_begin, block_end, name, string, number, sign };
+enum class token_kind : std::uint8_t {
+    end,
+    data,
+    print_begin,
+    print_end,
+    block_begin,
+    block_end,
+    name,
+    string,
+    number,
+    sign
+};
 
 struct token {
     token_kind kind = token_kind::end;

@@ -16,8 +16,8 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 
-/// A template is a program of a stranger. Each limit is a least amount, and more for each byte of the template and of the
-/// values that it is given.
+/// A template is a program of a stranger. Each limit is a least amount, and more for each byte of the template and of
+/// the values that it is given.
 struct limits {
     std::size_t steps = 4'000'000; ///< nodes walked, items visited; a text counts one for 64 bytes
     std::size_t steps_per_byte = 256;
@@ -178,9 +178,8 @@ TOKENWORKS_FUNCTION void machine::fail(tokenworks::detail::message_parts what) c
 TOKENWORKS_FUNCTION void machine::fail(const char* what) const { fail({what, ""}); }
 
 TOKENWORKS_FUNCTION void machine::over_limit(tokenworks::detail::message_parts what) const {
-    tokenworks::detail::raise<limit_error>(
-        {name_, name_.empty() ? "" : ": ", "tokenizer.chat_template: line ", line, ": ",
-         tokenworks::detail::message(what)});
+    tokenworks::detail::raise<limit_error>({name_, name_.empty() ? "" : ": ", "tokenizer.chat_template: line ", line,
+                                            ": ", tokenworks::detail::message(what)});
 }
 
 TOKENWORKS_FUNCTION value machine::make(text content, bool markup) {

@@ -51,11 +51,9 @@ inline constexpr builtin dict_methods[] = {
          const value* const found = find(m, self, given[0]);
          return found != nullptr ? *found : given.has(1) ? given[1] : value{};
      }},
-    {"items", "", 0,
-     [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::items); }},
+    {"items", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::items); }},
     {"keys", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::keys); }},
-    {"values", "", 0,
-     [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::values); }},
+    {"values", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::values); }},
     {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
 };
 
@@ -80,8 +78,8 @@ inline constexpr builtin list_methods[] = {
     {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
 };
 
-inline constexpr std::string_view changing_methods[] = {"append",  "clear",  "pop",     "reverse",    "insert", "sort",
-                                                        "extend",  "remove", "popitem", "setdefault", "update"};
+inline constexpr std::string_view changing_methods[] = {"append", "clear",  "pop",     "reverse",    "insert", "sort",
+                                                        "extend", "remove", "popitem", "setdefault", "update"};
 
 /// A method, or an undefined value for one that is not to be had; false for neither.
 inline bool find_method(machine& m, const value& v, std::string_view name, value& found) {

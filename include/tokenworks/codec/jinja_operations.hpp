@@ -420,7 +420,8 @@ TOKENWORKS_FUNCTION void append_part(text& out, const string_object& part, bool 
 
 namespace detail {
 
-[[noreturn]] TOKENWORKS_COLD inline void no_operation(machine& m, std::string_view sign, const value& a, const value& b) {
+[[noreturn]] TOKENWORKS_COLD inline void no_operation(machine& m, std::string_view sign, const value& a,
+                                                      const value& b) {
     m.refuse_undefined(a);
     m.refuse_undefined(b);
     m.fail({"there is no ", sign, " between ", type_name(a), " and ", type_name(b)});
@@ -466,9 +467,7 @@ inline value repeat(machine& m, const value& a, const value& b) {
     return m.make_list(std::move(items), content.tainted(), content.how());
 }
 
-[[noreturn]] TOKENWORKS_COLD inline void too_large(machine& m) {
-    m.over_limit({"a number has more than 64 bits"});
-}
+[[noreturn]] TOKENWORKS_COLD inline void too_large(machine& m) { m.over_limit({"a number has more than 64 bits"}); }
 
 inline std::int64_t floor_div(machine& m, std::int64_t x, std::int64_t y) {
     std::int64_t q = 0;

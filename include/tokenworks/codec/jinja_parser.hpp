@@ -151,7 +151,8 @@ TOKENWORKS_FUNCTION bool parser::skip_name(std::string_view s) {
 }
 
 TOKENWORKS_FUNCTION void parser::unexpected(std::string_view wanted) const {
-    constexpr std::string_view kinds[] = {"the end of the template", "text", "{{", "}}", "{%", "%}", "", "a string", "", ""};
+    constexpr std::string_view kinds[] = {
+        "the end of the template", "text", "{{", "}}", "{%", "%}", "", "a string", "", ""};
     const std::string_view described = now_.source.empty() ? kinds[static_cast<std::size_t>(now_.kind)] : now_.source;
     lexer_.fail(now_.line, {"expected ", wanted, ", not ", tokenworks::detail::escaped(described)});
 }
@@ -176,8 +177,8 @@ TOKENWORKS_FUNCTION std::string_view parser::expect_name() {
 }
 
 TOKENWORKS_FUNCTION void parser::too_deep() const {
-    tokenworks::detail::raise<limit_error>({file_, ": tokenizer.chat_template: line ", now_.line,
-                                            ": nested deeper than the limit of ", most_height});
+    tokenworks::detail::raise<limit_error>(
+        {file_, ": tokenizer.chat_template: line ", now_.line, ": nested deeper than the limit of ", most_height});
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::add(node n, const list& children) {
@@ -240,7 +241,8 @@ TOKENWORKS_FUNCTION std::uint32_t parser::intern(std::string_view name) {
     return id;
 }
 
-// Text and tags up to the end of the template, or to a tag that begins with one of `ends`, which becomes the current one.
+// Text and tags up to the end of the template, or to a tag that begins with one of `ends`, which becomes the current
+// one.
 TOKENWORKS_FUNCTION std::uint32_t parser::statements(words ends) {
     const nesting level{*this};
     const std::uint32_t line = now_.line;
@@ -343,8 +345,8 @@ TOKENWORKS_FUNCTION std::uint32_t parser::statement() {
     }
     for(const std::string_view known: {"include", "import", "from", "extends", "block", "autoescape"}) {
         if(tag == known) {
-            tokenworks::detail::raise<unsupported_error>({file_, ": tokenizer.chat_template: line ", line, ": the tag ",
-                                                          tag, " is not supported"});
+            tokenworks::detail::raise<unsupported_error>(
+                {file_, ": tokenizer.chat_template: line ", line, ": the tag ", tag, " is not supported"});
         }
     }
     lexer_.fail(line, {"unknown tag \"", tokenworks::detail::escaped(tag), "\""});
@@ -619,9 +621,9 @@ TOKENWORKS_FUNCTION std::uint32_t parser::negation() {
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::comparison() {
-    constexpr std::pair<std::string_view, op> signs[] = {{"==", op::equal},      {"!=", op::unequal},
-                                                         {"<", op::less},        {"<=", op::less_equal},
-                                                         {">", op::more},        {">=", op::more_equal}};
+    constexpr std::pair<std::string_view, op> signs[] = {{"==", op::equal}, {"!=", op::unequal},
+                                                         {"<", op::less},   {"<=", op::less_equal},
+                                                         {">", op::more},   {">=", op::more_equal}};
     const std::uint32_t line = now_.line;
     const std::uint32_t first = sum();
     list operands;

@@ -1,7 +1,7 @@
 // Values as text, as Python prints them: str(), repr(), and json.dumps with the arguments that the filter tojson takes.
 //
-// Characters keep the trust of the text that they come from. Brackets, commas and quotes have the trust of their list or
-// dict: a message that chose its shape does not get trusted text by it.
+// Characters keep the trust of the text that they come from. Brackets, commas and quotes have the trust of their list
+// or dict: a message that chose its shape does not get trusted text by it.
 #pragma once
 
 #include <charconv>
@@ -127,7 +127,11 @@ inline void append_quoted(text& out, const text& content) {
             } else if(c.code == '\n' || c.code == '\r' || c.code == '\t') {
                 out.append(c.code == '\n' ? "\\n" : c.code == '\r' ? "\\r" : "\\t", trusted);
             } else {
-                append_hex(out, c.code < 256 ? "\\x" : c.code < 65536 ? "\\u" : "\\U", c.code,
+                append_hex(out,
+                           c.code < 256     ? "\\x"
+                           : c.code < 65536 ? "\\u"
+                                            : "\\U",
+                           c.code,
                            c.code < 256     ? 2
                            : c.code < 65536 ? 4
                                             : 8,
@@ -339,7 +343,8 @@ inline void append_json_dict(machine& m, text& out, const value& v, const json_s
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION void append_json(machine& m, text& out, const value& v, const json_style& style, std::size_t level) {
+TOKENWORKS_FUNCTION void append_json(machine& m, text& out, const value& v, const json_style& style,
+                                     std::size_t level) {
     m.step();
     m.check(out.size() + level * style.indent.size());
     const bool trusted = !v.tainted();

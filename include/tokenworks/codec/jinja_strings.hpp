@@ -135,7 +135,9 @@ inline value::list_type split_blanks(machine& m, const string_object& s, std::in
     m.step(words.size());
     m.need(words.size(), sizeof(string_object));
     value::list_type parts;
-    const auto cut = [&](std::size_t from, std::size_t to) { parts.push_back(m.make(s.content.sub(from, to), s.markup)); };
+    const auto cut = [&](std::size_t from, std::size_t to) {
+        parts.push_back(m.make(s.content.sub(from, to), s.markup));
+    };
     const bool limited = most >= 0 && static_cast<std::size_t>(most) < words.size();
     const std::size_t splits = limited ? static_cast<std::size_t>(most) : words.size();
     const std::size_t joined = words.size() - splits; // words that stay in one part, with what is beside it
@@ -474,8 +476,8 @@ inline constexpr builtin string_methods[] = {
 
 /// Those that templates have no use for: they are there, but fail when called.
 inline constexpr std::string_view unsupported_string_methods[] = {
-    "casefold",  "encode",  "expandtabs", "format_map",   "isascii",  "isidentifier",
-    "istitle",   "maketrans", "swapcase", "isprintable", "translate"};
+    "casefold", "encode",    "expandtabs", "format_map",  "isascii",  "isidentifier",
+    "istitle",  "maketrans", "swapcase",   "isprintable", "translate"};
 
 inline constexpr builtin unsupported_method = {
     "this", "*", 0, [](machine& m, const value& self, const bound&) -> value {

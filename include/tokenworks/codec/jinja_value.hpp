@@ -1,7 +1,8 @@
-// The values of a chat template: what a program passes in (messages, tools, settings), and what the template makes of it.
+// The values of a chat template: what a program passes in (messages, tools, settings), and what the template makes of
+// it.
 //
-// A value is sixteen bytes: a kind and a number or a counted object. Texts, lists and dicts are never changed once made,
-// so copies share them, between threads too. Whatever a program passes in is untrusted, unless it says otherwise.
+// A value is sixteen bytes: a kind and a number or a counted object. Texts, lists and dicts are never changed once
+// made, so copies share them, between threads too. Whatever a program passes in is untrusted, unless it says otherwise.
 #pragma once
 
 #include <atomic>
@@ -213,9 +214,10 @@ public:
 
 namespace detail {
 
-/// The places 0 to size - 1, sorted by what `before` says of two of them; those alike stay in order. Any answers will do:
-/// not even contradictions lead astray.
-[[nodiscard]] std::vector<std::size_t> sorted_places(std::size_t size, function_ref<bool(std::size_t, std::size_t)> before);
+/// The places 0 to size - 1, sorted by what `before` says of two of them; those alike stay in order. Any answers will
+/// do: not even contradictions lead astray.
+[[nodiscard]] std::vector<std::size_t> sorted_places(std::size_t size,
+                                                     function_ref<bool(std::size_t, std::size_t)> before);
 
 } // namespace detail
 

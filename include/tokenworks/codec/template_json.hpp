@@ -1,7 +1,8 @@
 // JSON text to the values of chat templates: descriptions of tools, arguments of calls, whole conversations.
 //
-// Strict JSON in UTF-8, read as Python's json.loads reads it: numbers without fraction and exponent are integers, of equal
-// keys the last one counts. Nesting and size of integers are bounded; memory is a small multiple of the text's size.
+// Strict JSON in UTF-8, read as Python's json.loads reads it: numbers without fraction and exponent are integers, of
+// equal keys the last one counts. Nesting and size of integers are bounded; memory is a small multiple of the text's
+// size.
 #pragma once
 
 #include <charconv>
@@ -49,7 +50,8 @@ private:
         tokenworks::detail::raise_format(name_, {"JSON"}, at_, {what});
     }
     void blanks() {
-        while(at_ < bytes_.size() && (bytes_[at_] == ' ' || bytes_[at_] == '\n' || bytes_[at_] == '\r' || bytes_[at_] == '\t')) {
+        while(at_ < bytes_.size() &&
+              (bytes_[at_] == ' ' || bytes_[at_] == '\n' || bytes_[at_] == '\r' || bytes_[at_] == '\t')) {
             ++at_;
         }
     }

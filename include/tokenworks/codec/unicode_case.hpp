@@ -20,8 +20,8 @@ enum class letter_case : std::uint8_t { lower, upper, title };
 /// Appends what a character becomes.
 void append_in_case(std::string& out, char32_t code, letter_case wanted);
 
-/// Appends what the character at byte `at` of a text becomes in lower case, which its neighbours may decide. A malformed
-/// byte stays.
+/// Appends what the character at byte `at` of a text becomes in lower case, which its neighbours may decide. A
+/// malformed byte stays.
 void append_lower(std::string& out, std::string_view text, std::size_t at);
 
 /// Whether a character has a case (Lu, Ll or Lt).

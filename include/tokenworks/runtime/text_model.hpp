@@ -237,8 +237,8 @@ text_model::chat_prompt(std::span<const codec::chat_message> messages) const {
     return chat_prompt(messages, codec::chat_options{});
 }
 
-TOKENWORKS_FUNCTION std::vector<codec::token_id>
-text_model::chat_prompt(std::span<const codec::chat_message> messages, codec::chat_options options) const {
+TOKENWORKS_FUNCTION std::vector<codec::token_id> text_model::chat_prompt(std::span<const codec::chat_message> messages,
+                                                                         codec::chat_options options) const {
     if(!template_) {
         tokenworks::detail::raise<unsupported_error>({no_template_});
     }
