@@ -65,6 +65,25 @@ public:
     using error::error;
 };
 
+/// A chat template could not run on a conversation, or refused it (raise_exception): names the file and the line.
+class template_error: public argument_error {
+public:
+    /// @param said  the reason; it is made safe to print for what()
+    template_error(const std::string& file, std::uint32_t line, std::string said)
+        : argument_error{compose(file, line, said)}, line_{line}, said_{std::move(said)} {}
+
+    /// Of the template, from 1.
+    [[nodiscard]] std::uint32_t line() const noexcept { return line_; }
+    /// The reason alone; what the template gave to raise_exception stands here as it was.
+    [[nodiscard]] const std::string& said() const noexcept { return said_; }
+
+private:
+    static std::string compose(const std::string& file, std::uint32_t line, const std::string& said);
+
+    std::uint32_t line_;
+    std::string said_;
+};
+
 /// The operating system refused: names the file and the reason.
 class io_error: public error {
 public:
@@ -125,6 +144,12 @@ private:
         }
     }
     return text.size() > most ? out + "..." : out;
+}
+
+inline std::string template_error::compose(const std::string& file, std::uint32_t line, const std::string& said) {
+    std::string text = file.empty() ? std::string{"<memory>"} : file;
+    text += ": tokenizer.chat_template: line " + std::to_string(line) + ": ";
+    return text + printable(said, 400);
 }
 
 namespace detail {

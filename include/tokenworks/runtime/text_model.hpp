@@ -136,7 +136,8 @@ public:
     }
 
     /// Answers a conversation, through the model's chat template.
-    /// @throws unsupported_error where the file has no template, or one that is not known
+    /// @throws unsupported_error where the file has no template, or one that cannot be read; template_error where it
+    ///         refuses the conversation
     [[nodiscard]] auto chat(std::span<const codec::chat_message> messages, generate_options options = {}) const {
         return continue_ids(chat_prompt(messages), std::move(options));
     }
@@ -147,11 +148,14 @@ public:
 
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
     [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const;
+    /// The same with tools, and with what else the template takes.
+    [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages,
+                                                           codec::chat_options options) const;
 
 private:
     text_model(const io::gguf_file& file, const load_options& options);
 
-    /// A template that is not known is an error only for those who ask for it.
+    /// A template that cannot be read is an error only for those who ask for it.
     void read_template(const io::gguf_file& file);
 
     std::string name_;
@@ -240,10 +244,15 @@ TOKENWORKS_FUNCTION text_model::state text_model::make_state() const { return ma
 
 TOKENWORKS_FUNCTION std::vector<codec::token_id>
 text_model::chat_prompt(std::span<const codec::chat_message> messages) const {
+    return chat_prompt(messages, codec::chat_options{});
+}
+
+TOKENWORKS_FUNCTION std::vector<codec::token_id> text_model::chat_prompt(std::span<const codec::chat_message> messages,
+                                                                         codec::chat_options options) const {
     if(!template_) {
         tokenworks::detail::raise<unsupported_error>({no_template_});
     }
-    return template_->encode(tokenizer(), messages);
+    return template_->encode(tokenizer(), messages, std::move(options));
 }
 
 TOKENWORKS_FUNCTION void text_model::read_template(const io::gguf_file& file) {
@@ -251,7 +260,7 @@ TOKENWORKS_FUNCTION void text_model::read_template(const io::gguf_file& file) {
     if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
         try {
             template_.emplace(*source, name_);
-        } catch(const unsupported_error& problem) {
+        } catch(const error& problem) {
             no_template_ = problem.what();
         }
     }
