@@ -16,6 +16,7 @@
 #include <tokenworks/models/encoder.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 #include "options.hpp"
@@ -41,7 +42,7 @@ namespace cli {
     };
     load.packed_cache = options.packed_cache;
     load.precision = matmul_precision(options.matmul_precision);
-    tw::text_model model = tw::text_model::load(options.model, load);
+    tw::text_model model = tw::load_text_model(options.model, load);
     using outcome = tw::models::packed_cache_report::outcome;
     const tw::models::packed_cache_report& packed = model.packed_weights();
     if(packed.what == outcome::not_written) {

@@ -19,6 +19,7 @@
 #include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/packed_identity.hpp>
 #include <tokenworks/models/read_family.hpp>
 #include <tokenworks/models/safetensors_source.hpp>
 #include <tokenworks/models/tensor_names.hpp>
@@ -80,6 +81,17 @@ inline model_folder model_folder::open(const std::string& path, const io::open_o
     }
     made->named = std::make_unique<named_weights>(made->stored, kind.names(made->parameters, made->config), false);
     return model_folder{std::move(made)};
+}
+
+/// As packed_identity of a GGUF file, of a folder's weights: their names, shapes and types, and samples of each.
+[[nodiscard]] inline std::uint64_t packed_identity(const model_folder& folder,
+                                                   kernels::matmul_precision precision = {}) {
+    std::uint64_t sum = kernels::packing_version + (static_cast<std::uint64_t>(precision) << 32);
+    for(const io::safetensor& tensor: folder.file().tensors()) {
+        sum = io::checksum(std::as_bytes(std::span{tensor.name}), sum);
+        sum = io::checksum(std::as_bytes(std::span{tensor.shape}), sum + static_cast<std::uint64_t>(tensor.type));
+    }
+    return detail::checksum_of_samples(folder.file().tensors(), sum);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -54,6 +54,17 @@ struct load_options {
     kernels::matmul_precision precision = kernels::matmul_precision::highest;
 };
 
+/// What a text model is made of, wherever it comes from. The weights are not needed once the model is loaded.
+struct text_model_parts {
+    std::string name; ///< what errors call it
+    models::decoder_config config;
+    const models::weight_source* weights = nullptr; ///< not owned
+    std::uint64_t weight_bytes = 0;                 ///< in all, for progress
+    std::unique_ptr<codec::tokenizer> tokenizer{};  ///< or none
+    std::optional<std::string> chat_template{};     ///< its source
+    std::function<std::uint64_t()> identity{};      ///< what a packed cache is of; needed where there is one
+};
+
 /// Immutable once loaded: share it by const reference. Every sequence has a state of its own.
 class text_model {
 public:
@@ -88,6 +99,10 @@ public:
     /// The same from a file in memory, which is not needed afterwards.
     [[nodiscard]] static text_model load(std::span<const std::byte> bytes, std::string name,
                                          const load_options& options = {});
+
+    /// From parts: a format of your own, or weights in memory. runtime/load_text_model.hpp does it for folders.
+    /// @throws format_error where tokenizer and weights differ in the number of tokens; as load does
+    text_model(text_model_parts parts, const load_options& options);
 
     [[nodiscard]] const models::decoder& network() const noexcept { return *network_; }
     [[nodiscard]] const models::decoder_config& config() const noexcept { return network_->config(); }
@@ -153,10 +168,10 @@ public:
                                                            codec::chat_options options) const;
 
 private:
-    text_model(const io::gguf_file& file, const load_options& options);
-
     /// A template that cannot be read is an error only for those who ask for it.
-    void read_template(const io::gguf_file& file);
+    void read_template(const std::optional<std::string>& source);
+
+    [[nodiscard]] static text_model from(const io::gguf_file& file, const load_options& options);
 
     std::string name_;
     std::optional<codec::chat_template> template_;
@@ -170,53 +185,61 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION text_model::text_model(const io::gguf_file& file, const load_options& options)
-    : name_{file.name()} {
+TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_options& options)
+    : name_{std::move(parts.name)}, tokenizer_{std::move(parts.tokenizer)} {
     team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
     how_ = execution{options.set, team_.get()};
-    models::decoder_config config = models::config_of(file);
-    if(models::has_vocabulary(file)) {
-        tokenizer_ = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
-        if(tokenizer_->vocab_size() != config.vocab_size) {
-            tokenworks::detail::raise_format(
-                name_, {"tokenizer.ggml.tokens"}, format_error::no_offset,
-                {"has ", tokenizer_->vocab_size(), " tokens, the model has ", config.vocab_size});
-        }
+    if(tokenizer_ && tokenizer_->vocab_size() != parts.config.vocab_size) {
+        tokenworks::detail::raise_format(
+            name_, {"tokenizer"}, format_error::no_offset,
+            {"has ", tokenizer_->vocab_size(), " tokens, the model has ", parts.config.vocab_size});
     }
-    read_template(file);
-    std::uint64_t total = 0;
-    for(const io::gguf_tensor& tensor: file.tensors()) {
-        total += tensor.bytes;
-    }
-    const std::unique_ptr<models::weight_source> weights = models::weights_of(file);
+    read_template(parts.chat_template);
     models::load_progress progress;
     if(options.on_progress) {
-        progress = [&](std::uint64_t done) { return options.on_progress(done, total); };
+        progress = [&](std::uint64_t done) { return options.on_progress(done, parts.weight_bytes); };
     }
     std::optional<models::packed_cache> cache;
-    if(!options.packed_cache.empty()) {
-        cache.emplace(options.packed_cache, models::packed_identity(file, options.precision));
+    if(!options.packed_cache.empty() && parts.identity) {
+        cache.emplace(options.packed_cache, parts.identity());
     }
     network_ = std::make_unique<models::decoder>(
-        std::move(config), *weights, how_,
+        std::move(parts.config), *parts.weights, how_,
         models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
     if(cache) {
-        cache->finish([&] { return !progress || progress(total); });
+        cache->finish([&] { return !progress || progress(parts.weight_bytes); });
         packed_weights_ = cache->report();
     }
     // Norms and biases are not counted one by one.
-    if(progress && !progress(total)) {
+    if(progress && !progress(parts.weight_bytes)) {
         tokenworks::detail::raise<cancelled_error>({"loading ", name_, ": cancelled"});
     }
 }
 
+TOKENWORKS_FUNCTION text_model text_model::from(const io::gguf_file& file, const load_options& options) {
+    text_model_parts parts{.name = file.name(), .config = models::config_of(file)};
+    if(models::has_vocabulary(file)) {
+        parts.tokenizer = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
+    }
+    if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
+        parts.chat_template = *source;
+    }
+    for(const io::gguf_tensor& tensor: file.tensors()) {
+        parts.weight_bytes += tensor.bytes;
+    }
+    parts.identity = [&] { return models::packed_identity(file, options.precision); };
+    const std::unique_ptr<models::weight_source> weights = models::weights_of(file);
+    parts.weights = weights.get();
+    return text_model{std::move(parts), options};
+}
+
 TOKENWORKS_FUNCTION text_model text_model::load(const std::string& path, const load_options& options) {
-    return text_model{io::gguf_file::open(path), options};
+    return from(io::gguf_file::open(path), options);
 }
 
 TOKENWORKS_FUNCTION text_model text_model::load(std::span<const std::byte> bytes, std::string name,
                                                 const load_options& options) {
-    return text_model{io::gguf_file::from_memory(bytes, std::move(name)), options};
+    return from(io::gguf_file::from_memory(bytes, std::move(name)), options);
 }
 
 TOKENWORKS_FUNCTION void text_model::forward(state& s, std::span<const codec::token_id> tokens,
@@ -255,9 +278,9 @@ TOKENWORKS_FUNCTION std::vector<codec::token_id> text_model::chat_prompt(std::sp
     return template_->encode(tokenizer(), messages, std::move(options));
 }
 
-TOKENWORKS_FUNCTION void text_model::read_template(const io::gguf_file& file) {
+TOKENWORKS_FUNCTION void text_model::read_template(const std::optional<std::string>& source) {
     no_template_ = name_ + ": the file has no chat template";
-    if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
+    if(source) {
         try {
             template_.emplace(*source, name_);
         } catch(const error& problem) {

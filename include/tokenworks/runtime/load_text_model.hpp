@@ -1,0 +1,126 @@
+// Loads a text model from wherever people keep one: a GGUF file, or a Hugging Face folder as it is downloaded.
+//
+//   auto model = tokenworks::load_text_model("SmolLM2-135M-Instruct");
+//
+// Of a folder it reads config.json, model.safetensors or its shards, tokenizer.json or tokenizer.model,
+// tokenizer_config.json, generation_config.json and chat_template.jinja.
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/io/file_bytes.hpp>
+#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/models/weights.hpp>
+#include <tokenworks/runtime/text_model.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI {
+
+namespace detail {
+
+/// Weights whose tables of tokens end with the tokenizer's last: many models pad theirs to a round number.
+class unpadded_vocabulary final: public models::weight_source {
+public:
+    unpadded_vocabulary(const models::weight_source& source, std::size_t padded, std::size_t tokens) noexcept
+        : source_{&source}, padded_{padded}, tokens_{tokens} {}
+
+    [[nodiscard]] std::optional<models::weight> find(std::string_view name) const override {
+        std::optional<models::weight> found = source_->find(name);
+        const bool has_tokens = name == "token_embd.weight" || name == "output.weight" || name == "output.bias";
+        if(found && has_tokens && !found->extents.empty() && found->extents[0] == padded_) {
+            found->bytes = found->bytes.first(found->bytes.size() / padded_ * tokens_);
+            found->extents[0] = tokens_;
+        }
+        return found;
+    }
+    [[nodiscard]] std::string label() const override { return source_->label(); }
+    void release(const models::weight& done) const override { source_->release(done); }
+
+private:
+    const models::weight_source* source_;
+    std::size_t padded_;
+    std::size_t tokens_;
+};
+
+/// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
+/// there that is called "default".
+/// @throws format_error, limit_error, io_error
+[[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                 const limits& bounds) {
+    const std::filesystem::path file = folder / "chat_template.jinja";
+    std::error_code none;
+    if(std::filesystem::exists(file, none)) {
+        const io::file_bytes bytes =
+            io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
+        return std::string{reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()};
+    }
+    const std::optional<io::json_tree> config = models::detail::json_beside(folder, "tokenizer_config.json", bounds);
+    const auto found = config ? config->root().find("chat_template", {"JSON"}) : std::nullopt;
+    if(!found) {
+        return std::nullopt;
+    }
+    if(!found->is_array()) {
+        return std::string{found->string({"chat_template"})};
+    }
+    std::optional<std::string> source;
+    found->elements({"chat_template"}, [&](io::json_value each) {
+        const auto name = each.find("name", {"chat_template"});
+        const auto text = each.find("template", {"chat_template"});
+        if(name && text && name->string({"chat_template name"}) == "default") {
+            source = text->string({"chat_template template"});
+        }
+    });
+    return source;
+}
+
+} // namespace detail
+
+/// @param path  a GGUF file or a folder
+/// @throws as text_model::load; unsupported_error for a folder whose model is no decoder
+[[nodiscard]] inline text_model load_text_model(const std::string& path, const load_options& options = {},
+                                                const limits& bounds = {}) {
+    std::error_code none;
+    if(!std::filesystem::is_directory(path, none)) {
+        return text_model::load(path, options);
+    }
+    const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
+    if(!folder.config().causal || folder.encoder_config()) {
+        detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' is no decoder alone"});
+    }
+    text_model_parts parts{.name = path, .config = folder.config(), .weights = &folder.weights()};
+    for(const io::safetensor& tensor: folder.file().tensors()) {
+        parts.weight_bytes += tensor.bytes;
+    }
+    parts.identity = [&] { return models::packed_identity(folder, options.precision); };
+    parts.chat_template = detail::chat_template_of(path, bounds);
+    std::optional<detail::unpadded_vocabulary> unpadded;
+    const bool has_tokenizer = std::filesystem::exists(std::filesystem::path{path} / "tokenizer.json", none) ||
+                               std::filesystem::exists(std::filesystem::path{path} / "tokenizer.model", none);
+    if(has_tokenizer) {
+        parts.tokenizer = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
+        const std::size_t tokens = parts.tokenizer->vocab_size();
+        if(tokens < parts.config.vocab_size) {
+            unpadded.emplace(folder.weights(), parts.config.vocab_size, tokens);
+            parts.weights = &*unpadded;
+            parts.config.vocab_size = tokens;
+        }
+    }
+    return text_model{std::move(parts), options};
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI
