@@ -39,8 +39,7 @@ std::vector<float> run(const models::decoder& model, std::size_t chunk) {
 
 void check(std::span<const std::byte> bytes) {
     const auto file = tokenworks::io::gguf_file::from_memory(bytes, "input");
-    const models::gguf_weights weights{file};
-    const models::decoder model{models::config_of(file), weights};
+    const models::decoder model{models::config_of(file), *models::weights_of(file)};
     const std::vector<float> whole = run(model, 2);
     const std::vector<float> cut = run(model, 1);
     for(std::size_t i = 0; i < whole.size(); ++i) {

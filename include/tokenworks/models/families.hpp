@@ -51,7 +51,7 @@ inline constexpr family families[] = {
     {"phi2", "phi", phi_config, phi_names},
     {"phi3", "phi3", phi3_config, phi3_names},
     {"gpt2", "gpt2", gpt2_config, gpt2_names},
-    {"gptj", "gptj", gptj_config, gptj_names},
+    {"", "gptj", gptj_config, gptj_names},
     {"gptneox", "gpt_neox", gpt_neox_config, gpt_neox_names},
     {"falcon", "falcon", falcon_config, falcon_names},
     {"bloom", "bloom", bloom_config, bloom_names},

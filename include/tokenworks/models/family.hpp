@@ -32,9 +32,6 @@ struct family {
     decoder_config (*configure_encoder)(const hyperparameters&) = nullptr;
 };
 
-/// For families whose GGUF files have every tensor under the blocks' names, and that have no other form.
-[[nodiscard]] inline tensor_names no_names(const hyperparameters&, const decoder_config&) { return {}; }
-
 /// What files of some families leave out.
 struct family_defaults {
     std::size_t feed_forward_factor = 0; ///< F / C where the file names no F; 0: it must

@@ -1,5 +1,5 @@
 // GPT-J: one layer norm before attention and feed-forward, which run side by side; rotary positions on neighbours in a
-// part of each head. transformers 5.24, modeling_gptj.py. There are no GGUF files of it that others read.
+// part of each head. transformers 5.24, modeling_gptj.py.
 #pragma once
 
 #include <string>
@@ -23,10 +23,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names gptj_names(const hyperparameters& from, const decoder_config&) {
-    if(from.is_gguf()) {
-        return {};
-    }
+[[nodiscard]] inline tensor_names gptj_names(const hyperparameters&, const decoder_config&) {
     const std::string layer = "transformer.h.#.";
     return {{"token_embd", "transformer.wte"},
             {"output_norm", "transformer.ln_f"},

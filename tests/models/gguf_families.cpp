@@ -1,0 +1,343 @@
+// GGUF files of the families, with keys and tensors as llama.cpp's convert_hf_to_gguf.py writes them (the copy in
+// llama-cpp-python 0.3.36): fused tensors as they are or queries first, experts in one tensor, permuted heads. Their
+// logits must be those of the Hugging Face folder.
+#include <tokenworks/models/gguf.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/families.hpp>
+#include <tokenworks/models/model_folder.hpp>
+
+#include "io/files.hpp"
+#include "support/catch.hpp"
+#include "support/family_golden.hpp"
+#include "support/tiny_model.hpp"
+
+namespace tw = tokenworks;
+using namespace tokenworks::models;
+using support::family_golden;
+
+namespace {
+
+constexpr double bound = 1e-5; // as in families.cpp
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> of) {
+    return std::ranges::find(of, name) != of.end();
+}
+
+class converter {
+public:
+    converter(const model_folder& from, std::string architecture)
+        : config_{from.config()}, weights_{from.weights()}, architecture_{std::move(architecture)} {}
+
+    [[nodiscard]] tw::io::gguf_writer operator()() {
+        out_.set("general.architecture", architecture_);
+        write_keys();
+        write_rope();
+        for(const char* const name: {"token_embd", "token_embd_norm", "position_embd", "output_norm"}) {
+            copy(name, name);
+        }
+        if(!config_.tied_embeddings) {
+            copy("output", "output");
+        }
+        for(std::size_t i = 0; i < config_.layers.size(); ++i) {
+            write_layer("blk." + std::to_string(i) + ".");
+        }
+        return std::move(out_);
+    }
+
+private:
+    struct values {
+        std::vector<std::size_t> extents;
+        std::vector<float> numbers;
+    };
+
+    template <class T>
+    void set(const std::string& key, T value) {
+        out_.set(architecture_ + "." + key, value);
+    }
+    void count(const std::string& key, std::size_t value) { set(key, static_cast<std::uint32_t>(value)); }
+
+    void write_keys() {
+        const decoder_config& c = config_;
+        count("vocab_size", c.vocab_size);
+        count("context_length", c.context_length);
+        count("embedding_length", c.width);
+        count("block_count", c.layers.size());
+        count("feed_forward_length", c.feed_forward);
+        count("attention.head_count", c.heads);
+        count("attention.head_count_kv", c.kv_heads);
+        count("attention.key_length", c.key_width);
+        count("attention.value_length", c.value_width);
+        set(c.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+            c.norm_epsilon);
+        if(is_one_of(architecture_, {"gptneox", "stablelm"})) {
+            set("use_parallel_residual", c.parallel_residual);
+        }
+        if(is_one_of(architecture_, {"gemma2", "gemma3", "phi3", "gpt-oss", "olmo2"})) {
+            const auto sliding =
+                std::ranges::find_if(c.layers, [](const layer_config& layer) { return layer.window != 0; });
+            if(sliding != c.layers.end()) {
+                count("attention.sliding_window", sliding->window);
+            } else if(architecture_ == "phi3") {
+                count("attention.sliding_window", 0);
+            }
+        }
+        if(architecture_ == "gemma3") {
+            count("attention.sliding_window_pattern", 2);
+        }
+        if(architecture_ == "gemma2") {
+            set("attn_logit_softcapping", c.attention_softcap);
+            set("final_logit_softcapping", c.logit_softcap);
+        }
+        if(architecture_ == "command-r") {
+            set("logit_scale", c.logit_scale);
+        }
+        if(architecture_ == "granite") {
+            set("logit_scale", 1 / c.logit_scale);
+            set("embedding_scale", c.embedding_scale);
+            set("residual_scale", c.residual_scale);
+            set("attention.scale", c.attention_scale);
+        }
+        if(architecture_ == "mpt") {
+            set("attention.max_alibi_bias", c.alibi_max_bias);
+        }
+        if(c.qkv_clip > 0) {
+            set("attention.clamp_kqv", c.qkv_clip);
+        }
+        if(c.mixture) {
+            count("expert_count", c.mixture->routing.experts);
+            count("expert_used_count", c.mixture->routing.used);
+            count("expert_feed_forward_length", c.mixture->feed_forward);
+            if(c.mixture->shared != 0) {
+                count("expert_shared_feed_forward_length", c.mixture->shared);
+            }
+        }
+    }
+
+    void write_rope() {
+        if(config_.rope_configs.empty()) {
+            return;
+        }
+        const tw::kernels::rope_config& rope = config_.rope_configs.front();
+        count("rope.dimension_count", rope.width);
+        set("rope.freq_base", static_cast<float>(rope.base));
+        using enum tw::kernels::rope_scaling_kind;
+        const auto factors = [&](const std::string& name, const std::vector<float>& numbers) {
+            add(name, {{numbers.size()}, numbers});
+        };
+        const tw::kernels::rope_scaling& scaling = rope.scaling;
+        if(scaling.kind == linear || scaling.kind == yarn) {
+            set("rope.scaling.type", scaling.kind == yarn ? "yarn" : "linear");
+            set("rope.scaling.factor", static_cast<float>(scaling.factor));
+            count("rope.scaling.original_context_length", scaling.original_context);
+        } else if(scaling.kind == llama3) {
+            tw::kernels::rope_config unscaled = rope;
+            unscaled.scaling = {};
+            const tw::kernels::rope_table plain{unscaled};
+            const tw::kernels::rope_table stretched{rope};
+            std::vector<float> ratios;
+            for(std::size_t i = 0; i < plain.frequencies().size(); ++i) {
+                ratios.push_back(static_cast<float>(plain.frequencies()[i] / stretched.frequencies()[i]));
+            }
+            factors("rope_freqs.weight", ratios);
+        } else if(scaling.kind == longrope) {
+            count("rope.scaling.original_context_length", scaling.original_context);
+            factors("rope_factors_short.weight", scaling.short_factors);
+            factors("rope_factors_long.weight", scaling.long_factors);
+        }
+    }
+
+    [[nodiscard]] std::optional<values> read(const std::string& name) const {
+        const std::optional<weight> found = weights_.find(name);
+        if(!found) {
+            return std::nullopt;
+        }
+        std::size_t size = 1;
+        for(const std::size_t extent: found->extents) {
+            size *= extent;
+        }
+        values all{found->extents, std::vector<float>(size)};
+        tw::quant::decode(found->type, found->bytes, all.numbers);
+        return all;
+    }
+
+    void add(const std::string& name, const values& v) {
+        std::vector<std::uint64_t> extents(v.extents.rbegin(), v.extents.rend());
+        const std::vector<float>& kept = kept_[name] = v.numbers;
+        out_.add_tensor(name, tw::dtype::f32, extents, std::as_bytes(std::span{kept}));
+    }
+
+    void copy(const std::string& from, const std::string& to) {
+        for(const char* const suffix: {".weight", ".bias"}) {
+            if(const auto found = read(from + suffix)) {
+                add(to + suffix, *found);
+            }
+        }
+    }
+
+    /// Rows of several tensors below each other.
+    void join(const std::vector<std::string>& from, const std::string& to) {
+        for(const char* const suffix: {".weight", ".bias"}) {
+            std::optional<values> all;
+            for(const std::string& each: from) {
+                if(const auto found = read(each + suffix)) {
+                    if(!all) {
+                        all = values{found->extents, {}};
+                        all->extents[0] = 0;
+                    }
+                    all->extents[0] += found->extents[0];
+                    all->numbers.insert(all->numbers.end(), found->numbers.begin(), found->numbers.end());
+                }
+            }
+            if(all) {
+                add(to + suffix, *all);
+            }
+        }
+    }
+
+    /// Halves of a head become neighbours.
+    void copy_permuted(const std::string& name, std::size_t heads) {
+        for(const char* const suffix: {".weight", ".bias"}) {
+            const auto found = read(name + suffix);
+            if(!found) {
+                continue;
+            }
+            values out = *found;
+            const std::size_t d = found->extents[0] / heads;
+            const std::size_t row = found->numbers.size() / found->extents[0];
+            for(std::size_t r = 0; r < found->extents[0]; ++r) {
+                const std::size_t i = r % d;
+                const std::size_t to = r / d * d + (i < d / 2 ? 2 * i : 2 * (i - d / 2) + 1);
+                std::copy_n(found->numbers.begin() + static_cast<std::ptrdiff_t>(r * row), row,
+                            out.numbers.begin() + static_cast<std::ptrdiff_t>(to * row));
+            }
+            add(name + suffix, out);
+        }
+    }
+
+    void write_layer(const std::string& p) {
+        const bool two_norms = architecture_ == "falcon" && weights_.find(p + "ffn_norm.weight").has_value();
+        if(config_.norm_weights) {
+            copy(p + "attn_norm", p + (two_norms ? "attn_norm_2" : "attn_norm"));
+            copy(p + "ffn_norm", p + (two_norms                    ? "attn_norm"
+                                      : architecture_ == "gpt-oss" ? "post_attention_norm"
+                                                                   : "ffn_norm"));
+        }
+        for(const char* const name:
+            {"post_attention_norm", "post_ffw_norm", "attn_q_norm", "attn_k_norm", "attn_output", "attn_sinks",
+             "ffn_gate_inp", "ffn_gate_inp_shexp", "ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"}) {
+            if(std::string_view{name} != "post_attention_norm" || architecture_ != "gpt-oss") {
+                copy(p + name, p + name);
+            }
+        }
+        if(is_one_of(architecture_, {"gpt2", "gptneox", "falcon", "bloom", "mpt", "phi3"})) {
+            join({p + "attn_q", p + "attn_k", p + "attn_v"}, p + "attn_qkv");
+        } else if(is_one_of(architecture_, {"llama", "granite", "smollm3", "olmo"})) {
+            copy_permuted(p + "attn_q", config_.heads);
+            copy_permuted(p + "attn_k", config_.kv_heads);
+            copy(p + "attn_v", p + "attn_v");
+        } else {
+            for(const char* const name: {"attn_q", "attn_k", "attn_v"}) {
+                copy(p + name, p + name);
+            }
+        }
+        for(const std::string name: {"ffn_gate", "ffn_up", "ffn_down"}) {
+            if(config_.mixture) {
+                write_experts(p + name);
+            } else if(architecture_ == "phi3" && name != "ffn_down") {
+                if(name == "ffn_up") {
+                    join({p + "ffn_gate", p + "ffn_up"}, p + "ffn_up");
+                }
+            } else {
+                copy(p + name, p + name);
+            }
+        }
+    }
+
+    void write_experts(const std::string& name) {
+        for(const char* const suffix: {".weight", ".bias"}) {
+            std::optional<values> all;
+            for(std::size_t e = 0; e < config_.mixture->routing.experts; ++e) {
+                if(const auto found = read(name + "." + std::to_string(e) + suffix)) {
+                    if(!all) {
+                        all = values{found->extents, {}};
+                        all->extents.insert(all->extents.begin(), config_.mixture->routing.experts);
+                    }
+                    all->numbers.insert(all->numbers.end(), found->numbers.begin(), found->numbers.end());
+                }
+            }
+            if(all) {
+                add(name + "_exps" + suffix, *all);
+            }
+        }
+    }
+
+    const decoder_config& config_;
+    const weight_source& weights_;
+    std::string architecture_;
+    tw::io::gguf_writer out_;
+    std::map<std::string, std::vector<float>> kept_;
+};
+
+/// What GGUF files cannot say, as those who read them take it.
+decoder_config as_gguf_has_it(decoder_config config, std::string_view architecture) {
+    if(is_one_of(architecture, {"llama", "qwen2", "starcoder2"})) {
+        for(layer_config& layer: config.layers) {
+            layer.window = 0;
+        }
+    }
+    if(is_one_of(architecture, {"gemma2", "gemma3", "mpt"})) {
+        config.attention_scale = 1 / std::sqrt(static_cast<float>(config.key_width));
+    }
+    if(architecture == "gpt-oss") {
+        config.mixture->clamp = 7;
+    }
+    return config;
+}
+
+} // namespace
+
+TEST_CASE("gguf: files of every family as converters write them", "[models]") {
+    const files::temporary_folder folder;
+    // Forms that have no GGUF file, or none that says what they are.
+    const std::set<std::string> unwritten{"falcon_slopes", "llama_dynamic", "qwen2_moe_some"};
+    std::set<std::string> seen;
+    for(const std::string& name: family_golden::names()) {
+        const family_golden golden{name};
+        const std::string type = golden.config.at("model_type").get<std::string>();
+        const auto* const found = std::ranges::find(families, type, &family::hf);
+        REQUIRE(found != std::end(families));
+        std::string architecture{found->gguf};
+        architecture = is_one_of(type, {"mistral", "mixtral"}) ? "llama" : type == "olmo3" ? "olmo2" : architecture;
+        if(architecture.empty() || unwritten.contains(name)) {
+            continue;
+        }
+        INFO(name << " as " << architecture);
+        seen.insert(architecture);
+        golden.write_to(folder.string(), tw::dtype::f32);
+        const model_folder opened = model_folder::open(folder.string());
+        const decoder expected{as_gguf_has_it(opened.config(), architecture), opened.weights()};
+        const support::gguf_in_memory file{converter{opened, architecture}()};
+        const decoder actual{config_of(file.file), *weights_of(file.file)};
+        family_golden reference = golden;
+        reference.logits = support::all_logits(expected, golden.ids, golden.ids.size());
+        CHECK(reference.worst(support::all_logits(actual, golden.ids, golden.ids.size())) < bound);
+    }
+    for(const family& each: families) {
+        CHECK((each.gguf.empty() || seen.contains(std::string{each.gguf})));
+    }
+}
