@@ -1,5 +1,5 @@
-// Fuzzes tokenizer.json: a document, a NUL, and a text. Whatever is accepted must take the text without harm: to ids that
-// exist, in bounded time, and back to some text. Errors are those of the library.
+// Fuzzes tokenizer.json: a document, a NUL, and a text. Whatever is accepted must take the text without harm: to ids
+// that exist, in bounded time, and back to some text. Errors are those of the library.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -24,7 +24,8 @@ void require(bool holds) {
 
 void use(const codec::tokenizer& tokens, std::string_view text) {
     for(const bool special: {false, true}) {
-        const std::vector<codec::token_id> ids = tokens.encode(text, {.add_special = special, .parse_special = special});
+        const std::vector<codec::token_id> ids =
+            tokens.encode(text, {.add_special = special, .parse_special = special});
         std::string pieces;
         for(const codec::token_id one: ids) {
             require(tokens.vocabulary().contains(one));

@@ -17,8 +17,8 @@ namespace {
 void write(const std::string& path, const std::string& text) { std::ofstream{path, std::ios::binary} << text; }
 
 const std::string added = R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true})";
-const std::string document = R"({"added_tokens":[{"id":3,"content":"<s>")" + added + R"(,{"id":4,"content":"</s>")" + added +
-                             R"(,{"id":5,"content":"<end>")" + added +
+const std::string document = R"({"added_tokens":[{"id":3,"content":"<s>")" + added + R"(,{"id":4,"content":"</s>")" +
+                             added + R"(,{"id":5,"content":"<end>")" + added +
                              R"(],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}})";
 
 } // namespace
@@ -32,7 +32,8 @@ TEST_CASE("tokenizer_folder: the tokens that begin and end a text come from the 
     CHECK(alone.is_end(4)); // known by its spelling
     CHECK_FALSE(alone.is_end(5));
 
-    write(folder / "tokenizer_config.json", R"({"bos_token":"<s>","eos_token":{"content":"</s>","lstrip":false},"pad_token":null,
+    write(folder / "tokenizer_config.json",
+          R"({"bos_token":"<s>","eos_token":{"content":"</s>","lstrip":false},"pad_token":null,
         "model_max_length":1000000000000000019884624838656,"add_bos_token":true})");
     const tokenizer told = tokenizer_of(folder.string());
     CHECK(told.bos() == 3);

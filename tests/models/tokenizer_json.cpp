@@ -69,8 +69,11 @@ TEST_CASE("tokenizer_json: special tokens are matched in trusted text only", "[m
     CHECK(std::ranges::count(parsed, start) == 1);
     CHECK(tokens.decode(parsed) == "ab");
     CHECK(tokens.decode(parsed, {.special = true}) == text);
-    const std::vector<text_segment> segments{
-        {"<|im_start|>", true}, {"x <|im_start|> y", false}, {"<|im_", true}, {"start|>", true}, {"<|im_start|>", true}};
+    const std::vector<text_segment> segments{{"<|im_start|>", true},
+                                             {"x <|im_start|> y", false},
+                                             {"<|im_", true},
+                                             {"start|>", true},
+                                             {"<|im_start|>", true}};
     const auto ids = tokens.encode(segments);
     CHECK(std::ranges::count(ids, start) == 2); // neither the user's, nor one that two segments make together
     CHECK(ids.front() == start);
@@ -79,7 +82,8 @@ TEST_CASE("tokenizer_json: special tokens are matched in trusted text only", "[m
 }
 
 TEST_CASE("tokenizer_json: a normalized special token is not matched in untrusted text either", "[models]") {
-    const tokenizer tokens = read(with_model(R"("added_tokens":[{"id":4,"content":"[X]","single_word":false,"lstrip":false,
+    const tokenizer tokens =
+        read(with_model(R"("added_tokens":[{"id":4,"content":"[X]","single_word":false,"lstrip":false,
         "rstrip":false,"normalized":true,"special":true}],"normalizer":{"type":"Lowercase"})"));
     CHECK(tokens.encode("a[X]b") == std::vector<token_id>{2}); // nothing stands for the brackets
     CHECK(tokens.encode("A[x]B", {.parse_special = true}) == std::vector<token_id>{0, 4, 1});
@@ -111,7 +115,8 @@ TEST_CASE("tokenizer_json: pieces are the bytes of a token in the middle of a te
 
 TEST_CASE("tokenizer_json: bytes that are no UTF-8 come back from byte-level tokenizers", "[models]") {
     const tokenizer tokens = tokenizer_of(tokenizer_golden::path("gpt2.json"));
-    for(const std::string text: {"\xFF", "a\xC3", "\xE2\x82 x", "caf\xE9 cr\xE8me", std::string("\0\xFF\0", 3).c_str()}) {
+    for(const std::string text:
+        {"\xFF", "a\xC3", "\xE2\x82 x", "caf\xE9 cr\xE8me", std::string("\0\xFF\0", 3).c_str()}) {
         CHECK(tokens.decode(tokens.encode(text)) == text);
     }
     const tokenizer llama = tokenizer_of(tokenizer_golden::path("llama2.json"));
@@ -135,7 +140,8 @@ TEST_CASE("tokenizer_json: every text is taken in linear time", "[models]") {
 }
 
 TEST_CASE("tokenizer_json: what holds of a vocabulary", "[models]") {
-    const tokenizer tokens = read(with_model(R"("added_tokens":[{"id":9,"content":"<s>","single_word":false,"lstrip":false,
+    const tokenizer tokens =
+        read(with_model(R"("added_tokens":[{"id":9,"content":"<s>","single_word":false,"lstrip":false,
         "rstrip":false,"normalized":false,"special":true}],"post_processor":{"type":"TemplateProcessing",
         "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],
         "special_tokens":{"<s>":{"id":"<s>","ids":[9],"tokens":["<s>"]}}})"));
@@ -151,11 +157,13 @@ TEST_CASE("tokenizer_json: what holds of a vocabulary", "[models]") {
 
 TEST_CASE("tokenizer_json: files of older versions", "[models]") {
     // Merges as texts, and no type of the model.
-    CHECK(read(R"({"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})").encode("ab") == std::vector<token_id>{2});
+    CHECK(read(R"({"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})").encode("ab") ==
+          std::vector<token_id>{2});
     CHECK(read(R"({"model":{"vocab":[["a",0.0],["b",-1],["ab",-0.5]],"unk_id":0}})").encode("ab") ==
           std::vector<token_id>{2});
     CHECK(read(R"({"model":{"vocab":{"a":0,"##b":1,"u":2},"unk_token":"u","continuing_subword_prefix":"##",
-        "max_input_chars_per_word":100}})").encode("ab") == std::vector<token_id>{0, 1});
+        "max_input_chars_per_word":100}})")
+              .encode("ab") == std::vector<token_id>{0, 1});
     CHECK(read(R"({"model":{"vocab":{"a":0,"u":1},"unk_token":"u"}})").encode("ab") == std::vector<token_id>{1});
 }
 
@@ -198,8 +206,9 @@ TEST_CASE("tokenizer_json: what is wrong is refused with file and field", "[mode
           "tokenizer.json: model.merges[0]: needs \"b\", which is not a token");
     CHECK(refusal<format_error>(bpe(R"("vocab":{"a":0,"b":1},"merges":[["a","b"]])")) ==
           "tokenizer.json: model.merges[0]: needs \"ab\", which is not a token");
-    CHECK(refusal<format_error>(bpe(R"("vocab":{"a":0,"b":1},"merges":[["a","b"]],"continuing_subword_prefix":"##")")) ==
-          "tokenizer.json: model.merges[0]: its second part is shorter than continuing_subword_prefix");
+    CHECK(
+        refusal<format_error>(bpe(R"("vocab":{"a":0,"b":1},"merges":[["a","b"]],"continuing_subword_prefix":"##")")) ==
+        "tokenizer.json: model.merges[0]: its second part is shorter than continuing_subword_prefix");
     CHECK(refusal<format_error>(bpe(R"("vocab":{"a":0},"merges":[],"fuse_unk":1)")) ==
           "tokenizer.json: model.fuse_unk: is a whole number, not a bool");
     CHECK(refusal<format_error>(R"({"model":{"type":"Unigram","vocab":[["a"]]}})") ==
@@ -214,15 +223,17 @@ TEST_CASE("tokenizer_json: what is wrong is refused with file and field", "[mode
           "tokenizer.json: normalizer: the table of characters is cut");
     CHECK(refusal<format_error>(with_model(R"("normalizer":{"type":"Strip"})")) ==
           "tokenizer.json: normalizer.strip_left: is absent");
-    CHECK(refusal<format_error>(
-              with_model(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated","invert":false})")) ==
+    CHECK(refusal<format_error>(with_model(
+              R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated","invert":false})")) ==
           "tokenizer.json: pre_tokenizer: regular expression \"(\", at byte 1: an unclosed group");
     CHECK(refusal<format_error>(with_model(R"("pre_tokenizer":{"type":"Metaspace","replacement":"ab"})")) ==
           "tokenizer.json: pre_tokenizer.replacement: is not one character");
-    CHECK(refusal<format_error>(with_model(R"("post_processor":{"type":"BertProcessing","sep":["a",99],"cls":["a",0]})")) ==
+    CHECK(refusal<format_error>(
+              with_model(R"("post_processor":{"type":"BertProcessing","sep":["a",99],"cls":["a",0]})")) ==
           "tokenizer.json: post_processor: id 99 in a vocabulary of 4");
-    CHECK(refusal<format_error>(with_model(R"("post_processor":{"type":"BertProcessing","sep":["a"],"cls":["a",0]})")) ==
-          "tokenizer.json: post_processor.sep: is not a token and its id");
+    CHECK(
+        refusal<format_error>(with_model(R"("post_processor":{"type":"BertProcessing","sep":["a"],"cls":["a",0]})")) ==
+        "tokenizer.json: post_processor.sep: is not a token and its id");
     CHECK(refusal<format_error>(with_model(R"("post_processor":{"type":"TemplateProcessing","single":
         [{"SpecialToken":{"id":"x","type_id":0}}],"pair":[],"special_tokens":{}})")) ==
           "tokenizer.json: post_processor.special_tokens: has no \"x\", which single needs");
@@ -241,15 +252,17 @@ TEST_CASE("tokenizer_json: what is not supported is refused by name", "[models]"
     CHECK(refusal<unsupported_error>(bpe(R"("vocab":{"a":0},"merges":[],"dropout":0.1)")) ==
           "tokenizer.json: model.dropout: \"a part of merges left out at random\" is not supported");
     CHECK_NOTHROW(read(bpe(R"("vocab":{"a":0},"merges":[],"dropout":0.0)")));
-    CHECK(refusal<unsupported_error>(with_model(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Odd"}]})")) ==
-          "tokenizer.json: normalizer.type: \"Odd\" is not supported");
+    CHECK(
+        refusal<unsupported_error>(with_model(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Odd"}]})")) ==
+        "tokenizer.json: normalizer.type: \"Odd\" is not supported");
     CHECK(refusal<unsupported_error>(with_model(R"("pre_tokenizer":{"type":"UnicodeScripts"})")) ==
           "tokenizer.json: pre_tokenizer.type: \"UnicodeScripts\" is not supported");
     CHECK(refusal<unsupported_error>(with_model(R"("decoder":{"type":"CTC"})")) ==
           "tokenizer.json: decoder.type: \"CTC\" is not supported");
-    CHECK(refusal<unsupported_error>(with_model(
-              R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a)\\1"},"behavior":"Isolated","invert":false})")) ==
-          "tokenizer.json: pre_tokenizer: regular expression \"(a)\\1\", at byte 5: this escape is not supported");
+    CHECK(
+        refusal<unsupported_error>(with_model(
+            R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a)\\1"},"behavior":"Isolated","invert":false})")) ==
+        "tokenizer.json: pre_tokenizer: regular expression \"(a)\\1\", at byte 5: this escape is not supported");
     const tokenizer gguf = [] {
         vocabulary_data d;
         d.model = "gpt2";

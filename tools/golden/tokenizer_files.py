@@ -240,12 +240,52 @@ def line_of(encode, decode, text):
     return " ".join(map(str, ids)) + "|" + decoded(decode(ids), text)
 
 
+PATTERNS = [
+    CL100K, O200K, r"[\p{Han}]+|[\p{Ll}\p{M}&&[^\p{Han}]]+|\p{N}{1,3}", r"[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]",
+    r"\s+$", r"^\s*", r"a|b|", r"a*?", r"a+?b", r"(?:a|ab)(?:c|bcd)?", r"(a|b)*c", r"(?:a*)*b", r"(a*?)*?b", r"(?:a?){2,3}",
+    r"\d+(?=\s)", r"(?<=\d)(?=(?:\d{3})+(?!\d))", r"(?<!\w)\w+", r"(?<=a|bc)x?", r"\b\w+\b", r"\B.", r"(?>a+)b|a", r"[[:punct:]]+",
+    r"[[:alpha:]]+", r"[[:alnum:]_]+", r"[^[:space:]]+", r"\h+", r"[\w&&[^\d]]+", r"[a-c[x-z]]+", r"(?i)ſ", r"(?i:k)+", r"(?i:[k-s])+",
+    r"(?i)[^s]+", r"(?i:é)", r"\p{^L}+", r"\P{L}+", r"\p{Lu}\p{Ll}+", r"x{2}", r"x{,2}", r"x{2,}?", r"x{2}?y", r"a{", r"a{,}", r"[]a]+",
+    r"[a-]+", r"[\]\-]+", r"\x{e9}", r"\u00e9", r"[\x{4e00}-\x{9fff}]+", r"\A.|.\z", r".\Z", r"(?<n>a)b", r"a(?i)b|c", r"x{1,3}+",
+    r"[[:^alpha:]]+", r"(?:(?:a|b)+c)*d", r"\p{Cyrillic}+", r"[\s\S]", r"\p{Z}", r"\p{S}+|\p{Sc}", r"(?=a)a|(?!a).",
+    r"\p{L}+(?:'\p{L}+)?", r"\n+\s*", r"[\t ]{2,}", r"((?:a|b)|c)+?d", r"\p{Upper}\p{Lower}*", r"(?:aa|a)*ab", r"(?:(?=a)a|b)*?c",
+    r"[a-z&&[^aeiou]]+", r"[a^b]+", r"\/|\.|\-", r"(?#note)a", r"\p{Alpha}+|\p{Punct}"]
+PATTERN_TEXTS = [
+    "aab abcd xyyx\nab", "aaab\n\n aaabb", "Don't STOP, it's 1234567 o'clock", "caféÉé ſKk sS", "x = 3.14; y-[a]^b", "中文字 a1 Привет  ",
+    "½ x² Ⅷ ⓐ", "  \t\n \r\n x", "a", "ccd abab cd", "\u0301a\u0300", "aaaaaaaaaaaaaaaac"]
+FORMS = [("nfc", normalizers.NFC()), ("nfd", normalizers.NFD()), ("nfkc", normalizers.NFKC()), ("nfkd", normalizers.NFKD()),
+         ("lowercase", normalizers.Lowercase()), ("strip_accents", normalizers.StripAccents()), ("nmt", normalizers.Nmt()),
+         ("bert", normalizers.BertNormalizer())]
+
+
+def hashed(normalizer):
+    """FNV-1a over what each code point becomes, alone and between others."""
+    value = 0xCBF29CE484222325
+    for cp in [*range(0x20, 0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200)]:
+        for byte in normalizer.normalize_str(chr(cp) + "e" + chr(cp) + "\u0327\u0301").encode():
+            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def write_patterns():
+    """For each expression and text the bytes of each piece, cut around matches."""
+    lines = ["T " + text.encode().hex() for text in PATTERN_TEXTS]
+    for pattern in PATTERNS:
+        lines.append("P " + pattern.encode().hex())
+        cut = pre_tokenizers.Split(Regex(pattern), "isolated")
+        for text in PATTERN_TEXTS:
+            lines.append("R " + " ".join(str(len(piece.encode())) for piece, _ in cut.pre_tokenize_str(text)))
+    (OUT / "regex.txt").write_text("\n".join(lines) + "\n")
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.iterdir():
         old.unlink()
     every = texts()
     (OUT / "strings.hex").write_text("\n".join(text.encode().hex() for text in every) + "\n")
+    write_patterns()
+    (OUT / "normalized.txt").write_text("".join(f"{name} {hashed(form)}\n" for name, form in FORMS))
     pieces = {"sp_unigram": sentencepiece_model(model_type="unigram", rules=True),
               "sp_unigram_bytes": sentencepiece_model(model_type="unigram", byte_fallback=True, user_defined_symbols=["<b>", "the"],
                                                       normalization_rule_name="identity", remove_extra_whitespaces=False),
