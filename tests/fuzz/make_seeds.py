@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors and packed into corpus/<target>/, next to this file.
+"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed, tokenizer_json, regex and
+sentencepiece_model into corpus/<target>/, next to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -264,9 +265,127 @@ def packed_seeds():
     yield "short", b"TWPACKED"
 
 
+NORMALIZERS = {
+    "nfc": {"type": "NFC"}, "nfd": {"type": "NFD"}, "nfkc": {"type": "NFKC"}, "nfkd": {"type": "NFKD"},
+    "lowercase": {"type": "Lowercase"}, "strip": {"type": "Strip", "strip_left": True, "strip_right": True},
+    "accents": {"type": "StripAccents"}, "nmt": {"type": "Nmt"}, "bytes": {"type": "ByteLevel"},
+    "replace": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+    "replace_regex": {"type": "Replace", "pattern": {"Regex": " {2,}|\\s$"}, "content": "bb"},
+    "prepend": {"type": "Prepend", "prepend": "\u2581"},
+    "bert": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+    # a double array with one key, "a", that becomes "bb"
+    "precompiled": {"type": "Precompiled", "precompiled_charsmap": None},
+}
+SPLITTERS = {
+    "byte_level": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "whitespace": {"type": "Whitespace"}, "whitespace_split": {"type": "WhitespaceSplit"}, "bert": {"type": "BertPreTokenizer"},
+    "punctuation": {"type": "Punctuation", "behavior": "Contiguous"}, "digits": {"type": "Digits", "individual_digits": False},
+    "metaspace": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True},
+    "delimiter": {"type": "CharDelimiterSplit", "delimiter": "b"},
+    "split_known": {"type": "Split", "pattern": {"Regex": "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|"
+                    "\\s+(?!\\S)|\\s+"}, "behavior": "Isolated", "invert": False},
+    "split_other": {"type": "Split", "pattern": {"Regex": "(?i:'s|a)+?|[^\\r\\n\\p{L}&&[b-y]]?+\\p{Lu}*(?<=b)|\\s+(?!\\S)|(?>a|b){1,3}"},
+                    "behavior": "MergedWithNext", "invert": True},
+}
+DECODERS = {
+    "byte_level": {"type": "ByteLevel"}, "metaspace": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+    "wordpiece": {"type": "WordPiece", "prefix": "##", "cleanup": True}, "bpe": {"type": "BPEDecoder", "suffix": "</w>"},
+    "fallback": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+}
+PROCESSORS = {
+    "bert": {"type": "BertProcessing", "sep": ["b", 1], "cls": ["a", 0]},
+    "roberta": {"type": "RobertaProcessing", "sep": ["b", 1], "cls": ["a", 0], "trim_offsets": True, "add_prefix_space": True},
+    "template": {"type": "Sequence", "processors": [{"type": "ByteLevel"}, {
+        "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"a": {"id": "a", "ids": [0, 1], "tokens": ["a", "b"]}}}]},
+}
+MODELS = {
+    "bpe": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "\u0120": 3, "abab": 4}, "merges": [["a", "b"], "ab ab"]},
+    "bpe_bytes": {"type": "BPE", "unk_token": "u", "fuse_unk": True, "byte_fallback": True,
+                  "vocab": {"u": 0, "<0x61>": 1, "\u2581": 2, "b": 3}, "merges": []},
+    "bpe_affixes": {"type": "BPE", "unk_token": "a", "continuing_subword_prefix": "@@", "end_of_word_suffix": "</w>",
+                    "ignore_merges": True, "vocab": {"a": 0, "@@b": 1, "@@b</w>": 2, "ab": 3}, "merges": [["a", "@@b"]]},
+    "wordpiece": {"type": "WordPiece", "unk_token": "u", "continuing_subword_prefix": "##", "max_input_chars_per_word": 5,
+                  "vocab": {"u": 0, "a": 1, "##b": 2, "##a": 3}},
+    "wordlevel": {"type": "WordLevel", "unk_token": "u", "vocab": {"u": 0, "ab": 1}},
+    "unigram": {"type": "Unigram", "unk_id": 0, "byte_fallback": True,
+                "vocab": [["u", 0], ["a", -1.5], ["b", -2], ["ab", -2.25e0], ["<0x63>", -9]]},
+}
+TEXT = "ab  abab, Abc12'S\n \t\u00e9 \u2581\u4e2d\U0001f642<s>a\u0301 ab"
+
+
+def charsmap_of_one():
+    """A Darts-clone double array of the key "a" and its text."""
+    import base64
+    units = [0] * 512
+    units[0] = 1 << 10  # the children of the root begin at 1
+    place = 1 ^ ord("a")
+    units[place] = ord("a") | 1 << 8 | (1 << 10)  # a value follows, at place ^ 1
+    units[place ^ 1] = 1 << 31 | 0
+    return base64.b64encode(struct.pack("<I", 4 * len(units)) + struct.pack(f"<{len(units)}I", *units) + b"bb\0").decode()
+
+
+def tokenizer_json_seeds():
+    added = [{"id": 9, "content": "<s>", "single_word": True, "lstrip": True, "rstrip": True, "normalized": False, "special": True},
+             {"id": 10, "content": "AB", "single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}]
+
+    def document(**parts):
+        parts = {"version": "1.0", "added_tokens": added, "model": MODELS["bpe"], **parts}
+        return json.dumps(parts, ensure_ascii=False).encode() + b"\0" + TEXT.encode() + b"\xff"
+
+    NORMALIZERS["precompiled"]["precompiled_charsmap"] = charsmap_of_one()
+    for key, kinds in (("normalizer", NORMALIZERS), ("pre_tokenizer", SPLITTERS), ("decoder", DECODERS),
+                       ("post_processor", PROCESSORS)):
+        for name, value in kinds.items():
+            yield f"{key}_{name}", document(**{key: value})
+    for name, model in MODELS.items():
+        yield f"model_{name}", document(model=model)
+        yield f"model_{name}_whole", document(
+            model=model, normalizer={"type": "Sequence", "normalizers": [NORMALIZERS["nfc"], NORMALIZERS["replace"]]},
+            pre_tokenizer={"type": "Sequence", "pretokenizers": [SPLITTERS["split_other"], SPLITTERS["metaspace"]]},
+            decoder=DECODERS["fallback"], post_processor=PROCESSORS["bert"])
+
+
+def regex_seeds():
+    for number, pattern in enumerate(["a|b|", "(a*)*b", "(?:a+a+)+b", "[a-c[x-z]&&[^b]]+", "(?i:'s|k)", "\\s+(?!\\S)|\\s+", "(?<=a|bc)x??",
+                                      "(?<!\\w)\\w{2,3}?", "\\p{^L}+|[[:alpha:]]*+", "^a.$|\\A\\b\\z", "((?:a|b)|c)+?d", "x{2}{3}(?>a|ab)c",
+                                      "(?i)\u017f|\u00df", "[\\x{4e00}-\\x{9fff}]+"]):
+        yield f"pattern_{number}", pattern.encode() + b"\0" + (TEXT + "aaaaaaaaaaaaaaaaaaaab xabcx").encode()
+
+
+def sentencepiece_seeds():
+    def field(number, value):
+        data = bytes([number << 3 | 2 & 7]) if number < 16 else bytes([(number << 3 | 2) & 127 | 128, number >> 4])
+        return data + varint(len(value)) + value
+
+    def varint(value):
+        out = b""
+        while value >= 128:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+
+    def whole(number, value):
+        return varint(number << 3) + varint(value)
+
+    def piece(text, score, kind=1):
+        return field(1, field(1, text.encode()) + b"\x15" + struct.pack("<f", score) + whole(3, kind))
+
+    pieces = (piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + piece("a", -1) + piece("b", -2) + piece("ab", -1.5)
+              + piece("\u2581", -3) + piece("<x>", 0, 4) + piece("<0x63>", 0, 6))
+    text = TEXT.encode()[:60]
+    for name, kind in (("unigram", 1), ("bpe", 2)):
+        for rest, normalizer in (("plain", b""), ("raw", whole(3, 0) + whole(4, 0) + whole(5, 0))):
+            model = pieces + field(2, whole(3, kind) + whole(35, 1) + whole(24, 1 if rest == "raw" else 0)) + field(3, normalizer)
+            yield f"{name}_{rest}", bytes([len(text)]) + model + text
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
-                          ("packed", packed_seeds())):
+                          ("packed", packed_seeds()), ("tokenizer_json", tokenizer_json_seeds()), ("regex", regex_seeds()),
+                          ("sentencepiece_model", sentencepiece_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -391,10 +391,12 @@ TOKENWORKS_FUNCTION std::string normalized(std::string_view text, normal_form fo
             out += bytes;
             continue;
         }
-        if(c.code < first_changed || tables.is_inert(c.code)) {
-            // Nothing happens to it, unless a mark follows.
+        // Most characters stay as they are, unless a mark follows.
+        const bool alone = at == text.size() || detail::byte_at(text, at) < 0x80;
+        const bool inert = tables.is_inert(c.code);
+        if(inert || (alone && c.code < first_changed)) {
             segment.flush();
-            if(at == text.size() || detail::byte_at(text, at) < 0x80) {
+            if(alone) {
                 out += bytes;
             } else {
                 segment.push(c.code, 0);

@@ -157,6 +157,7 @@ private:
     std::vector<run_memory> runs_;
     std::vector<visit> visits_; // choices tried in vain, by hash
     std::size_t visit_count_ = 0;
+    bool careful_ = false; // since a search turned out long
     std::size_t matched_ = 0;
     std::uint64_t search_ = 0, search_steps_ = 0, steps_ = 0, limit_;
 };
@@ -165,7 +166,8 @@ private:
 /// failed, then, as nothing but the place decides; but for loops that look whether they advance.
 inline bool regex_matcher::tried(std::uint32_t pc, std::size_t at) {
     constexpr std::uint64_t patience = 256;
-    if(search_steps_ < patience || program_.registers != 0) {
+    careful_ = careful_ || search_steps_ >= patience;
+    if(!careful_ || program_.registers != 0) {
         return false;
     }
     if(visit_count_ * 2 >= visits_.size()) {

@@ -1,0 +1,147 @@
+#include <tokenworks/codec/regex.hpp>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "codec/golden.hpp"
+#include "support/catch.hpp"
+
+namespace tw = tokenworks;
+using tokenworks::codec::regex;
+
+namespace {
+
+std::vector<regex::range> matches(const std::string& pattern, const std::string& text) {
+    std::vector<regex::range> found;
+    regex{pattern}.find_all(text, found);
+    return found;
+}
+
+/// Bytes of the pieces that a text falls into around its matches.
+std::vector<std::size_t> pieces(const regex& expression, const std::string& text) {
+    std::vector<regex::range> found;
+    expression.find_all(text, found);
+    std::vector<std::size_t> lengths;
+    std::size_t at = 0;
+    for(const auto& [begin, end]: found) {
+        for(const std::size_t length: {begin - at, end - begin}) {
+            if(length > 0) {
+                lengths.push_back(length);
+            }
+        }
+        at = end;
+    }
+    if(at < text.size()) {
+        lengths.push_back(text.size() - at);
+    }
+    return lengths;
+}
+
+template <class Error>
+std::string refusal(const std::string& pattern) {
+    try {
+        static_cast<void>(regex{pattern});
+    } catch(const Error& problem) {
+        return problem.what();
+    }
+    return "accepted";
+}
+
+} // namespace
+
+TEST_CASE("regex: the cuts of the reference", "[codec]") {
+    std::ifstream file{std::string{TOKENWORKS_TEST_DATA} + "/tokenizers/regex.txt"};
+    REQUIRE(file);
+    std::vector<std::string> texts;
+    std::string pattern;
+    std::size_t next = 0;
+    std::size_t compared = 0;
+    for(std::string line; std::getline(file, line);) {
+        if(line[0] == 'T') {
+            texts.push_back(golden::from_hex(line.substr(2)));
+        } else if(line[0] == 'P') {
+            pattern = golden::from_hex(line.substr(2));
+            next = 0;
+        } else {
+            const std::string& text = texts.at(next++);
+            std::istringstream numbers{line.substr(2)};
+            std::vector<std::size_t> expected;
+            for(std::size_t n = 0; numbers >> n;) {
+                expected.push_back(n);
+            }
+            INFO(tw::printable(pattern, 200) << " on " << tw::printable(text));
+            CHECK(pieces(regex{pattern}, text) == expected);
+            ++compared;
+        }
+    }
+    CHECK(compared > 800);
+}
+
+TEST_CASE("regex: matches, and where they are empty", "[codec]") {
+    using list = std::vector<regex::range>;
+    CHECK(matches("b+", "abbab") == list{{1, 3}, {4, 5}});
+    CHECK(matches("a*", "aab") == list{{0, 2}, {3, 3}}); // none that is empty where the last one ends
+    CHECK(matches("", "ab") == list{{0, 0}, {1, 1}, {2, 2}});
+    CHECK(matches("x", "").empty());
+    CHECK(matches("$", "a\nb") == list{{1, 1}, {3, 3}});
+    CHECK(matches(".", "\xC3\xA9\xFF") == list{{0, 2}, {2, 3}}); // a malformed byte is a character
+    CHECK(matches("\xEF\xBF\xBD", "\xFF") == list{{0, 1}});      // U+FFFD
+}
+
+TEST_CASE("regex: long texts take linear time where an engine that only goes back would not", "[codec]") {
+    const std::string run(200'000, 'a');
+    CHECK(matches("(?:aa|a)*b", run).empty());
+    CHECK(matches("\\s+$", std::string(200'000, ' ') + "x").empty());
+    CHECK(matches("a*b", run).empty());
+    CHECK(matches("a*+b", run).empty());
+    CHECK(matches("(?:a|b)+c|a", run).size() == run.size());
+    CHECK(matches("\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+", std::string(200'000, ' ') + "x").size() == 2);
+}
+
+TEST_CASE("regex: what takes too many steps is refused", "[codec]") {
+    CHECK_THROWS_AS(matches("(?:a*)*b", std::string(5'000, 'a')), tw::limit_error);
+    CHECK_THROWS_AS(matches("(?=(?:a|aa)+b)x", std::string(5'000, 'a')), tw::limit_error);
+    CHECK_THROWS_WITH(matches("(?:a*)*b", std::string(5'000, 'a')), ContainsSubstring("steps in a text of 5000 bytes"));
+}
+
+TEST_CASE("regex: what is malformed or unknown is refused with its place", "[codec]") {
+    using tw::argument_error;
+    using tw::limit_error;
+    using tw::unsupported_error;
+    const auto malformed = [](const std::string& pattern, const std::string& why) {
+        CHECK_THAT(refusal<argument_error>(pattern), ContainsSubstring(why));
+    };
+    malformed("a)", "regular expression \"a)\", at byte 1: an unmatched )");
+    malformed("(a", "an unclosed group");
+    malformed("[a", "an unclosed [");
+    malformed("[b-a]", "a range that runs backwards");
+    malformed("*", "nothing to repeat");
+    malformed("a{3,2}", "most is below its least");
+    malformed("a{100001}", "a repetition of over 100000");
+    malformed("\\", "it ends too early");
+    malformed("\\p{L", "an unclosed property");
+    malformed("\\pL", "a property without braces");
+    malformed("\\x{110000}", "a wrong code point");
+    malformed("\\u12", "too short");
+    malformed("[[:alpha", "an unclosed [:");
+    malformed("(?<n", "an unclosed name");
+    malformed("(?#", "an unclosed comment");
+    const auto unknown = [](const std::string& pattern, const std::string& why) {
+        CHECK_THAT(refusal<unsupported_error>(pattern), ContainsSubstring(why));
+    };
+    unknown("(a)\\1", "this escape is not supported");
+    unknown("\\X", "this escape");
+    unknown("\\p{Klingon}", "this property");
+    unknown("(?m:.)", "this kind of group");
+    unknown("[[:odd:]]", "this class");
+    unknown("\\xff", "a byte above 127");
+    unknown("(?<=a+)b", "a look behind of no fixed length");
+    CHECK_THAT(refusal<limit_error>(std::string(70'000, 'a')), ContainsSubstring("70000 bytes"));
+    CHECK_THAT(refusal<limit_error>(std::string(101, '(') + std::string(101, ')')), ContainsSubstring("nested"));
+    CHECK_THAT(refusal<limit_error>("(?:ab){100}{100}{100}"), ContainsSubstring("instructions"));
+    CHECK_THAT(refusal<limit_error>("(?:){1000}{1000}{1000}"), ContainsSubstring("too many repetitions"));
+    CHECK_THAT(refusal<limit_error>("a" + std::string(300, '?')), ContainsSubstring("repetitions of one"));
+    CHECK(refusal<tw::error>(std::string(50, '(') + "a" + std::string(50, ')')) == "accepted");
+}
