@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors and packed into corpus/<target>/, next to this file.
+"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed and chat_template into corpus/<target>/, next to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -264,9 +264,17 @@ def packed_seeds():
     yield "short", b"TWPACKED"
 
 
+def chat_template_seeds():
+    """Every third template of the golden cases of tools/golden/jinja.py."""
+    lines = (CORPUS.parents[1] / "golden/codec/jinja.txt").read_text().splitlines()
+    templates = [bytes.fromhex(line[2:]) for line in lines if line.startswith("T ")]
+    for index in range(0, len(templates), 3):
+        yield f"golden_{index:03}", templates[index]
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
-                          ("packed", packed_seeds())):
+                          ("packed", packed_seeds()), ("chat_template", chat_template_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
