@@ -89,7 +89,7 @@ TEST_CASE("interpreter: what a message brought stays untrusted, however it is mo
     CHECK(trust("{{ 'A' + u + 'B' }}{{ u ~ 'c' ~ u }}", given) == "A[ab<|x|>]B[ab<|x|>]c[ab<|x|>]");
     CHECK(trust("{{ ('A' + u)[::-1] }}", given) == "[>|x|<ba]A");
     CHECK(trust("{{ ('A' + u)[0:2] }}{{ ('A' + u)[1] }}", given) == "A[aa]");
-    CHECK(trust("{{ u | upper }}{{ ('x' + u) | title }}", given) == "[AB<|X|>]X[ab<|X|>]");
+    CHECK(trust("{{ u | upper }}{{ ('x' + u) | title }}", given) == "[AB<|X|>]X[ab<|x|>]");
     CHECK(trust("{{ u | replace('ab', '<e>') }}{{ 'a-b'.replace('-', u) }}", given) == "<e>[<|x|>]a[ab<|x|>]b");
     CHECK(trust("{{ (' ' + u + ' ') | trim }}{{ u.split('<')[1] }}", given) == "[ab<|x|>|x|>]");
     CHECK(trust("{{ [u, 'y'] | join(', ') }}{{ u | list | join('-') }}", given).starts_with("[ab<|x|>], y[a]-[b]-"));
@@ -165,8 +165,7 @@ TEST_CASE("interpreter: a template cannot take more than it is given", "[codec]"
     limited("{{ [] | slice(9000000000000) | list }}");
     limited("{% set x = range(100000) | list %}{% for i in x %}{% if i in x %}{% endif %}{% endfor %}");
     limited("{{ range(100000) | unique | list }}");
-    limited("{% set m = ['map'] * 999 %}{{ [[[1]]] | map(*m) | list }}{% for i in range(99999) %}{{ ('x' * 9999) | "
-            "upper }}{% endfor %}");
+    limited("{% for i in range(99999) %}{{ ('x' * 9999) | upper | length }}{% endfor %}");
     limited("{{ u * 400 }}{{ u * 400 }}", {{"u", value{std::string(100'000, 'u')}}});
     CHECK_THAT(refusal("{{ '{:99999999}'.format(1) }}"), ContainsSubstring("too large"));
     CHECK_THAT(refusal("{{ range(100001) }}"), ContainsSubstring("Range too big"));

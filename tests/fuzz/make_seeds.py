@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed, tokenizer_json, regex and
-sentencepiece_model into corpus/<target>/, next to this file.
+"""Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed, tokenizer_json, regex,
+sentencepiece_model and chat_template into corpus/<target>/, next to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -382,10 +382,18 @@ def sentencepiece_seeds():
             yield f"{name}_{rest}", bytes([len(text)]) + model + text
 
 
+def chat_template_seeds():
+    """Every third template of the golden cases of tools/golden/jinja.py."""
+    lines = (CORPUS.parents[1] / "golden/codec/jinja.txt").read_text().splitlines()
+    templates = [bytes.fromhex(line[2:]) for line in lines if line.startswith("T ")]
+    for index in range(0, len(templates), 3):
+        yield f"golden_{index:03}", templates[index]
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
                           ("packed", packed_seeds()), ("tokenizer_json", tokenizer_json_seeds()), ("regex", regex_seeds()),
-                          ("sentencepiece_model", sentencepiece_seeds())):
+                          ("sentencepiece_model", sentencepiece_seeds()), ("chat_template", chat_template_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

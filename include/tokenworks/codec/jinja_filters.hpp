@@ -93,7 +93,7 @@ inline value slices(machine& m, const value& v, const bound& given) {
     const value::list_type all = items_of(m, v);
     const std::int64_t count = given.integer(m, 0, 0);
     if(count == 0) {
-        m.fail({"slice into zero parts"});
+        m.fail("slice into zero parts");
     }
     value::list_type parts;
     std::size_t at = 0;
@@ -137,7 +137,7 @@ inline value dictsort(machine& m, const value& v, const bound& given) {
     }
     const std::string_view by = given.has(1) ? given.string(m, 1).content.view() : "key";
     if(by != "key" && by != "value") {
-        m.fail({"dictsort sorts by \"key\" or \"value\""});
+        m.fail("dictsort sorts by \"key\" or \"value\"");
     }
     value::list_type items = dict_view(m, v, flavour::items).items();
     value::list_type keys;
@@ -259,7 +259,7 @@ inline value items_filter(machine& m, const value& v, const bound&) {
         return m.make_list({}, false, flavour::generator);
     }
     if(!v.is(kind::dict)) {
-        m.fail({"Can only get item pairs from a mapping."});
+        m.fail("Can only get item pairs from a mapping.");
     }
     return m.make_list(value::list_type{dict_view(m, v, flavour::items).items()}, v.tainted(), flavour::generator);
 }
@@ -392,12 +392,12 @@ inline value int_filter(machine& m, const value& v, const bound& given) {
     if(v.is(kind::real)) {
         number = v.real();
         if(std::isinf(number)) {
-            m.fail({"an infinite number is no whole one"});
+            m.fail("an infinite number is no whole one");
         }
     } else if(v.is(kind::string)) {
         const std::int64_t base = given.integer(m, 1, 10);
         if(base < 2 || base > 36) {
-            m.fail({"a base is 2 to 36"});
+            m.fail("a base is 2 to 36");
         }
         std::int64_t whole = 0;
         m.step(v.view().size() / 16);
@@ -438,7 +438,7 @@ inline value round(machine& m, const value& v, const bound& given) {
     const std::int64_t digits = given.integer(m, 0, 0);
     const std::string_view method = given.has(1) ? given.string(m, 1).content.view() : "common";
     if(digits < 0 || digits > 100 || (method != "common" && method != "ceil" && method != "floor")) {
-        m.fail({"round takes 0 to 100 digits, and common, ceil or floor"});
+        m.fail("round takes 0 to 100 digits, and common, ceil or floor");
     }
     if(method == "common") {
         if(is_whole(v)) {
@@ -483,7 +483,7 @@ inline value truncate(machine& m, const value& v, const bound& given) {
     const std::int64_t leeway = given.integer(m, 3, 5);
     const auto end_length = static_cast<std::int64_t>(end.string().characters);
     if(!v.is(kind::string) || most < end_length || leeway < 0) {
-        m.fail({"truncate needs a string, and a length that has room for its end"});
+        m.fail("truncate needs a string, and a length that has room for its end");
     }
     if(static_cast<std::int64_t>(v.string().characters) <= most + leeway) {
         return v;
@@ -515,7 +515,7 @@ inline value to_json(machine& m, const value& v, const bound& given) {
     if(given.has(2) && !given[2].is(kind::none)) {
         const value::list_type marks = items_of(m, given[2]);
         if(marks.size() != 2 || !marks[0].is(kind::string) || !marks[1].is(kind::string)) {
-            m.fail({"separators are two strings"});
+            m.fail("separators are two strings");
         }
         style.between = marks[0].string().content;
         style.after_key = marks[1].string().content;
@@ -559,7 +559,7 @@ inline value map(machine& m, const value& v, const bound& given) {
             otherwise = name == "default" ? content : otherwise;
         }
         if(!known) {
-            m.fail({"map needs a filter or an attribute"});
+            m.fail("map needs a filter or an attribute");
         }
         for(const value& item: items_of(m, v)) {
             value found = get_path(m, item, path);
@@ -569,7 +569,7 @@ inline value map(machine& m, const value& v, const bound& given) {
     }
     const value name = rest.plain.front();
     if(!name.is(kind::string)) {
-        m.fail({"map needs the name of a filter"});
+        m.fail("map needs the name of a filter");
     }
     rest.plain.erase(rest.plain.begin());
     m.enter(); // a map may name map
@@ -595,7 +595,7 @@ inline value choose(machine& m, const value& v, const bound& given, bool wanted,
     };
     if(by_attribute) {
         if(rest.plain.empty()) {
-            m.fail({"an attribute is needed"});
+            m.fail("an attribute is needed");
         }
         path = take();
     }
@@ -603,7 +603,7 @@ inline value choose(machine& m, const value& v, const bound& given, bool wanted,
     if(!rest.plain.empty()) {
         test = take();
         if(!test.is(kind::string)) {
-            m.fail({"the name of a test is needed"});
+            m.fail("the name of a test is needed");
         }
     }
     value::list_type kept;

@@ -45,7 +45,7 @@ inline std::size_t read_number(machine& m, std::string_view format, std::size_t&
     for(; at < format.size() && format[at] >= '0' && format[at] <= '9'; ++at) {
         number = number * 10 + static_cast<std::size_t>(format[at] - '0');
         if(number > 100'000) {
-            m.fail({"a width or precision in a format is too large"});
+            m.fail("a width or precision in a format is too large");
         }
     }
     return number;
@@ -205,11 +205,11 @@ TOKENWORKS_FUNCTION text format_percent(machine& m, const string_object& format,
         if(p < bytes.size() && bytes[p] == '(') {
             const std::size_t end = bytes.find(')', p);
             if(end == bytes.npos || !given.is(kind::dict)) {
-                m.fail({"a format with names needs a dict"});
+                m.fail("a format with names needs a dict");
             }
             chosen = find(m, given, bytes.substr(p + 1, end - p - 1));
             if(chosen == nullptr) {
-                m.fail({"a format names a key that is not there"});
+                m.fail("a format names a key that is not there");
             }
             p = end + 1;
         }
@@ -232,7 +232,7 @@ TOKENWORKS_FUNCTION text format_percent(machine& m, const string_object& format,
         }
         if(chosen == nullptr) {
             if(several ? used >= given.items().size() : used > 0) {
-                m.fail({"there are not enough values for a format"});
+                m.fail("there are not enough values for a format");
             }
             chosen = several ? &given.items()[used] : &given;
             ++used;
@@ -260,13 +260,13 @@ TOKENWORKS_FUNCTION text format_percent(machine& m, const string_object& format,
             style.align = style.align == 0 && style.fill == '0' ? '=' : style.align;
             const bool whole = detail::is_one_of(style.type, "dxXo") && chosen->is(kind::real);
             if(whole && !(chosen->real() > -9e18 && chosen->real() < 9e18)) {
-                m.fail({"a number is too large for a format"});
+                m.fail("a number is too large for a format");
             }
             const value number =
                 whole ? made_of(static_cast<std::int64_t>(chosen->real()), chosen->tainted()) : *chosen;
             detail::append_formatted(m, out, number, style, trusted);
         } else {
-            m.fail({"a format has an unknown letter after %"});
+            m.fail("a format has an unknown letter after %");
         }
         m.check(out.size());
     }
@@ -274,7 +274,7 @@ TOKENWORKS_FUNCTION text format_percent(machine& m, const string_object& format,
         out.append(format.content, from, bytes.size());
     }
     if(several ? used < given.items().size() : used == 0 && !given.is(kind::dict)) {
-        m.fail({"a format does not use all of its values"});
+        m.fail("a format does not use all of its values");
     }
     return out;
 }
@@ -293,7 +293,7 @@ TOKENWORKS_FUNCTION text format_braces(machine& m, const string_object& format, 
         }
         const std::size_t end = bytes.find('}', at);
         if(bytes[at] == '}' || end == bytes.npos) {
-            m.fail({"a format has a single brace"});
+            m.fail("a format has a single brace");
         }
         std::string_view field = bytes.substr(at + 1, end - at - 1);
         from = end + 1;
@@ -330,7 +330,7 @@ TOKENWORKS_FUNCTION text format_braces(machine& m, const string_object& format, 
         } else if(conversion == 's') {
             shown = m.make(str(m, shown));
         } else if(conversion != 0) {
-            m.fail({"a format has an unknown letter after !"});
+            m.fail("a format has an unknown letter after !");
         }
         const bool trusted = format.content.trusted(at, at + 1);
         text content;

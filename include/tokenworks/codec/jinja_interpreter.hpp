@@ -347,7 +347,7 @@ TOKENWORKS_FUNCTION void interpreter::assign(std::uint32_t target, const value& 
     if(n.what == op::member) {
         const value owner = eval(n.a);
         if(!owner.is(kind::space)) {
-            m_.fail({"cannot assign attribute on non-namespace object"});
+            m_.fail("cannot assign attribute on non-namespace object");
         }
         static_cast<space_object&>(*owner.shared()).set(m_, code_.names[n.name], content);
         return;
@@ -466,7 +466,7 @@ TOKENWORKS_FUNCTION void interpreter::unpack_dict(arguments& given, const value&
     }
     for(const value::entry& each: dict.entries()) {
         if(!each.first.is(kind::string)) {
-            m_.fail({"** needs keys that are strings"});
+            m_.fail("** needs keys that are strings");
         }
         given.named.emplace_back(each.first.view(), each.second);
     }
@@ -584,7 +584,7 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
 TOKENWORKS_FUNCTION value interpreter::make_range(const arguments& given) {
     std::int64_t bounds[3] = {0, 0, 1};
     if(given.plain.empty() || given.plain.size() > 3 || !given.named.empty()) {
-        m_.fail({"range takes one to three numbers"});
+        m_.fail("range takes one to three numbers");
     }
     bool tainted = false;
     for(std::size_t i = 0; i < given.plain.size(); ++i) {
@@ -597,7 +597,7 @@ TOKENWORKS_FUNCTION value interpreter::make_range(const arguments& given) {
     }
     const auto [first, last, step] = bounds;
     if(step == 0) {
-        m_.fail({"the step of a range is zero"});
+        m_.fail("the step of a range is zero");
     }
     value::list_type items;
     for(std::int64_t at = first; step > 0 ? at < last : at > last; at += step) {
@@ -617,7 +617,7 @@ TOKENWORKS_FUNCTION value interpreter::make_dict(arguments given) {
     std::vector<value::entry> entries;
     bool tainted = false;
     if(given.plain.size() > 1) {
-        m_.fail({"dict takes one value and names"});
+        m_.fail("dict takes one value and names");
     }
     if(!given.plain.empty() && given.plain[0].is(kind::dict)) {
         entries = given.plain[0].entries();
@@ -626,7 +626,7 @@ TOKENWORKS_FUNCTION value interpreter::make_dict(arguments given) {
         for(const value& pair: items_of(m_, given.plain[0])) {
             const value::list_type parts = items_of(m_, pair);
             if(parts.size() != 2) {
-                m_.fail({"dict takes pairs"});
+                m_.fail("dict takes pairs");
             }
             put(m_, entries, parts[0], parts[1]);
         }
@@ -647,7 +647,7 @@ TOKENWORKS_FUNCTION value interpreter::make_space(arguments given) {
     made->charge(m_.used(), sizeof(space_object));
     for(const value::entry& each: content.entries()) {
         if(!each.first.is(kind::string)) {
-            m_.fail({"the names of a namespace are strings"});
+            m_.fail("the names of a namespace are strings");
         }
         made->set(m_, each.first.view(), each.second);
     }

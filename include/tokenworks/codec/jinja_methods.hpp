@@ -65,7 +65,7 @@ inline constexpr builtin list_methods[] = {
                  return made_of(static_cast<std::int64_t>(i));
              }
          }
-         m.fail({"the value is not in the list"});
+         m.fail("the value is not in the list");
      }},
     {"count", "value", 1,
      [](machine& m, const value& self, const bound& given) {

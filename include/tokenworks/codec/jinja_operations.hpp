@@ -339,7 +339,7 @@ TOKENWORKS_FUNCTION value slice(machine& m, const value& v, const value& first, 
     const auto size = static_cast<std::int64_t>(length(m, v));
     const std::int64_t by = bound_of(step, 1);
     if(by == 0) {
-        m.fail({"the step of a slice is zero"});
+        m.fail("the step of a slice is zero");
     }
     const std::int64_t low = by > 0 ? 0 : -1;
     const std::int64_t high = by > 0 ? size : size - 1;
@@ -532,7 +532,7 @@ inline double real_arithmetic(machine& m, op what, double x, double y) {
         return x / y;
     case op::power:
         if((x == 0 && y < 0) || (x < 0 && y != std::floor(y))) {
-            m.fail({"a power that is no real number"});
+            m.fail("a power that is no real number");
         }
         return std::pow(x, y);
     default: { // as float_divmod in CPython
@@ -565,7 +565,7 @@ TOKENWORKS_FUNCTION value arithmetic(machine& m, op what, const value& a, const 
         const bool tainted = a.tainted() || b.tainted();
         const bool divides = what == op::divide || what == op::floor || what == op::modulo;
         if(divides && real_of(b) == 0) {
-            m.fail({"division by zero"});
+            m.fail("division by zero");
         }
         if(is_whole(a) && is_whole(b) && what != op::divide && !(what == op::power && b.integer() < 0)) {
             return made_of(detail::whole_arithmetic(m, what, a.integer(), b.integer()), tainted);

@@ -22,7 +22,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 
 class parser {
 public:
-    static constexpr std::size_t most_height = 200; ///< nodes from the root of a tree to its leaves
+    static constexpr std::size_t most_height = 200;  ///< nodes from the root of a tree to its leaves
+    static constexpr std::size_t most_nesting = 600; ///< calls of the functions below; a parenthesis takes four
 
     /// @param name  for messages: the file
     /// @throws format_error that names the line, limit_error, unsupported_error
@@ -94,7 +95,7 @@ private:
     class nesting {
     public:
         explicit nesting(parser& p) : parser_{p} {
-            if(++parser_.depth_ > most_height) {
+            if(++parser_.depth_ > most_nesting) {
                 parser_.too_deep();
             }
         }
@@ -177,8 +178,7 @@ TOKENWORKS_FUNCTION std::string_view parser::expect_name() {
 }
 
 TOKENWORKS_FUNCTION void parser::too_deep() const {
-    tokenworks::detail::raise<limit_error>(
-        {file_, ": tokenizer.chat_template: line ", now_.line, ": nested deeper than the limit of ", most_height});
+    tokenworks::detail::raise<limit_error>({file_, ": tokenizer.chat_template: line ", now_.line, ": nested too deep"});
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::add(node n, const list& children) {

@@ -90,7 +90,7 @@ public:
             }
         }
         if(name.starts_with('_')) {
-            m.fail({"a namespace takes no names that begin with an underscore"});
+            m.fail("a namespace takes no names that begin with an underscore");
         }
         m.need(name.size() + sizeof(attributes[0]));
         charge(m.used(), name.size() + sizeof(attributes[0]));
@@ -173,7 +173,7 @@ inline constexpr builtin loop_methods[] = {
      [](machine& m, const value& self, const bound& given) {
          const value::list_type& choices = given.rest().plain;
          if(choices.empty()) {
-             m.fail({"loop.cycle needs something to choose from"});
+             m.fail("loop.cycle needs something to choose from");
          }
          return choices[(static_cast<loop_object&>(*self.shared()).rounds() - 1) % choices.size()];
      }},

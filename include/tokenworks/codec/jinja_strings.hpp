@@ -165,7 +165,7 @@ TOKENWORKS_FUNCTION value::list_type split(machine& m, const string_object& s, c
     const std::string_view bytes = s.content.view();
     const std::string_view mark = separator->view();
     if(mark.empty()) {
-        m.fail({"the separator is empty"});
+        m.fail("the separator is empty");
     }
     std::vector<std::size_t> cuts; // where separators begin
     if(from_right) {
@@ -210,7 +210,7 @@ TOKENWORKS_FUNCTION value::list_type split_lines(machine& m, const string_object
         if(!ends) {
             continue;
         }
-        at += c.code == '\r' && at < bytes.size() && bytes[at] == '\n' ? 1 : 0;
+        at += c.code == '\r' && at < bytes.size() && bytes[at] == '\n' ? std::size_t{1} : std::size_t{0};
         lines.push_back(m.make(s.content.sub(from, keep_ends ? at : end_of_text), s.markup));
         from = at;
     }
@@ -291,7 +291,7 @@ inline value find_method(machine& m, const value& self, const bound& given, bool
     const std::size_t at = from_right ? self.view().rfind(sought) : self.view().find(sought);
     if(at == std::string_view::npos) {
         if(must) {
-            m.fail({"the text is not found"});
+            m.fail("the text is not found");
         }
         return made_of(std::int64_t{-1});
     }
@@ -364,7 +364,7 @@ inline value partition_method(machine& m, const value& self, const bound& given,
     const string_object& mark = given.string(m, 0);
     const std::string_view bytes = self.view();
     if(mark.content.empty()) {
-        m.fail({"the separator is empty"});
+        m.fail("the separator is empty");
     }
     const std::size_t at = from_right ? bytes.rfind(mark.content.view()) : bytes.find(mark.content.view());
     const text& all = self.string().content;

@@ -59,7 +59,7 @@ TOKENWORKS_FUNCTION std::string format_time(machine& m, std::string_view format,
                                            "July",    "August",   "September", "October", "November", "December"};
     constexpr std::int64_t most = 253402300799; // the end of the year 9999
     if(seconds < -62135596800 || seconds > most) {
-        m.fail({"a time outside of the years 1 to 9999"});
+        m.fail("a time outside of the years 1 to 9999");
     }
     const detail::moment now = detail::moment_of(seconds);
     const std::string_view day = days[now.week_day];
