@@ -137,6 +137,15 @@ int run(int argc, char** argv) {
     detokenize->add_option("--ids", ids, "1,2,3")->required();
     detokenize->callback([&] { code = cli::detokenize(common, ids); });
 
+    cli::embed_options embed;
+    auto* const embed_command = app.add_subcommand("embed", "a text as a vector, as JSON");
+    add_loaded_model(*embed_command, common);
+    add_text(*embed_command, embed.input, "--text");
+    embed_command->add_option("--ids", embed.input.ids, "1,2,3: token ids in place of a text");
+    embed_command->add_option("--pooling", embed.pooling, "none, mean, cls, last or max; the model's own if not given");
+    embed_command->add_flag("--normalize", embed.normalize, "scale to length 1");
+    embed_command->callback([&] { code = cli::embed(common, embed); });
+
     cli::logits_options logits;
     auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
     add_loaded_model(*logits_command, common);

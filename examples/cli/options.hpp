@@ -42,6 +42,12 @@ struct tokenize_options {
     bool parse_special = false;
 };
 
+struct embed_options {
+    input_options input;
+    std::string pooling;
+    bool normalize = false;
+};
+
 struct logits_options {
     std::string ids;
     std::string decoder_ids;
@@ -97,6 +103,7 @@ int tokenize(const common_options&, const tokenize_options&);
 int detokenize(const common_options&, const std::string& ids);
 int quantize(const common_options&, const quantize_options&);
 int logits(const common_options&, const logits_options&);
+int embed(const common_options&, const embed_options&);
 int generate(const common_options&, const generate_options&);
 int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);

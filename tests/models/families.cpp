@@ -56,7 +56,7 @@ TEST_CASE("families: logits are the same bits in every cut and team, and in comp
         golden.write_to(folder.string(), tw::dtype::bf16);
         const decoder model = open(folder.string(), golden.ids.size());
         const std::vector<float> whole = support::all_logits(model, golden.ids, golden.ids.size());
-        for(const std::size_t chunk: {1, 4}) {
+        for(const std::size_t chunk: {1U, 4U}) {
             CHECK(support::same_bits(support::all_logits(model, golden.ids, chunk, {.threads = &team}), whole));
         }
         // Two sequences in one step: the whole, and its first half backwards.
@@ -74,8 +74,10 @@ TEST_CASE("families: logits are the same bits in every cut and team, and in comp
 
 TEST_CASE("families: each has a golden file, and a name of its own in each format", "[models]") {
     std::set<std::string> seen;
-    for(const std::string& name: family_golden::names()) {
-        seen.insert(family_golden{name}.config.at("model_type").get<std::string>());
+    for(const std::string group: {"families", "encoders", "encoder_decoders"}) {
+        for(const std::string& name: family_golden::names(group)) {
+            seen.insert(family_golden{name, group}.config.at("model_type").get<std::string>());
+        }
     }
     std::set<std::string_view> gguf;
     std::set<std::string_view> hf;

@@ -1,5 +1,6 @@
-// Tiny models of every family with the logits that transformers computes: tests/golden/families, made by
-// tools/golden/families.py. Weights are not stored, but made from a hash of their names; see there.
+// Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders and
+// encoder_decoders, made by tools/golden/families.py. Weights are not stored, but made from a hash of their names; see
+// there.
 #pragma once
 
 #include <algorithm>
@@ -26,14 +27,19 @@ struct family_golden {
     nlohmann::json config;
     nlohmann::json tensors; ///< rows of name, shape, mean, scale
     std::vector<std::int32_t> ids;
-    std::vector<float> logits; ///< [T,V]
+    std::vector<std::int32_t> decoder_ids; ///< where there is an encoder too
+    std::vector<float> logits;             ///< [T,V]
 
-    explicit family_golden(const std::string& of) : name{of} {
-        std::ifstream file{TOKENWORKS_TEST_DATA "/families/" + of + ".json"};
+    /// @param group  families (decoders), encoders or encoder_decoders
+    explicit family_golden(const std::string& of, const std::string& group = "families") : name{of} {
+        std::ifstream file{TOKENWORKS_TEST_DATA "/" + group + "/" + of + ".json"};
         const nlohmann::json all = nlohmann::json::parse(file);
         config = all.at("config");
         tensors = all.at("tensors");
         ids = all.at("ids").get<std::vector<std::int32_t>>();
+        if(all.contains("decoder_ids")) {
+            decoder_ids = all.at("decoder_ids").get<std::vector<std::int32_t>>();
+        }
         for(const nlohmann::json& row: all.at("logits")) {
             for(const nlohmann::json& value: row) {
                 logits.push_back(value.get<float>());
@@ -42,9 +48,9 @@ struct family_golden {
     }
 
     /// All there are, by name.
-    [[nodiscard]] static std::vector<std::string> names() {
+    [[nodiscard]] static std::vector<std::string> names(const std::string& group = "families") {
         std::vector<std::string> all;
-        for(const auto& entry: std::filesystem::directory_iterator{TOKENWORKS_TEST_DATA "/families"}) {
+        for(const auto& entry: std::filesystem::directory_iterator{TOKENWORKS_TEST_DATA "/" + group}) {
             if(entry.path().extension() == ".json") {
                 all.push_back(entry.path().stem().string());
             }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/families: a tiny model of every family, as transformers sees it.
+"""Makes tests/golden/families, encoders and encoder_decoders: a tiny model of every family, as transformers sees it.
 
 A file holds a configuration, the shape of every tensor, token ids, and the logits that transformers computes in
 float32. Weights are not stored: value i of a tensor is mean + scale * k, where k, from -64 to 63, is taken from a hash
@@ -21,9 +21,9 @@ import numpy as np
 import safetensors.numpy
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "families"
+OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
 TOKENS = 14
 MASK = (1 << 64) - 1
 
@@ -94,8 +94,32 @@ CASES = {
         original_max_position_embeddings=8))),
     "deepseek_v3_direct": ("DeepseekV3", dict(DEEPSEEK, q_lora_rank=None, rope_interleave=False)),
 }
+BERT = dict(vocab_size=22, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=20,
+            max_position_embeddings=32)
+ENCODERS = {
+    "bert": ("Bert", dict(BERT)),
+    "bert_types": ("Bert", dict(BERT, type_vocab_size=3, hidden_act="gelu_new", layer_norm_eps=1e-3)),
+    "roberta": ("Roberta", dict(BERT, type_vocab_size=1)),
+    "xlm_roberta": ("XLMRoberta", dict(BERT, type_vocab_size=1)),
+    "distilbert": ("DistilBert", dict(vocab_size=22, dim=16, n_layers=2, n_heads=4, hidden_dim=20, max_position_embeddings=32)),
+    "modernbert": ("ModernBert", dict(BERT, num_hidden_layers=4, local_attention=6, pad_token_id=0, bos_token_id=1,
+                                      cls_token_id=1, eos_token_id=2, sep_token_id=2)),
+    "esm": ("Esm", dict(BERT, position_embedding_type="rotary", token_dropout=True, mask_token_id=5, pad_token_id=21)),
+    "esm_kept": ("Esm", dict(BERT, position_embedding_type="rotary", token_dropout=False, mask_token_id=5, pad_token_id=21)),
+}
+T5 = dict(vocab_size=22, d_model=16, d_kv=6, d_ff=20, num_layers=2, num_heads=4, relative_attention_num_buckets=8,
+          relative_attention_max_distance=9)
+BART = dict(vocab_size=22, d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
+            decoder_attention_heads=4, encoder_ffn_dim=20, decoder_ffn_dim=24, max_position_embeddings=32)
+ENCODER_DECODERS = {
+    "t5": ("T5", dict(T5)),
+    "t5_gated": ("T5", dict(T5, num_decoder_layers=3, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "bart": ("Bart", dict(BART)),
+    "bart_scaled": ("Bart", dict(BART, scale_embedding=True, activation_function="relu")),
+    "mbart": ("MBart", dict(BART, scale_embedding=True)),
+}
 # What a configuration says and no forward pass reads.
-NOISE = re.compile(r"transformers_version|dtype|architectures|.*dropout.*|.*pdrop|initializer_range|use_cache|.*token_id|"
+NOISE = re.compile(r"transformers_version|dtype|architectures|(?!token).*dropout.*|.*pdrop|initializer_range|use_cache|(?!mask).*token_id|"
                    r"output_.*|return_dict|summary_.*|chunk_size_.*|id2label|label2id|problem_type|pretraining_tp|"
                    r"is_encoder_decoder|is_decoder|add_cross_attention|router_(aux_loss_coef|jitter_noise)|_name_or_path|"
                    r"slow_but_exact|reorder_.*|init_device|use_bidirectional_attention|attn_(impl|type|uses_sequence_id)")
@@ -123,7 +147,7 @@ def weights(name, shape, mean, scale):
 
 def mean_and_scale(name, shape, family):
     if len(shape) == 1:
-        is_norm_weight = ("norm" in name or "ln_" in name) and name.endswith("weight")
+        is_norm_weight = ("norm" in name.lower() or "ln_" in name) and name.endswith("weight")
         return (0.0 if family.startswith("gemma") or not is_norm_weight else 1.0), 2.0**-7
     return 0.0, 2.0 ** round(np.log2(1.5 / (37 * shape[-1] ** 0.5)))
 
@@ -147,35 +171,47 @@ def plain(config, legacy):
     return out
 
 
-def make(name, kind, arguments, legacy):
+def make(folder_name, auto, name, kind, arguments, legacy):
     config = getattr(transformers, kind + "Config")(**arguments)
     # Falcon's other form of attention adds its slopes twice.
     config._attn_implementation = "sdpa" if kind == "Falcon" else "eager"
     with tempfile.TemporaryDirectory() as folder:
-        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+        auto.from_config(config).save_pretrained(folder)
         path = pathlib.Path(folder) / "model.safetensors"
         shapes = {key: list(value.shape) for key, value in safetensors.numpy.load_file(path).items()}
         table = [[key, shape, *mean_and_scale(key, shape, config.model_type)] for key, shape in sorted(shapes.items())]
         safetensors.numpy.save_file({key: weights(key, shape, mean, scale) for key, shape, mean, scale in table}, path,
                                     {"format": "pt"})
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
-                                                     attn_implementation=config._attn_implementation).eval()
+        model = auto.from_pretrained(folder, dtype=torch.float32,
+                                     attn_implementation=config._attn_implementation).eval()
     ids = np.random.default_rng(hash64(name) % 1000).integers(0, 22, TOKENS)
+    if auto is AutoModelForMaskedLM:  # padding has positions of its own, and texts have none
+        ids = np.where(ids == config.pad_token_id, 7, ids)
     with torch.no_grad():
-        logits = model(torch.from_numpy(ids)[None], use_cache=False).logits[0].float().numpy()
+        more = {} if auto is AutoModelForMaskedLM else {"use_cache": False}
+        if auto is AutoModelForSeq2SeqLM:
+            decoder_ids = np.random.default_rng(hash64(name) % 1000 + 1).integers(0, 22, TOKENS - 5)
+            more["decoder_input_ids"] = torch.from_numpy(decoder_ids)[None]
+        logits = model(torch.from_numpy(ids)[None], **more).logits[0].float().numpy()
     golden = dict(config=plain(config.to_dict(), legacy), tensors=table, ids=ids.tolist(),
                   logits=[[round(float(x), 6) for x in row] for row in logits])
     # A line a tensor and a line a row of logits.
     lines = json.dumps({"config": golden["config"]})[:-1] + ', "tensors": [\n'
     lines += ",\n".join(json.dumps(row) for row in table) + '\n], "ids": ' + json.dumps(golden["ids"])
+    if auto is AutoModelForSeq2SeqLM:
+        lines += ', "decoder_ids": ' + json.dumps(decoder_ids.tolist())
     lines += ', "logits": [\n' + ",\n".join(json.dumps(row) for row in golden["logits"]) + "\n]}\n"
-    (OUT / f"{name}.json").write_text(lines)
-    print(name, "legacy" if legacy else "", np.abs(logits).max(), (OUT / f"{name}.json").stat().st_size)
+    path = OUT / folder_name / f"{name}.json"
+    path.write_text(lines)
+    print(name, "legacy" if legacy else "", np.abs(logits).max(), path.stat().st_size)
 
 
-shutil.rmtree(OUT, ignore_errors=True)
-OUT.mkdir(parents=True)
-for number, (case, (kind, arguments)) in enumerate(CASES.items()):
-    make(case, kind, arguments, number % 2 == 1)
-(OUT / "VERSIONS").write_text(f"torch {torch.__version__}\ntransformers {transformers.__version__}\n"
-                              f"numpy {np.__version__}\npython {sys.version.split()[0]}\n")
+for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
+                                 ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS)):
+    shutil.rmtree(OUT / folder_name, ignore_errors=True)
+    (OUT / folder_name).mkdir(parents=True)
+    for number, (case, (kind, arguments)) in enumerate(cases.items()):
+        make(folder_name, auto, case, kind, arguments, number % 2 == 1)
+    (OUT / folder_name / "VERSIONS").write_text(
+        f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
+        f"python {sys.version.split()[0]}\n")

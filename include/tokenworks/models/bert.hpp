@@ -1,6 +1,6 @@
 // BERT and what follows it closely: RoBERTa, XLM-RoBERTa, DistilBERT. Learned positions, norms of the sums, and a head
 // that tells masked tokens. Devlin et al., 2018; Liu et al., 2019; Sanh et al., 2019; transformers 5.24,
-// modeling_bert.py, modeling_roberta.py, modeling_distilbert.py. GGUF: llama.cpp, architecture "bert".
+// modeling_bert.py, modeling_roberta.py, modeling_distilbert.py.
 #pragma once
 
 #include <cstddef>

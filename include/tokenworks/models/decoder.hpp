@@ -126,6 +126,10 @@ public:
     /// @throws as forward; argument_error where a logit is NaN or +infinity, or none is finite
     void forward_greedy(nn::context& c, std::span<const decoder_input> inputs, std::span<std::int32_t> ids) const;
 
+    /// The same up to the head: what the last norm gives, as an embedding of the text so far.
+    /// @param hidden  a row [C] for each that the inputs want
+    void forward_hidden(nn::context& c, std::span<const decoder_input> inputs, nn::rows hidden) const;
+
 private:
     struct step {
         std::size_t rows = 0;   ///< tokens of all inputs
@@ -262,6 +266,16 @@ TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decode
             kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
         }
     });
+}
+
+TOKENWORKS_FUNCTION void decoder::forward_hidden(nn::context& c, std::span<const decoder_input> inputs,
+                                                 nn::rows hidden) const {
+    const step plan = plan_of(inputs);
+    if(hidden.extent(0) != plan.wanted || (plan.wanted != 0 && hidden.extent(1) != config_.width)) {
+        tokenworks::detail::raise<shape_error>(
+            {"forward: hidden is ", to_string(hidden.extents()), ", expected [", plan.wanted, ",", config_.width, "]"});
+    }
+    run(c, inputs, plan, [&](const nn::activations& x) { std::ranges::copy(x.values().as_span(), hidden.data()); });
 }
 
 TOKENWORKS_FUNCTION void decoder::forward_greedy(nn::context& c, std::span<const decoder_input> inputs,

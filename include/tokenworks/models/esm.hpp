@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -27,12 +28,14 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.activation = kernels::activation_kind::gelu;
     use_rope(from, config);
     // Checkpoints carry their frequencies along, once or once a layer.
-    for(const std::string name:
-        {"rotary_embeddings.inv_freq", "encoder.layer.*.attention.self.rotary_embeddings.inv_freq",
-         "encoder.layer.0.attention.self.rotary_embeddings.inv_freq"}) {
-        for(const std::string stored: {name, "esm." + name}) {
-            if(config.rope_configs.front().frequencies.empty() && from.has_tensor(stored)) {
-                config.rope_configs.front().frequencies = from.factors(stored, config.key_width / 2);
+    constexpr const char* stored[] = {"rotary_embeddings.inv_freq",
+                                      "encoder.layer.*.attention.self.rotary_embeddings.inv_freq",
+                                      "encoder.layer.0.attention.self.rotary_embeddings.inv_freq"};
+    std::vector<float>& frequencies = config.rope_configs.front().frequencies;
+    for(const char* const name: stored) {
+        for(const std::string& each: {std::string{name}, std::string{"esm."} + name}) {
+            if(frequencies.empty() && from.has_tensor(each)) {
+                frequencies = from.factors(each, config.key_width / 2);
             }
         }
     }

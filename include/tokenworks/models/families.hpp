@@ -69,7 +69,7 @@ inline constexpr family families[] = {
     {"", "deepseek_v3", deepseek_v3_config, deepseek_v3_names},
     {"granite", "granite", granite_config, llama_names},
     {"smollm3", "smollm3", smollm3_config, llama_names},
-    {"bert", "bert", bert_config, bert_names},
+    {"", "bert", bert_config, bert_names},
     {"", "roberta", roberta_config, bert_names},
     {"", "xlm-roberta", roberta_config, bert_names},
     {"", "distilbert", distilbert_config, distilbert_names},

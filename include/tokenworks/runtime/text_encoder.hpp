@@ -1,0 +1,220 @@
+// Texts to vectors: an encoder of a Hugging Face folder with its tokenizer, pooled as the folder says.
+//
+//   auto encoder = tokenworks::text_encoder::load("all-MiniLM-L6-v2");
+//   std::vector<float> vector = encoder.embed("Why is the sky blue?");
+//
+// Folders of sentence-transformers say in modules.json and 1_Pooling/config.json how rows become one vector; others get
+// the mean, not normalised.
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/arena.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/core/thread_team.hpp>
+#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/encoder.hpp>
+#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/nn/context.hpp>
+#include <tokenworks/runtime/pooling.hpp>
+#include <tokenworks/runtime/text_model.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI {
+
+/// How a folder wants its rows made one.
+struct embedding_options {
+    runtime::pooling pooling = runtime::pooling::mean;
+    bool normalize = false;
+    std::size_t max_tokens = 0; ///< longer texts are cut to so many; 0: the model's context
+};
+
+namespace detail {
+
+/// What the files of sentence-transformers say.
+/// @throws format_error, limit_error, io_error; unsupported_error for another way of pooling
+[[nodiscard]] inline embedding_options embedding_options_of(const std::filesystem::path& folder, const limits& bounds) {
+    embedding_options options;
+    const auto with = [&](const std::filesystem::path& where, const char* file, auto take) {
+        if(const std::optional<io::json_tree> tree = models::detail::json_beside(where, file, bounds)) {
+            take(tree->root());
+        }
+    };
+    with(folder, "modules.json", [&](io::json_value root) {
+        root.elements({"modules"}, [&](io::json_value each) {
+            const auto type = each.find("type", {"modules"});
+            options.normalize |= type && type->string({"type"}).ends_with("Normalize");
+        });
+    });
+    with(folder / "1_Pooling", "config.json", [&](io::json_value root) {
+        const auto is_set = [&](std::string_view key) {
+            const auto found = root.find(key, {"pooling"});
+            return found && found->boolean({key});
+        };
+        using enum runtime::pooling;
+        options.pooling = is_set("pooling_mode_cls_token")    ? cls
+                          : is_set("pooling_mode_lasttoken")  ? last
+                          : is_set("pooling_mode_max_tokens") ? max
+                                                              : mean;
+        if(is_set("pooling_mode_mean_sqrt_len_tokens") || is_set("pooling_mode_weightedmean_tokens")) {
+            raise<unsupported_error>({(folder / "1_Pooling/config.json").string(), ": this way of pooling"});
+        }
+    });
+    with(folder, "sentence_bert_config.json", [&](io::json_value root) {
+        if(const auto found = root.find("max_seq_length", {"config"})) {
+            options.max_tokens = static_cast<std::size_t>(found->whole({"max_seq_length"}, std::uint64_t{1} << 32));
+        }
+    });
+    return options;
+}
+
+} // namespace detail
+
+/// Immutable once loaded: share it by const reference.
+class text_encoder {
+public:
+    /// @throws io_error, format_error, limit_error, unsupported_error, cancelled_error
+    [[nodiscard]] static text_encoder load(const std::string& path, const load_options& options = {},
+                                           const limits& bounds = {}) {
+        return text_encoder{path, options, bounds};
+    }
+
+    [[nodiscard]] const models::encoder& network() const noexcept { return *network_; }
+    [[nodiscard]] const codec::tokenizer& tokenizer() const noexcept { return *tokenizer_; }
+    [[nodiscard]] const embedding_options& defaults() const noexcept { return defaults_; }
+    [[nodiscard]] const execution& how() const noexcept { return how_; }
+    /// C.
+    [[nodiscard]] std::size_t width() const noexcept { return network_->width(); }
+
+    /// The ids of a text with the special tokens around it, cut to the longest that the model takes: the last one
+    /// stays what it was.
+    [[nodiscard]] std::vector<codec::token_id> encode(std::string_view text) const {
+        std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
+        std::size_t most = network_->config().context_length;
+        most = defaults_.max_tokens == 0 ? most : std::min(most, defaults_.max_tokens);
+        if(ids.size() > most) {
+            const codec::token_id last = ids.back();
+            ids.resize(most);
+            ids.back() = last;
+        }
+        return ids;
+    }
+
+    /// The vector of a text, [C].
+    [[nodiscard]] std::vector<float> embed(std::string_view text) const {
+        return std::move(embed(std::span{&text, 1}).front());
+    }
+    /// Of many, computed together. Each is bitwise the same whatever else is asked for.
+    [[nodiscard]] std::vector<std::vector<float>> embed(std::span<const std::string_view> texts) const;
+    /// The vector of ids, pooled and normalised as asked.
+    [[nodiscard]] std::vector<float> embed(std::span<const codec::token_id> ids, const embedding_options& as) const;
+    /// The rows of all tokens, [T,C].
+    [[nodiscard]] std::vector<float> hidden(std::span<const codec::token_id> ids) const {
+        nn::context c{how_};
+        std::vector<float> rows(ids.size() * width());
+        const models::encoder_input input{ids};
+        network_->forward(c, std::span{&input, 1}, nn::rows{rows.data(), ids.size(), width()});
+        return rows;
+    }
+
+private:
+    static constexpr std::size_t tokens_at_once = 2048;
+
+    text_encoder(const std::string& path, const load_options& options, const limits& bounds)
+        : defaults_{detail::embedding_options_of(path, bounds)} {
+        team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
+        how_ = execution{options.set, team_.get()};
+        const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
+        if(folder.config().causal) {
+            detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' is no encoder"});
+        }
+        tokenizer_ = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
+        if(tokenizer_->vocab_size() > folder.config().vocab_size) {
+            detail::raise_format(
+                path, {"tokenizer"}, format_error::no_offset,
+                {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
+        }
+        std::uint64_t total = 0;
+        for(const io::safetensor& tensor: folder.file().tensors()) {
+            total += tensor.bytes;
+        }
+        models::weight_loading loading;
+        loading.precision = options.precision;
+        if(options.on_progress) {
+            loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
+        }
+        network_ = std::make_unique<models::encoder>(folder.config(), folder.weights(), how_, std::move(loading));
+    }
+
+    embedding_options defaults_;
+    std::shared_ptr<team> team_;
+    execution how_;
+    std::unique_ptr<codec::tokenizer> tokenizer_;
+    std::unique_ptr<models::encoder> network_;
+};
+
+inline std::vector<float> text_encoder::embed(std::span<const codec::token_id> ids, const embedding_options& as) const {
+    const std::vector<float> rows = hidden(ids);
+    std::vector<float> out(width());
+    runtime::pool(as.pooling, nn::const_rows{rows.data(), ids.size(), width()}, out);
+    if(as.normalize) {
+        runtime::normalize(out);
+    }
+    return out;
+}
+
+inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::string_view> texts) const {
+    std::vector<std::vector<codec::token_id>> ids;
+    for(const std::string_view text: texts) {
+        ids.push_back(encode(text));
+    }
+    std::vector<std::vector<float>> out(texts.size());
+    nn::context c{how_};
+    std::vector<models::encoder_input> inputs;
+    std::vector<float> rows;
+    for(std::size_t first = 0; first < texts.size();) {
+        inputs.clear();
+        std::size_t count = 0;
+        while(first + inputs.size() < texts.size()) {
+            const std::vector<codec::token_id>& next = ids[first + inputs.size()];
+            if(!inputs.empty() && count + next.size() > tokens_at_once) {
+                break;
+            }
+            inputs.push_back({next});
+            count += next.size();
+        }
+        rows.resize(count * width());
+        network_->forward(c, inputs, nn::rows{rows.data(), count, width()});
+        std::size_t row = 0;
+        for(std::size_t i = 0; i < inputs.size(); ++i) {
+            std::vector<float>& vector = out[first + i];
+            vector.resize(width());
+            const std::size_t tokens = inputs[i].tokens.size();
+            runtime::pool(defaults_.pooling, nn::const_rows{rows.data() + row * width(), tokens, width()}, vector);
+            if(defaults_.normalize) {
+                runtime::normalize(vector);
+            }
+            row += tokens;
+        }
+        first += inputs.size();
+    }
+    return out;
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI
