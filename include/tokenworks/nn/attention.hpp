@@ -44,8 +44,10 @@ struct attention {
     float clip = 0;                            ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
-    bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
-    std::vector<float> sinks{};     ///< [H], or empty
+    bool norm_before_split = false;    ///< norms run over all heads' values at once, not head by head
+    std::vector<float> query_weight{}; ///< [H*D], of normalised queries whose heads differ in weight; or empty
+    std::vector<float> key_weight{};   ///< [G*D]
+    std::vector<float> sinks{};        ///< [H], or empty
     std::vector<float> alibi_slopes{};
     std::shared_ptr<const kernels::rope_table> rope{};
 
@@ -61,6 +63,8 @@ struct attention {
 
 private:
     void normalize(context& c, const std::optional<norm>& layer, rows x, std::size_t count) const;
+
+    static void weigh(context& c, const std::vector<float>& weight, rows x);
 
     void turn(context& c, rows x, std::size_t count) const;
 
@@ -92,6 +96,8 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     }
     normalize(c, query_norm, q, heads);
     normalize(c, key_norm, k, kv_heads);
+    weigh(c, query_weight, q);
+    weigh(c, key_weight, k);
     if(rope) {
         turn(c, q, heads);
         turn(c, k, kv_heads);
@@ -107,6 +113,12 @@ TOKENWORKS_FUNCTION void attention::normalize(context& c, const std::optional<no
         const std::size_t parts = norm_before_split ? 1 : count;
         const rows each{x.data(), x.extent(0) * parts, x.extent(1) / parts};
         (*layer)(c, each, each);
+    }
+}
+
+TOKENWORKS_FUNCTION void attention::weigh(context& c, const std::vector<float>& weight, rows x) {
+    for(std::size_t t = 0; !weight.empty() && t < x.extent(0); ++t) {
+        kernels::multiply(x.row(t), view<const float, dyn>{weight}, x.row(t), c.how);
     }
 }
 
