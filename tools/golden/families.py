@@ -93,6 +93,7 @@ CASES = {
     "granite": ("Granite", dict(COMMON, embedding_multiplier=6.0, residual_multiplier=0.4, attention_multiplier=0.2,
                                 logits_scaling=2.0)),
     "smollm3": ("SmolLM3", dict(COMMON, num_hidden_layers=4, pad_token_id=0, tie_word_embeddings=True)),
+    "deepseek_v2": ("DeepseekV2", dict(DEEPSEEK, q_lora_rank=9, topk_method="greedy", routed_scaling_factor=1.5)),
     "deepseek_v3": ("DeepseekV3", dict(DEEPSEEK, q_lora_rank=9, rope_parameters=dict(
         rope_type="yarn", factor=8.0, rope_theta=10000.0, mscale=1.0, mscale_all_dim=0.8,
         original_max_position_embeddings=8))),

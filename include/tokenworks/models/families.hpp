@@ -62,7 +62,8 @@ inline constexpr family families[] = {
     {"qwen2moe", "qwen2_moe", qwen2_moe_config, qwen_moe_names},
     {"qwen3moe", "qwen3_moe", qwen3_moe_config, qwen_moe_names},
     {"gpt-oss", "gpt_oss", gpt_oss_config, gpt_oss_names},
-    {"", "deepseek_v3", deepseek_v3_config, deepseek_v3_names},
+    {"deepseek2", "deepseek_v3", deepseek_v3_config, deepseek_v3_names},
+    {"", "deepseek_v2", deepseek_v2_config, deepseek_v3_names},
     {"granite", "granite", granite_config, llama_names},
     {"smollm3", "smollm3", smollm3_config, llama_names},
 };
