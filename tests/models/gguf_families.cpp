@@ -87,7 +87,7 @@ private:
         if(is_one_of(architecture_, {"gptneox", "stablelm"})) {
             set("use_parallel_residual", c.parallel_residual);
         }
-        if(is_one_of(architecture_, {"gemma2", "gemma3", "phi3", "gpt-oss", "olmo2"})) {
+        if(is_one_of(architecture_, {"gemma2", "gemma3", "phi3", "gpt-oss", "olmo2", "cohere2"})) {
             const auto sliding =
                 std::ranges::find_if(c.layers, [](const layer_config& layer) { return layer.window != 0; });
             if(sliding != c.layers.end()) {
@@ -103,7 +103,7 @@ private:
             set("attn_logit_softcapping", c.attention_softcap);
             set("final_logit_softcapping", c.logit_softcap);
         }
-        if(architecture_ == "command-r") {
+        if(is_one_of(architecture_, {"command-r", "cohere2"})) {
             set("logit_scale", c.logit_scale);
         }
         if(architecture_ == "granite") {
@@ -115,6 +115,14 @@ private:
         if(architecture_ == "mpt") {
             set("attention.max_alibi_bias", c.alibi_max_bias);
         }
+        if(c.latent) {
+            if(c.latent->query_rank != 0) {
+                count("attention.q_lora_rank", c.latent->query_rank);
+            }
+            count("attention.kv_lora_rank", c.latent->rank);
+            count("attention.key_length_mla", c.key_width);
+            count("attention.value_length_mla", c.value_width);
+        }
         if(c.qkv_clip > 0) {
             set("attention.clamp_kqv", c.qkv_clip);
         }
@@ -122,7 +130,16 @@ private:
             count("expert_count", c.mixture->routing.experts);
             count("expert_used_count", c.mixture->routing.used);
             count("expert_feed_forward_length", c.mixture->feed_forward);
-            if(c.mixture->shared != 0) {
+            if(architecture_ == "deepseek2") {
+                count("expert_shared_count", c.mixture->shared / c.mixture->feed_forward);
+                count("expert_group_count", c.mixture->routing.groups);
+                count("expert_group_used_count", c.mixture->routing.groups_used);
+                set("expert_weights_scale", c.mixture->routing.scale);
+                set("expert_weights_norm", c.mixture->routing.normalize);
+                using score_kind = tw::nn::routing_options::score_kind;
+                count("expert_gating_func", c.mixture->routing.score == score_kind::sigmoid ? 2 : 1);
+                count("leading_dense_block_count", 1);
+            } else if(c.mixture->shared != 0) {
                 count("expert_shared_feed_forward_length", c.mixture->shared);
             }
         }
@@ -144,6 +161,9 @@ private:
             set("rope.scaling.type", scaling.kind == yarn ? "yarn" : "linear");
             set("rope.scaling.factor", static_cast<float>(scaling.factor));
             count("rope.scaling.original_context_length", scaling.original_context);
+            if(config_.latent) {
+                set("rope.scaling.yarn_log_multiplier", static_cast<float>(scaling.mscale_all_dim / 10));
+            }
         } else if(scaling.kind == llama3) {
             tw::kernels::rope_config unscaled = rope;
             unscaled.scaling = {};
@@ -244,7 +264,9 @@ private:
                 copy(p + name, p + name);
             }
         }
-        if(is_one_of(architecture_, {"gpt2", "gptneox", "falcon", "bloom", "mpt", "phi3"})) {
+        if(config_.latent) {
+            write_latent(p);
+        } else if(is_one_of(architecture_, {"gpt2", "gptneox", "falcon", "bloom", "mpt", "phi3"})) {
             join({p + "attn_q", p + "attn_k", p + "attn_v"}, p + "attn_qkv");
         } else if(is_one_of(architecture_, {"llama", "granite", "smollm3", "olmo"})) {
             copy_permuted(p + "attn_q", config_.heads);
@@ -256,7 +278,7 @@ private:
             }
         }
         for(const std::string name: {"ffn_gate", "ffn_up", "ffn_down"}) {
-            if(config_.mixture) {
+            if(config_.mixture && weights_.find(p + "ffn_gate_inp.weight")) {
                 write_experts(p + name);
             } else if(architecture_ == "phi3" && name != "ffn_down") {
                 if(name == "ffn_up") {
@@ -266,6 +288,26 @@ private:
                 copy(p + name, p + name);
             }
         }
+    }
+
+    /// Up-projections of keys head by head, and transposed; of values head by head.
+    void write_latent(const std::string& p) {
+        for(const char* const name: {"attn_q", "attn_q_a", "attn_q_a_norm", "attn_q_b", "attn_kv_a_norm"}) {
+            copy(p + name, p + name);
+        }
+        copy(p + "exp_probs_b", p + "exp_probs_b");
+        join({p + "attn_kv_a", p + "attn_k_turned"}, p + "attn_kv_a_mqa");
+        const auto keys = read(p + "attn_k_b.weight");
+        const auto of_values = read(p + "attn_v_b.weight");
+        REQUIRE((keys && of_values));
+        const std::size_t rank = config_.latent->rank;
+        const std::size_t n = config_.key_width - config_.latent->turned;
+        values turned{{config_.heads, rank, n}, std::vector<float>(keys->numbers.size())};
+        for(std::size_t i = 0; i < turned.numbers.size(); ++i) {
+            turned.numbers[i] = keys->numbers[(i / (rank * n) * n + i % n) * rank + i / n % rank];
+        }
+        add(p + "attn_k_b.weight", turned);
+        add(p + "attn_v_b.weight", {{config_.heads, config_.value_width, rank}, of_values->numbers});
     }
 
     void write_experts(const std::string& name) {
@@ -306,6 +348,10 @@ decoder_config as_gguf_has_it(decoder_config config, std::string_view architectu
     if(architecture == "gpt-oss") {
         config.mixture->clamp = 7;
     }
+    if(architecture == "deepseek2") {
+        tw::kernels::rope_scaling& scaling = config.rope_configs.front().scaling;
+        scaling.mscale = scaling.mscale_all_dim;
+    }
     return config;
 }
 
@@ -314,7 +360,8 @@ decoder_config as_gguf_has_it(decoder_config config, std::string_view architectu
 TEST_CASE("gguf: files of every family as converters write them", "[models]") {
     const files::temporary_folder folder;
     // Forms that have no GGUF file, or none that says what they are.
-    const std::set<std::string> unwritten{"falcon_slopes", "llama_dynamic", "qwen2_moe_some"};
+    const std::set<std::string> unwritten{"falcon_slopes", "llama_dynamic",   "qwen2_moe_some",
+                                          "phi_normed",    "stablelm_normed", "deepseek_v3_direct"};
     std::set<std::string> seen;
     for(const std::string& name: family_golden::names()) {
         const family_golden golden{name};
@@ -322,7 +369,10 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
         const auto* const found = std::ranges::find(families, type, &family::hf);
         REQUIRE(found != std::end(families));
         std::string architecture{found->gguf};
-        architecture = is_one_of(type, {"mistral", "mixtral"}) ? "llama" : type == "olmo3" ? "olmo2" : architecture;
+        architecture = is_one_of(type, {"mistral", "mixtral"}) ? "llama"
+                       : type == "olmo3"                       ? "olmo2"
+                       : type == "deepseek_v2"                 ? "deepseek2"
+                                                               : architecture;
         if(architecture.empty() || unwritten.contains(name)) {
             continue;
         }

@@ -178,6 +178,31 @@ TEST_CASE("tensor_names: one expert of many, and all parts together", "[models]"
     CHECK(values_of(all.find("blk.0.x.1.weight")) == numbers{10, 14, 12, 16});
 }
 
+TEST_CASE("tensor_names: heads one by one, transposed and put below each other", "[models]") {
+    memory_weights stored;
+    add_counting(stored, "h.weight", {2, 2, 3});
+    const named_weights flat{stored, {{"x", "h", {.is_flat = true}}}, false};
+    CHECK(flat.find("x.weight")->extents == std::vector<std::size_t>{4, 3});
+    CHECK(values_of(flat.find("x.weight")) == values_of(stored.find("h.weight")));
+    const named_weights turned{stored, {{"x", "h", {.is_transposed = true, .is_flat = true}}}, false};
+    CHECK(turned.find("x.weight")->extents == std::vector<std::size_t>{6, 2});
+    CHECK(values_of(turned.find("x.weight")) == numbers{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11});
+    // Blocks are decoded for it.
+    std::vector<std::byte> blocks(2 * 3 * 34);
+    for(std::size_t i = 0; i < blocks.size(); ++i) {
+        blocks[i] = static_cast<std::byte>(i % 34 == 1 ? 0x3c : i % 34 == 0 ? 0 : i); // scales of 1
+    }
+    memory_weights quantized;
+    quantized.add("h.weight", tw::dtype::q8_0, {2, 3, 32}, blocks);
+    const auto found =
+        named_weights{quantized, {{"x", "h", {.is_transposed = true, .is_flat = true}}}, false}.find("x.weight");
+    REQUIRE(found);
+    CHECK(found->type == tw::dtype::f32);
+    CHECK(found->extents == std::vector<std::size_t>{64, 3});
+    const numbers before = values_of(quantized.find("h.weight"));
+    CHECK(values_of(found)[(32 + 5) * 3 + 2] == before[(3 + 2) * 32 + 5]);
+}
+
 TEST_CASE("tensor_names: MXFP4 as gpt-oss stores it", "[models]") {
     // Two experts, three rows, two blocks a row: codes in pairs of neighbours.
     std::vector<std::byte> codes(2 * 3 * 2 * 16);

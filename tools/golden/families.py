@@ -63,6 +63,7 @@ CASES = {
                                       full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000000.0),
                                       sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "phi": ("Phi", dict(COMMON, partial_rotary_factor=0.5)),
+    "phi_normed": ("Phi", dict(COMMON, qk_layernorm=True)),
     "phi3": ("Phi3", dict(COMMON, pad_token_id=0, sliding_window=5)),
     "phi3_long": ("Phi3", dict(COMMON, pad_token_id=0, original_max_position_embeddings=8, rope_parameters=dict(
         rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.5], long_factor=[1.0, 3.0],
@@ -81,14 +82,18 @@ CASES = {
                         attn_config=dict(clip_qkv=1.0, softmax_scale=0.3))),
     "stablelm": ("StableLm", dict(COMMON, use_qkv_bias=True, partial_rotary_factor=0.5)),
     "stablelm_parallel": ("StableLm", dict(COMMON, use_parallel_residual=True, partial_rotary_factor=0.5)),
+    "stablelm_normed": ("StableLm", dict(COMMON, qk_layernorm=True, partial_rotary_factor=0.5)),
     "olmo": ("Olmo", dict(COMMON, clip_qkv=1.0)),
     "olmo2": ("Olmo2", dict(COMMON)),
     "olmo3": ("Olmo3", dict(COMMON, num_hidden_layers=4, sliding_window=5)),
     "cohere": ("Cohere", dict(COMMON, logit_scale=0.25)),
+    "cohere_normed": ("Cohere", dict(COMMON, use_qk_norm=True)),
+    "cohere2": ("Cohere2", dict(COMMON, num_hidden_layers=4, sliding_window=5)),
     "starcoder2": ("Starcoder2", dict(COMMON, sliding_window=5)),
     "granite": ("Granite", dict(COMMON, embedding_multiplier=6.0, residual_multiplier=0.4, attention_multiplier=0.2,
                                 logits_scaling=2.0)),
     "smollm3": ("SmolLM3", dict(COMMON, num_hidden_layers=4, pad_token_id=0, tie_word_embeddings=True)),
+    "deepseek_v2": ("DeepseekV2", dict(DEEPSEEK, q_lora_rank=9, topk_method="greedy", routed_scaling_factor=1.5)),
     "deepseek_v3": ("DeepseekV3", dict(DEEPSEEK, q_lora_rank=9, rope_parameters=dict(
         rope_type="yarn", factor=8.0, rope_theta=10000.0, mscale=1.0, mscale_all_dim=0.8,
         original_max_position_embeddings=8))),
@@ -146,7 +151,7 @@ def weights(name, shape, mean, scale):
 
 
 def mean_and_scale(name, shape, family):
-    if len(shape) == 1:
+    if len(shape) == 1 or "norm" in name:
         is_norm_weight = ("norm" in name.lower() or "ln_" in name) and name.endswith("weight")
         return (0.0 if family.startswith("gemma") or not is_norm_weight else 1.0), 2.0**-7
     return 0.0, 2.0 ** round(np.log2(1.5 / (37 * shape[-1] ** 0.5)))

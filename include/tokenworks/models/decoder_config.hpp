@@ -30,6 +30,7 @@ enum class qk_norm_kind : std::uint8_t {
     none,
     per_head, ///< over each head's D values, one weight of D for all heads (Gemma 3, Qwen 3)
     full,     ///< over all H * D values at once, before the split into heads (OLMo 2)
+    own_head, ///< over each head's D values, with a weight [H,D] (Command R+, StableLM 2 12B)
 };
 
 enum class position_kind : std::uint8_t {

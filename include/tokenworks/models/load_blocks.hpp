@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -26,6 +27,7 @@
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
 #include <tokenworks/nn/input_embeddings.hpp>
+#include <tokenworks/quant/convert.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -196,6 +198,31 @@ private:
         return nn::rms_norm{std::move(scale), config_.norm_epsilon};
     }
 
+    [[nodiscard]] nn::norm unit_norm(std::size_t width) const {
+        std::vector<float> ones(width, 1.0F);
+        if(config_.norm == norm_kind::layer) {
+            return nn::layer_norm{std::move(ones), {}, config_.norm_epsilon};
+        }
+        return nn::rms_norm{std::move(ones), config_.norm_epsilon};
+    }
+
+    /// Weights [H,D] of norms head by head: one tensor, or one a head.
+    [[nodiscard]] std::vector<float> head_weights(const std::string& name, std::size_t heads) {
+        const std::size_t d = config_.key_width;
+        std::vector<float> all(heads * d);
+        if(source_.find(name + ".weight")) {
+            const weight found = require_real(source_, name + ".weight", std::array{heads, d});
+            quant::decode(found.type, found.bytes, all);
+            return all;
+        }
+        for(std::size_t h = 0; h < heads; ++h) {
+            const std::vector<float> one =
+                load_vector(source_, tokenworks::detail::message({name, ".", h, ".weight"}), d);
+            std::ranges::copy(one, all.begin() + static_cast<std::ptrdiff_t>(h * d));
+        }
+        return all;
+    }
+
     [[nodiscard]] nn::attention attention(std::size_t index, const std::string& prefix) {
         const std::size_t queries = config_.heads * config_.key_width;
         const std::size_t keys = config_.kv_heads * config_.key_width;
@@ -235,6 +262,11 @@ private:
             result.query_norm = norm(prefix + "attn_q_norm", queries);
             result.key_norm = norm(prefix + "attn_k_norm", keys);
             result.norm_before_split = true;
+        } else if(config_.qk_norm == qk_norm_kind::own_head) {
+            result.query_norm = unit_norm(config_.key_width);
+            result.key_norm = unit_norm(config_.key_width);
+            result.query_weight = head_weights(prefix + "attn_q_norm", config_.heads);
+            result.key_weight = head_weights(prefix + "attn_k_norm", config_.kv_heads);
         }
         if(config_.attention_sinks) {
             result.sinks = load_vector(source_, prefix + "attn_sinks.weight", config_.heads);

@@ -12,12 +12,14 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
 [[nodiscard]] inline decoder_config phi_config(const hyperparameters& from) {
-    from.require_unset("qk_layernorm");
     decoder_config config = common_config(from, "phi");
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu_tanh);
     config.mlp = feed_forward_kind::plain;
     config.parallel_residual = true;
+    if(from.flag_or("qk_layernorm", false)) {
+        config.qk_norm = qk_norm_kind::per_head;
+    }
     use_rope(from, config);
     return config;
 }
@@ -29,6 +31,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     tensor_names names = llama_like_names();
     set_names(names, {{"output_norm", "model.final_layernorm"},
                       {"blk.#.ffn_norm", ""},
+                      {"blk.#.attn_q_norm", "model.layers.#.self_attn.q_layernorm"},
+                      {"blk.#.attn_k_norm", "model.layers.#.self_attn.k_layernorm"},
                       {"blk.#.attn_output", "model.layers.#.self_attn.dense"},
                       {"blk.#.ffn_up", "model.layers.#.mlp.fc1"},
                       {"blk.#.ffn_down", "model.layers.#.mlp.fc2"}});

@@ -38,7 +38,8 @@ struct tensor_part {
     row_pattern rows{};
     bool is_one_of_many = false; ///< axis 0 counts experts; the number behind `@` says which
     bool is_mxfp4 = false;       ///< blocks of 16 bytes, whose exponents are in a tensor named *_scales, not *_blocks
-    bool is_transposed = false;  ///< [K,N] in the file
+    bool is_transposed = false;  ///< [K,N] in the file, or [H,K,N]
+    bool is_flat = false;        ///< [H,N,K] in the file is [H*N,K]
     bool plus_one = false;       ///< the weight is 1 more than what is stored
 };
 
@@ -163,8 +164,11 @@ private:
         if(part.is_mxfp4) {
             join_mxfp4(w, at.expert, part.is_one_of_many);
         }
-        if(part.is_transposed && w.extents.size() == 2) {
+        if(part.is_transposed && w.extents.size() > 1) {
             transpose(w);
+        }
+        if(part.is_flat && w.extents.size() == 3) {
+            w.extents = {w.extents[0] * w.extents[1], w.extents[2]};
         }
         if(part.rows.period != 0) {
             take_rows(w, part.rows);
@@ -222,41 +226,53 @@ private:
     }
 
     void transpose(weight& w) const {
+        const std::size_t rank = w.extents.size();
+        if(rank == 3 && info(w.type).block_size != 1) {
+            decode(w);
+        }
         const dtype_info type = info(w.type);
-        if(type.block_size != 1) {
+        if(type.block_size != 1 || rank > 3) {
             refuse(w, {"is stored transposed, which blocks of ", type.name, " cannot be"});
         }
-        const std::size_t rows = w.extents[1];
-        const std::size_t columns = w.extents[0];
+        const std::size_t rows = w.extents[rank - 1];
+        const std::size_t columns = w.extents[rank - 2];
+        const std::size_t count = rank == 3 ? w.extents[0] : 1;
+        const std::size_t bytes = rows * columns * type.block_bytes;
         std::vector<std::byte> out(w.bytes.size());
-        // Squares of a cache line each way, so that neither side is walked across pages.
-        constexpr std::size_t side = 64;
-        const auto copy_square = [&]<std::size_t Size>(std::size_t r0, std::size_t c0) {
-            for(std::size_t r = r0; r < std::min(rows, r0 + side); ++r) {
-                for(std::size_t c = c0; c < std::min(columns, c0 + side); ++c) {
-                    std::memcpy(out.data() + (r * columns + c) * Size, w.bytes.data() + (c * rows + r) * Size, Size);
-                }
+        for(std::size_t i = 0; i < count; ++i) {
+            const std::byte* const from = w.bytes.data() + i * bytes;
+            std::byte* const to = out.data() + i * bytes;
+            switch(type.block_bytes) {
+            case 1:
+                transpose<1>(from, to, rows, columns);
+                break;
+            case 2:
+                transpose<2>(from, to, rows, columns);
+                break;
+            case 4:
+                transpose<4>(from, to, rows, columns);
+                break;
+            default:
+                transpose<8>(from, to, rows, columns);
             }
-        };
+        }
+        std::swap(w.extents[rank - 1], w.extents[rank - 2]);
+        own(w, std::move(out));
+    }
+
+    /// In squares of a cache line each way, so that neither side is walked across pages.
+    template <std::size_t Size>
+    static void transpose(const std::byte* from, std::byte* to, std::size_t rows, std::size_t columns) {
+        constexpr std::size_t side = 64;
         for(std::size_t r0 = 0; r0 < rows; r0 += side) {
             for(std::size_t c0 = 0; c0 < columns; c0 += side) {
-                switch(type.block_bytes) {
-                case 1:
-                    copy_square.template operator()<1>(r0, c0);
-                    break;
-                case 2:
-                    copy_square.template operator()<2>(r0, c0);
-                    break;
-                case 4:
-                    copy_square.template operator()<4>(r0, c0);
-                    break;
-                default:
-                    copy_square.template operator()<8>(r0, c0);
+                for(std::size_t r = r0; r < std::min(rows, r0 + side); ++r) {
+                    for(std::size_t c = c0; c < std::min(columns, c0 + side); ++c) {
+                        std::memcpy(to + (r * columns + c) * Size, from + (c * rows + r) * Size, Size);
+                    }
                 }
             }
         }
-        w.extents = {rows, columns};
-        own(w, std::move(out));
     }
 
     void take_rows(weight& w, const row_pattern& rows) const {
@@ -279,19 +295,21 @@ private:
         own(w, std::move(out));
     }
 
-    void add_one(weight& w) const {
-        std::size_t count = 1;
-        for(const std::size_t extent: w.extents) {
-            count *= extent;
-        }
-        std::vector<float> values(count);
+    /// Makes the values floats, each of them changed.
+    template <class Change>
+    static void decode(weight& w, Change change) {
+        std::vector<float> values(w.bytes.size() / info(w.type).block_bytes * info(w.type).block_size);
         quant::decode(w.type, w.bytes, values);
-        for(float& value: values) {
-            value += 1;
-        }
+        std::ranges::transform(values, values.begin(), change);
         const auto bytes = std::as_bytes(std::span{values});
         w.type = dtype::f32;
         own(w, {bytes.begin(), bytes.end()});
+    }
+    static void decode(weight& w) {
+        decode(w, [](float value) { return value; });
+    }
+    static void add_one(weight& w) {
+        decode(w, [](float value) { return value + 1; });
     }
 
     const weight_source* source_;

@@ -47,8 +47,10 @@ struct attention {
     float clip = 0; ///< queries, keys and values are kept within ± this; 0: off
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
-    bool norm_before_split = false; ///< norms run over all heads' values at once, not head by head
-    std::vector<float> sinks{};     ///< [H], or empty
+    bool norm_before_split = false;    ///< norms run over all heads' values at once, not head by head
+    std::vector<float> query_weight{}; ///< [H*D], of normalised queries whose heads differ in weight; or empty
+    std::vector<float> key_weight{};   ///< [G*D]
+    std::vector<float> sinks{};        ///< [H], or empty
     std::vector<float> alibi_slopes{};
     std::shared_ptr<const std::vector<float>> relative_bias{}; ///< [H,2R+1], or none; see attention_options
     std::shared_ptr<const kernels::rope_table> rope{};
@@ -75,9 +77,15 @@ private:
                !(norm_before_split && (query_norm || key_norm));
     }
 
-    /// Clip, norm and position of some heads of some rows of x [T, heads*D].
-    void finish(const execution& how, const std::optional<norm>& layer, const context::angles* angles, rows x,
-                const kernels::product_part& part) const;
+    /// What follows on a product: norm, weights and position, each if there is one.
+    struct steps {
+        const std::optional<norm>& layer;
+        const std::vector<float>& weight;
+        const context::angles* angles;
+    };
+
+    /// Clip, norm, weights and position of some heads of some rows of x [T, heads*D].
+    void finish(const execution& how, const steps& with, rows x, const kernels::product_part& part) const;
 
     /// Keys or values of some heads of some rows into the caches of their sequences.
     void store(const execution& how, context& c, bool are_keys, rows x, const kernels::product_part& part) const;
@@ -110,23 +118,27 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     const rows v = c.scratch_rows(count, kv_heads * value_width);
     const std::optional<context::angles> angles = rope ? std::optional{c.angles_of(*rope)} : std::nullopt;
     const context::angles* const turn = angles ? &*angles : nullptr;
+    const steps of_queries{query_norm, query_weight, turn};
+    const steps of_keys{key_norm, key_weight, turn};
+    const std::optional<norm> no_norm;
+    const std::vector<float> no_weight;
+    const steps of_values{no_norm, no_weight, nullptr};
     const auto whole = [&](rows each) { return kernels::product_part{0, count, 0, each.extent(1)}; };
     if(works_by_heads()) {
         // Rows of a tile go on to the cache; of more, two threads could meet in a byte of 4-bit keys.
         const bool store_too = count <= kernels::quantized_rows::tile;
         const execution alone{.set = c.how.set};
         project(c, x,
-                {{query, q, key_width,
-                  [&](const kernels::product_part& part) { finish(alone, query_norm, turn, q, part); }},
+                {{query, q, key_width, [&](const kernels::product_part& part) { finish(alone, of_queries, q, part); }},
                  {key, k, key_width,
                   [&](const kernels::product_part& part) {
-                      finish(alone, key_norm, turn, k, part);
+                      finish(alone, of_keys, k, part);
                       if(store_too) {
                           store(alone, c, true, k, part);
                       }
                   }},
                  {value, v, value_width, [&](const kernels::product_part& part) {
-                      finish(alone, std::nullopt, nullptr, v, part);
+                      finish(alone, of_values, v, part);
                       if(store_too) {
                           store(alone, c, false, v, part);
                       }
@@ -141,9 +153,9 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
         } else {
             project(c, x, {{query, q}, {key, k}, {value, v}});
         }
-        finish(c.how, query_norm, turn, q, whole(q));
-        finish(c.how, key_norm, turn, k, whole(k));
-        finish(c.how, std::nullopt, nullptr, v, whole(v));
+        finish(c.how, of_queries, q, whole(q));
+        finish(c.how, of_keys, k, whole(k));
+        finish(c.how, of_values, v, whole(v));
         store(c.how, c, true, k, whole(k));
         store(c.how, c, false, v, whole(v));
     }
@@ -153,8 +165,7 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     output(c, mixed, to);
 }
 
-TOKENWORKS_FUNCTION void attention::finish(const execution& how, const std::optional<norm>& layer,
-                                           const context::angles* angles, rows x,
+TOKENWORKS_FUNCTION void attention::finish(const execution& how, const steps& with, rows x,
                                            const kernels::product_part& part) const {
     const std::size_t count = part.end_row - part.begin_row;
     const std::size_t columns = part.end_column - part.begin_column;
@@ -163,25 +174,32 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const std::opti
         const strided_view<float, dyn, dyn> all{first, extents<dyn, dyn>{count, columns}, {x.extent(1), 1}};
         kernels::clip(all, clip, all, how);
     }
-    if(layer) {
+    if(with.layer) {
         const std::size_t width = norm_before_split ? x.extent(1) : key_width;
         if(columns == x.extent(1)) {
             const rows each{first, count * (columns / width), width};
-            (*layer)(how, each, each);
+            (*with.layer)(how, each, each);
         } else {
             for(std::size_t t = 0; t < count; ++t) {
                 const rows each{first + t * x.extent(1), columns / width, width};
-                (*layer)(how, each, each);
+                (*with.layer)(how, each, each);
             }
         }
     }
-    if(angles != nullptr) {
+    if(!with.weight.empty()) {
+        const view<const float, dyn> weight{with.weight.data() + part.begin_column, columns};
+        for(std::size_t t = 0; t < count; ++t) {
+            const view<float, dyn> row{first + t * x.extent(1), columns};
+            kernels::multiply(row, weight, row, how);
+        }
+    }
+    if(with.angles != nullptr) {
         const strided_view<float, dyn, dyn, dyn> split{
             first + rope_first,
             extents<dyn, dyn, dyn>{count, columns / key_width, key_width - rope_first},
             {x.extent(1), key_width, 1}};
-        kernels::rope(split, angles->cosines.slice(part.begin_row, count), angles->sines.slice(part.begin_row, count),
-                      rope->pairing(), split, how);
+        kernels::rope(split, with.angles->cosines.slice(part.begin_row, count),
+                      with.angles->sines.slice(part.begin_row, count), rope->pairing(), split, how);
     }
 }
 
