@@ -121,7 +121,7 @@ TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data) {
         tokenworks::detail::raise_format(data.name, field, format_error::no_offset, what);
     };
     const std::size_t entries = data.tokens.size() + data.added.size();
-    const std::uint64_t id_limit = 4096 + 4 * static_cast<std::uint64_t>(entries);
+    const std::uint64_t id_limit = 4096 + 2 * static_cast<std::uint64_t>(entries);
     std::uint64_t size = 0;
     const auto check_id = [&](const char* field, std::string_view text, std::uint64_t id) {
         if(id >= id_limit) { // a list by id would be far larger than the file
