@@ -51,7 +51,10 @@ void add_machine(CLI::App& command, cli::common_options& options) {
 }
 
 void add_model(CLI::App& command, cli::common_options& options) {
-    command.add_option("-m,--model", options.model, "a GGUF file")->required();
+    command
+        .add_option("-m,--model", options.model,
+                    "a GGUF file; for tokenize and detokenize also a folder with tokenizer.json or tokenizer.model")
+        ->required();
     add_machine(command, options);
 }
 
