@@ -57,7 +57,7 @@ TEST_CASE("token_pipeline: the rules of added tokens", "[codec]") {
     d.added[2].single_word = true;
     d.added[3].lstrip = true;
     d.added[4].rstrip = true;
-    const tokenizer tokens{d};
+    const tokenizer tokens = make_tokenizer(d);
     using ids = std::vector<token_id>;
     CHECK(tokens.encode("a<x>b") == ids{0, 4, 1});
     CHECK(tokens.encode("<x><y><x>") == ids{5, 4}); // the longest
@@ -75,7 +75,7 @@ TEST_CASE("token_pipeline: templates", "[codec]") {
     tokenizer_data d = letters({"a", "b", "[", "]"});
     d.single = {{special, {2}, 0}, {first, {}, 0}, {special, {3, 3}, 0}};
     d.pair = {{second, {}, 1}, {special, {3}, 2}, {first, {}, 0}};
-    const tokenizer tokens{d};
+    const tokenizer tokens = make_tokenizer(d);
     using ids = std::vector<token_id>;
     CHECK(tokens.encode("ab") == ids{0, 1});
     CHECK(tokens.encode("ab", {.add_special = true}) == ids{2, 0, 1, 3, 3});
@@ -84,22 +84,22 @@ TEST_CASE("token_pipeline: templates", "[codec]") {
     CHECK(both.types == std::vector<std::uint32_t>{1, 2, 0, 0});
     CHECK(tokens.encode_pair("aa", "b").ids == ids{1, 0, 0});
     d.single.assign(65, {special, {2}, 0});
-    CHECK_THROWS_AS(tokenizer{d}, tw::limit_error);
+    CHECK_THROWS_AS(make_tokenizer(d), tw::limit_error);
     d.single = {{special, {9}, 0}};
-    CHECK_THROWS_AS(tokenizer{d}, tw::format_error);
+    CHECK_THROWS_AS(make_tokenizer(d), tw::format_error);
 }
 
 TEST_CASE("token_pipeline: BPE's unknown tokens wait for a known one, byte tokens do not", "[codec]") {
     using ids = std::vector<token_id>;
     tokenizer_data d = letters({"?", "a", "<0xC3>", "<0xA9>"});
     d.unk_token = "?";
-    CHECK(tokenizer{d}.encode("xya") == ids{0, 0, 1});
+    CHECK(make_tokenizer(d).encode("xya") == ids{0, 0, 1});
     d.fuse_unk = true;
-    CHECK(tokenizer{d}.encode("xyaz") == ids{0, 1, 0});
+    CHECK(make_tokenizer(d).encode("xyaz") == ids{0, 1, 0});
     d.byte_fallback = true;
-    CHECK(tokenizer{d}.encode("x\u00e9a") == ids{2, 3, 0, 1}); // as the reference has it
+    CHECK(make_tokenizer(d).encode("x\u00e9a") == ids{2, 3, 0, 1}); // as the reference has it
     d.unk_token.reset();
-    CHECK(tokenizer{d}.encode("x\u00e9a") == ids{2, 3, 1});
+    CHECK(make_tokenizer(d).encode("x\u00e9a") == ids{2, 3, 1});
 }
 
 TEST_CASE("token_pipeline: cutting at blanks changes nothing", "[codec]") {
@@ -112,11 +112,11 @@ TEST_CASE("token_pipeline: cutting at blanks changes nothing", "[codec]") {
     d.normalizers[0].kind = normalizer_kind::replace;
     d.normalizers[0].pattern.text = " ";
     d.normalizers[0].content = blank;
-    CHECK(tokenizer{d}.encode("b ab a") == std::vector<token_id>{2, 3, 2, 3});
+    CHECK(make_tokenizer(d).encode("b ab a") == std::vector<token_id>{2, 3, 2, 3});
     tokenizer_data across = d;
     across.tokens.push_back({b_a, 5});
     across.merges.insert(across.merges.begin() + 1, {"b", ab});
-    CHECK(tokenizer{across}.encode("b ab a") == std::vector<token_id>{5, 5});
+    CHECK(make_tokenizer(across).encode("b ab a") == std::vector<token_id>{5, 5});
 }
 
 TEST_CASE("token_pipeline: pre-tokenizers", "[codec]") {

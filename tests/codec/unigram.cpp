@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/token_pipeline.hpp>
 
 #include "support/catch.hpp"
 
@@ -66,7 +66,7 @@ TEST_CASE("unigram: the best of all ways to cut a text", "[codec]") {
                 p.scores.push_back(-2 - static_cast<double>(next(800)) / 100);
             }
         }
-        const tokenizer tokens{p.data()};
+        const tokenizer tokens = make_tokenizer(p.data());
         for(int i = 0; i < 20; ++i) {
             std::string text;
             for(std::uint64_t n = 1 + next(9); n > 0; --n) {
@@ -86,14 +86,14 @@ TEST_CASE("unigram: the best of all ways to cut a text", "[codec]") {
 
 TEST_CASE("unigram: unknown characters side by side are one, or their bytes", "[codec]") {
     pieces p{{"<unk>", "a", "<0xC3>", "<0xA9>"}, {0, -1, -9, -9}};
-    CHECK(tokenizer{p.data()}.encode("xya\u00e9z") == std::vector<token_id>{0, 1, 0});
+    CHECK(make_tokenizer(p.data()).encode("xya\u00e9z") == std::vector<token_id>{0, 1, 0});
     tokenizer_data bytes = p.data();
     bytes.byte_fallback = true;
-    CHECK(tokenizer{bytes}.encode("\u00e9a") == std::vector<token_id>{2, 3, 1});
-    CHECK(tokenizer{bytes}.encode("\u00e9x") == std::vector<token_id>{0}); // together, and x has no byte
+    CHECK(make_tokenizer(bytes).encode("\u00e9a") == std::vector<token_id>{2, 3, 1});
+    CHECK(make_tokenizer(bytes).encode("\u00e9x") == std::vector<token_id>{0}); // together, and x has no byte
     tokenizer_data apart = p.data();
     apart.fuse_unk = false;
-    CHECK(tokenizer{apart}.encode("xya") == std::vector<token_id>{0, 0, 1});
+    CHECK(make_tokenizer(apart).encode("xya") == std::vector<token_id>{0, 0, 1});
 }
 
 TEST_CASE("unigram: user-defined pieces have a score of their own, control pieces are not matched", "[codec]") {
@@ -101,7 +101,7 @@ TEST_CASE("unigram: user-defined pieces have a score of their own, control piece
     tokenizer_data d = p.data();
     d.types = {token_type::unknown, token_type::normal, token_type::normal, token_type::control,
                token_type::user_defined};
-    const tokenizer tokens{d};
+    const tokenizer tokens = make_tokenizer(d);
     CHECK(tokens.encode("abab") == std::vector<token_id>{4}); // 4 * -5 - 0.1, against four unknown ones of -16
     CHECK(tokens.encode("c<s>") == std::vector<token_id>{1, 0});
 }
