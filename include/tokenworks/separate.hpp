@@ -15,4 +15,5 @@
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE_SOURCE
 
+#include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
 #include <tokenworks/tokenworks.hpp>

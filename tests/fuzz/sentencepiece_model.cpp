@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/models/sentencepiece_model.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         const tokenworks::models::sentencepiece_model model{
             std::as_bytes(std::span{all.substr(0, all.size() - length)}), "fuzz"};
-        const tokenworks::codec::tokenizer tokens{model.data(true, true)};
+        const tokenworks::codec::tokenizer tokens = tokenworks::codec::make_tokenizer(model.data(true, true));
         for(const bool special: {false, true}) {
             const auto ids = tokens.encode(text, {.add_special = special, .parse_special = special});
             for(const tokenworks::codec::token_id id: ids) {

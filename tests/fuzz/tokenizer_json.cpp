@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/io/json_tree.hpp>
 #include <tokenworks/models/tokenizer_json.hpp>
 
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text = all.substr(std::min(json.size() + 1, all.size()));
     try {
         const tokenworks::io::json_tree tree{std::as_bytes(std::span{json}), "fuzz"};
-        use(codec::tokenizer{tokenworks::models::tokenizer_data_of(tree)}, text);
+        use(codec::make_tokenizer(tokenworks::models::tokenizer_data_of(tree)), text);
     } catch(const tokenworks::error&) { // what is wrong is refused
     }
     return 0;

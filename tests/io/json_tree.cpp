@@ -46,12 +46,13 @@ TEST_CASE("json_tree: values of every kind", "[io]") {
     root.members({"JSON"}, [&](std::string_view key, json_value) { names += key; });
     CHECK(names == "ntfwmrsao");
     CHECK(root.find("o", {"o"})->find("p", {"o.p"})->find("q", {"o.p.q"})->whole({"o.p.q"}) == 1);
+    CHECK(tree("1e-999").root().number({"JSON"}) == 0);
     CHECK(tree("7").root().whole({"JSON"}) == 7);
     CHECK(tree("[]").root().size() == 0);
 }
 
 TEST_CASE("json_tree: what a value is not", "[io]") {
-    const json_tree t = tree(R"([true,-1,1.5,"s",{},300,1e999])");
+    const json_tree t = tree(R"([true,-1,1.5,"s",{},300])");
     std::vector<json_value> v;
     t.root().elements({"a"}, [&](json_value value) { v.push_back(value); });
     CHECK(refusal([&] { static_cast<void>(v[0].whole({"x.y"})); }) == "a.json: x.y: is a bool, not a whole number");
@@ -68,7 +69,7 @@ TEST_CASE("json_tree: what a value is not", "[io]") {
 }
 
 TEST_CASE("json_tree: malformed and hostile documents", "[io]") {
-    for(const char* text: {"", "{", "[1,]", "nul", "{\"a\":1,\"a\":2}", "1 2", "[NaN]", "\"\xFF\"", "{a:1}"}) {
+    for(const char* text: {"", "{", "[1,]", "nul", "{\"a\":1,\"a\":2}", "1 2", "[NaN]", "\"\xFF\"", "{a:1}", "1e999"}) {
         INFO(text);
         CHECK_THROWS_AS(tree(text), tw::format_error);
     }

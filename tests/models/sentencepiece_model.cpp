@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 
 #include "io/files.hpp"
@@ -63,9 +63,9 @@ TEST_CASE("sentencepiece_model: ids and texts of the reference", "[models]") {
 TEST_CASE("sentencepiece_model: special tokens around a text", "[models]") {
     const std::string model = small_model();
     const sentencepiece_model read{files::bytes_of(model), "m.model"};
-    const tokenizer plain{read.data(false, false)};
+    const tokenizer plain = make_tokenizer(read.data(false, false));
     CHECK(plain.encode("ab", {.add_special = true}) == std::vector<token_id>{6, 5});
-    const tokenizer both{read.data(true, true)};
+    const tokenizer both = make_tokenizer(read.data(true, true));
     CHECK(both.encode("ab") == std::vector<token_id>{6, 5});
     CHECK(both.encode("ab", {.add_special = true}) == std::vector<token_id>{1, 6, 5, 2});
     CHECK(both.bos() == 1);
@@ -96,7 +96,7 @@ TEST_CASE("sentencepiece_model: what is malformed is refused with its place", "[
         try {
             const std::string cut = whole.substr(0, size);
             const sentencepiece_model read{files::bytes_of(cut), "m.model"};
-            static_cast<void>(tokenizer{read.data(false, false)});
+            static_cast<void>(make_tokenizer(read.data(false, false)));
         } catch(const tw::error&) {
         }
     }
@@ -105,7 +105,7 @@ TEST_CASE("sentencepiece_model: what is malformed is refused with its place", "[
 TEST_CASE("sentencepiece_model: unknown fields are passed over, the last of several counts", "[models]") {
     const std::string model = number(99, 5) + small_model() + bytes(77, "x") + bytes(2, number(41, 2) + number(41, 1));
     const sentencepiece_model read{files::bytes_of(model), "m.model"};
-    const tokenizer tokens{read.data(true, false)};
+    const tokenizer tokens = make_tokenizer(read.data(true, false));
     CHECK(tokens.bos() == 1);
     CHECK(tokens.vocab_size() == 7);
 }

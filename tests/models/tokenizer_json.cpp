@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 
 #include "io/files.hpp"
@@ -21,7 +21,7 @@ namespace {
 /// The tokenizer of a document.
 tokenizer read(std::string_view json) {
     const tw::io::json_tree tree{files::bytes_of(json), "tokenizer.json"};
-    return tokenizer{tw::models::tokenizer_data_of(tree)};
+    return make_tokenizer(tw::models::tokenizer_data_of(tree));
 }
 
 /// What a document is refused with.

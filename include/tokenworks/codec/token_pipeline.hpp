@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@
 #include <tokenworks/codec/symbol_bpe.hpp>
 #include <tokenworks/codec/text_splitter.hpp>
 #include <tokenworks/codec/token_decoder.hpp>
+#include <tokenworks/codec/token_steps.hpp>
+#include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/codec/tokenizer_data.hpp>
 #include <tokenworks/codec/unigram.hpp>
 #include <tokenworks/codec/vocabulary.hpp>
@@ -37,10 +40,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 /// @throws format_error naming the field, where ids or texts contradict each other; limit_error
 [[nodiscard]] TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data);
 
-class token_pipeline {
+/// The tokenizer that data describe.
+/// @throws format_error naming the part that is wrong, unsupported_error, limit_error
+[[nodiscard]] TOKENWORKS_FUNCTION tokenizer make_tokenizer(const tokenizer_data& data);
+
+class token_pipeline: public token_steps {
 public:
     static constexpr std::size_t most_template_parts = 64;
-    using range = std::pair<std::size_t, std::size_t>;
 
     /// @throws format_error, unsupported_error, limit_error naming the file and the part
     token_pipeline(const tokenizer_data& data, const vocabulary& vocab);
@@ -49,14 +55,15 @@ public:
     /// @param trusted  byte ranges in order; special tokens are matched within these only
     /// @throws limit_error for a text that grows too much; format_error where a token is needed that is not there
     void encode(const vocabulary& vocab, std::string_view text, const std::vector<range>& trusted, bool add_special,
-                std::vector<token_id>& ids) const;
+                std::vector<token_id>& ids) const override;
 
     /// The same for two texts, with the segment of each id.
     void encode_pair(const vocabulary& vocab, std::string_view first, std::string_view second, bool parse_special,
-                     bool add_special, std::vector<token_id>& ids, std::vector<std::uint32_t>& types) const;
+                     bool add_special, std::vector<token_id>& ids, std::vector<std::uint32_t>& types) const override;
 
     /// Appends the text of ids. @pre the ids are in the vocabulary
-    void decode_to(const vocabulary& vocab, std::string& out, std::span<const token_id> ids, bool special) const;
+    void decode_to(const vocabulary& vocab, std::string& out, std::span<const token_id> ids,
+                   bool special) const override;
 
 private:
     using model = std::variant<symbol_bpe, wordpiece, unigram, sentencepiece>;
@@ -121,7 +128,7 @@ TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data) {
         tokenworks::detail::raise_format(data.name, field, format_error::no_offset, what);
     };
     const std::size_t entries = data.tokens.size() + data.added.size();
-    const std::uint64_t id_limit = 4096 + 4 * static_cast<std::uint64_t>(entries);
+    const std::uint64_t id_limit = 4096 + 2 * static_cast<std::uint64_t>(entries);
     std::uint64_t size = 0;
     const auto check_id = [&](const char* field, std::string_view text, std::uint64_t id) {
         if(id >= id_limit) { // a list by id would be far larger than the file
@@ -225,6 +232,12 @@ TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data) {
     out.add_bos = starts_with(data.bos, true);
     out.add_eos = starts_with(data.eos, false);
     return vocabulary{out};
+}
+
+TOKENWORKS_FUNCTION tokenizer make_tokenizer(const tokenizer_data& data) {
+    vocabulary vocab = make_vocabulary(data);
+    auto steps = std::make_shared<const token_pipeline>(data, vocab);
+    return tokenizer{std::move(vocab), std::move(steps)};
 }
 
 TOKENWORKS_FUNCTION token_pipeline::model token_pipeline::make_model(const tokenizer_data& data,

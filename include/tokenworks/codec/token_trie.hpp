@@ -21,7 +21,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
 class token_trie {
 public:
-    static constexpr std::size_t longest_token = 4096; ///< bytes
+    static constexpr std::size_t longest_token = 512; ///< bytes
     using entry = std::pair<std::string_view, token_id>;
 
     /// A trie of nothing.

@@ -2,7 +2,7 @@
 //
 // A tokenizer is a value built from plain data; it is read-only afterwards and may be shared by any number of threads.
 // Encoding finds the special tokens first, then hands the text between them to byte-level BPE or to SentencePiece BPE;
-// or it takes the steps of a tokenizer_data (codec/token_pipeline.hpp). With the former two, decode(encode(x)) == x for
+// or it takes steps of its own (codec/token_steps.hpp). With the former two, decode(encode(x)) == x for
 // every byte string x, valid UTF-8 or not, where the vocabulary has all 256 bytes. That is stricter than the reference
 // implementations, which replace invalid UTF-8 by U+FFFD.
 #pragma once
@@ -14,20 +14,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include <tokenworks/codec/bpe.hpp>
 #include <tokenworks/codec/sentencepiece.hpp>
 #include <tokenworks/codec/special_matcher.hpp>
-#include <tokenworks/codec/tokenizer_data.hpp>
+#include <tokenworks/codec/token_steps.hpp>
 #include <tokenworks/codec/vocabulary.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-
-#if TOKENWORKS_DEFINITIONS
-#include <tokenworks/codec/token_pipeline.hpp>
-#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
@@ -46,8 +43,6 @@ struct text_segment {
     bool trusted = false;
 };
 
-class token_pipeline;
-
 class tokenizer {
 public:
     static constexpr std::size_t longest_text = std::size_t{1} << 31; ///< bytes
@@ -55,10 +50,10 @@ public:
     /// @throws format_error, unsupported_error, limit_error as vocabulary, byte_level_bpe and sentencepiece do
     explicit tokenizer(const vocabulary_data& data);
 
-    /// A tokenizer of many steps (models/tokenizer_folder.hpp reads such from a folder). Decoding then gives back what
-    /// its normalizer and its vocabulary leave of a text.
-    /// @throws format_error naming the part that is wrong, unsupported_error, limit_error
-    explicit tokenizer(const tokenizer_data& data);
+    /// A tokenizer of steps of its own (codec/token_pipeline.hpp makes such from data, models/tokenizer_folder.hpp
+    /// reads them from a folder). Decoding then gives back what its normalizer and its vocabulary leave of a text.
+    /// @throws argument_error for no steps
+    tokenizer(codec::vocabulary vocab, std::shared_ptr<const token_steps> steps);
 
     /// The ids of a text, which may be any bytes. O(n log n) time and O(n) memory for n bytes.
     /// @throws limit_error for a text over longest_text
@@ -116,8 +111,8 @@ public:
     [[nodiscard]] const codec::vocabulary& vocabulary() const noexcept { return vocabulary_; }
 
 private:
-    using steps = std::shared_ptr<const token_pipeline>;
-    using model = std::variant<byte_level_bpe, sentencepiece, steps>;
+    using own_steps = std::shared_ptr<const token_steps>;
+    using model = std::variant<byte_level_bpe, sentencepiece, own_steps>;
 
     [[nodiscard]] static model make_model(const vocabulary_data& data, const codec::vocabulary& vocab);
 
@@ -142,12 +137,16 @@ TOKENWORKS_FUNCTION tokenizer::tokenizer(const vocabulary_data& data)
       hidden_{vocabulary_, false, true},
       special_{vocabulary_, true, true} {}
 
-TOKENWORKS_FUNCTION tokenizer::tokenizer(const tokenizer_data& data)
-    : vocabulary_{make_vocabulary(data)},
-      model_{std::make_shared<const token_pipeline>(data, vocabulary_)},
+TOKENWORKS_FUNCTION tokenizer::tokenizer(codec::vocabulary vocab, std::shared_ptr<const token_steps> steps)
+    : vocabulary_{std::move(vocab)},
+      model_{std::move(steps)},
       user_defined_{vocabulary_, false, false},
       hidden_{vocabulary_, false, false},
-      special_{vocabulary_, false, false} {}
+      special_{vocabulary_, false, false} {
+    if(std::get<own_steps>(model_) == nullptr) {
+        tokenworks::detail::raise<argument_error>({"tokenizer: no steps"});
+    }
+}
 
 TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::string_view text, encode_options options) const {
     std::vector<token_id> ids;
@@ -158,9 +157,9 @@ TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::string_view tex
 TOKENWORKS_FUNCTION void tokenizer::encode_to(std::vector<token_id>& ids, std::string_view text,
                                               encode_options options) const {
     check_length(text.size());
-    if(const auto* pipeline = std::get_if<steps>(&model_)) {
-        return (*pipeline)->encode(vocabulary_, text, {{0, options.parse_special ? text.size() : 0}},
-                                   options.add_special, ids);
+    if(const auto* own = std::get_if<own_steps>(&model_)) {
+        return (*own)->encode(vocabulary_, text, {{0, options.parse_special ? text.size() : 0}}, options.add_special,
+                              ids);
     }
     const special_matcher& matcher = options.parse_special ? special_ : user_defined_;
     encode_parts(ids, text, matcher.find(vocabulary_, text), options.add_special);
@@ -168,25 +167,24 @@ TOKENWORKS_FUNCTION void tokenizer::encode_to(std::vector<token_id>& ids, std::s
 
 TOKENWORKS_FUNCTION tokenizer::pair_ids tokenizer::encode_pair(std::string_view first, std::string_view second,
                                                                encode_options options) const {
-    const auto* const pipeline = std::get_if<steps>(&model_);
-    if(pipeline == nullptr) {
+    const auto* const own = std::get_if<own_steps>(&model_);
+    if(own == nullptr) {
         tokenworks::detail::raise<unsupported_error>({vocabulary_.name(), ": this tokenizer has no form for pairs"});
     }
     check_length(first.size());
     check_length(second.size());
     pair_ids out;
-    (*pipeline)->encode_pair(vocabulary_, first, second, options.parse_special, options.add_special, out.ids,
-                             out.types);
+    (*own)->encode_pair(vocabulary_, first, second, options.parse_special, options.add_special, out.ids, out.types);
     return out;
 }
 
 TOKENWORKS_FUNCTION void tokenizer::decode_to(std::string& out, std::span<const token_id> ids,
                                               decode_options options) const {
-    if(const auto* pipeline = std::get_if<steps>(&model_)) {
+    if(const auto* own = std::get_if<own_steps>(&model_)) {
         for(const token_id id: ids) {
             static_cast<void>(piece(id)); // throws for an id outside of the vocabulary
         }
-        return (*pipeline)->decode_to(vocabulary_, out, ids, options.special);
+        return (*own)->decode_to(vocabulary_, out, ids, options.special);
     }
     bool blank = vocabulary_.add_space_prefix(); // the next text starts with a blank that encoding has put there
     for(const token_id id: ids) {
@@ -257,8 +255,8 @@ TOKENWORKS_FUNCTION void tokenizer::encode_parts(std::vector<token_id>& ids, std
 TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::span<const text_segment> segments,
                                                             bool add_special) const {
     std::string text;
-    if(const auto* pipeline = std::get_if<steps>(&model_)) {
-        std::vector<token_pipeline::range> trusted;
+    if(const auto* own = std::get_if<own_steps>(&model_)) {
+        std::vector<token_steps::range> trusted;
         for(const text_segment& segment: segments) {
             if(segment.trusted) {
                 trusted.push_back({text.size(), text.size() + segment.text.size()});
@@ -267,7 +265,7 @@ TOKENWORKS_FUNCTION std::vector<token_id> tokenizer::encode(std::span<const text
         }
         check_length(text.size());
         std::vector<token_id> ids;
-        (*pipeline)->encode(vocabulary_, text, trusted, add_special, ids);
+        (*own)->encode(vocabulary_, text, trusted, add_special, ids);
         return ids;
     }
     std::vector<text_part> controls;

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -162,7 +163,7 @@ inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const to
         data.eos = ends.front();
     }
     data.ends.insert(data.ends.end(), ends.begin(), ends.end());
-    return codec::tokenizer{data};
+    return codec::make_tokenizer(data);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

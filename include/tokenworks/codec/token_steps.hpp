@@ -1,0 +1,43 @@
+// What turns text to ids and back, where a tokenizer is neither of the two that GGUF files carry: an interface, so that
+// who uses only those compiles nothing else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/vocabulary.hpp>
+#include <tokenworks/config.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::codec {
+
+/// Constant once made: any number of threads may call it.
+class token_steps {
+public:
+    using range = std::pair<std::size_t, std::size_t>;
+
+    token_steps() = default;
+    token_steps(const token_steps&) = delete;
+    token_steps& operator=(const token_steps&) = delete;
+    virtual ~token_steps() = default;
+
+    /// Appends the ids of a text.
+    /// @param trusted  byte ranges in order; special tokens are matched within these only
+    virtual void encode(const vocabulary& vocab, std::string_view text, const std::vector<range>& trusted,
+                        bool add_special, std::vector<token_id>& ids) const = 0;
+
+    /// The same for two texts, with the segment of each id.
+    virtual void encode_pair(const vocabulary& vocab, std::string_view first, std::string_view second,
+                             bool parse_special, bool add_special, std::vector<token_id>& ids,
+                             std::vector<std::uint32_t>& types) const = 0;
+
+    /// Appends the text of ids. @pre the ids are in the vocabulary
+    virtual void decode_to(const vocabulary& vocab, std::string& out, std::span<const token_id> ids,
+                           bool special) const = 0;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::codec

@@ -1,0 +1,192 @@
+#include <tokenworks/codec/token_pipeline.hpp>
+
+#include <string>
+#include <vector>
+
+#include <tokenworks/codec/tokenizer.hpp>
+
+#include "support/catch.hpp"
+
+namespace tw = tokenworks;
+using namespace tokenworks::codec;
+
+namespace {
+
+/// A vocabulary of single characters: ids are the places in the text.
+tokenizer_data letters(const std::vector<std::string_view>& tokens) {
+    tokenizer_data d;
+    d.name = "letters";
+    for(std::size_t i = 0; i < tokens.size(); ++i) {
+        d.tokens.push_back({tokens[i], i});
+    }
+    return d;
+}
+
+added_token added(std::string_view content, std::uint32_t id) {
+    added_token a;
+    a.content = content;
+    a.id = id;
+    a.normalized = false;
+    return a;
+}
+
+splitter_data splitter(splitter_kind kind) {
+    splitter_data s;
+    s.kind = kind;
+    return s;
+}
+
+/// The words that a step cuts a text into.
+std::vector<std::string> words(const splitter_data& step, const std::string& text, bool start = true) {
+    cut_text cut;
+    cut.text = text;
+    cut.pieces = {{0, text.size()}};
+    text_splitter{{step}, false}.apply(cut, start);
+    std::vector<std::string> out;
+    for(const auto& [begin, end]: cut.pieces) {
+        out.push_back(cut.text.substr(begin, end - begin));
+    }
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("token_pipeline: the rules of added tokens", "[codec]") {
+    tokenizer_data d = letters({"a", "b", " ", "."});
+    d.added = {added("<x>", 4), added("<x><y>", 5), added("word", 6), added("<l>", 7), added("<r>", 8)};
+    d.added[2].single_word = true;
+    d.added[3].lstrip = true;
+    d.added[4].rstrip = true;
+    const tokenizer tokens = make_tokenizer(d);
+    using ids = std::vector<token_id>;
+    CHECK(tokens.encode("a<x>b") == ids{0, 4, 1});
+    CHECK(tokens.encode("<x><y><x>") == ids{5, 4}); // the longest
+    CHECK(tokens.encode("word") == ids{6});
+    CHECK(tokens.encode("a word.") == ids{0, 2, 6, 3});
+    CHECK(tokens.encode("aword worda") == ids{0, 2, 0}); // letters without a token are left out
+    CHECK(tokens.encode("a  <l>  b") == ids{0, 7, 2, 2, 1});
+    CHECK(tokens.encode("a  <r>  b") == ids{0, 2, 2, 8, 1});
+    CHECK(tokens.encode("<r>  <l>") == ids{8, 7}); // blanks belong to one of them
+    CHECK(tokens.encode("") == ids{});
+}
+
+TEST_CASE("token_pipeline: templates", "[codec]") {
+    using enum template_part::source;
+    tokenizer_data d = letters({"a", "b", "[", "]"});
+    d.single = {{special, {2}, 0}, {first, {}, 0}, {special, {3, 3}, 0}};
+    d.pair = {{second, {}, 1}, {special, {3}, 2}, {first, {}, 0}};
+    const tokenizer tokens = make_tokenizer(d);
+    using ids = std::vector<token_id>;
+    CHECK(tokens.encode("ab") == ids{0, 1});
+    CHECK(tokens.encode("ab", {.add_special = true}) == ids{2, 0, 1, 3, 3});
+    const auto both = tokens.encode_pair("aa", "b", {.add_special = true});
+    CHECK(both.ids == ids{1, 3, 0, 0});
+    CHECK(both.types == std::vector<std::uint32_t>{1, 2, 0, 0});
+    CHECK(tokens.encode_pair("aa", "b").ids == ids{1, 0, 0});
+    d.single.assign(65, {special, {2}, 0});
+    CHECK_THROWS_AS(make_tokenizer(d), tw::limit_error);
+    d.single = {{special, {9}, 0}};
+    CHECK_THROWS_AS(make_tokenizer(d), tw::format_error);
+}
+
+TEST_CASE("token_pipeline: BPE's unknown tokens wait for a known one, byte tokens do not", "[codec]") {
+    using ids = std::vector<token_id>;
+    tokenizer_data d = letters({"?", "a", "<0xC3>", "<0xA9>"});
+    d.unk_token = "?";
+    CHECK(make_tokenizer(d).encode("xya") == ids{0, 0, 1});
+    d.fuse_unk = true;
+    CHECK(make_tokenizer(d).encode("xyaz") == ids{0, 1, 0});
+    d.byte_fallback = true;
+    CHECK(make_tokenizer(d).encode("x\u00e9a") == ids{2, 3, 0, 1}); // as the reference has it
+    d.unk_token.reset();
+    CHECK(make_tokenizer(d).encode("x\u00e9a") == ids{2, 3, 1});
+}
+
+TEST_CASE("token_pipeline: cutting at blanks changes nothing", "[codec]") {
+    // With and without a token that has a blank inside, the merges decide alone.
+    const std::string blank = "\xE2\x96\x81";
+    const std::string ab = blank + "a", b_a = "b" + blank + "a";
+    tokenizer_data d = letters({blank, "a", "b", ab, "ab"});
+    d.merges = {{blank, "a"}, {"a", "b"}};
+    d.normalizers.emplace_back();
+    d.normalizers[0].kind = normalizer_kind::replace;
+    d.normalizers[0].pattern.text = " ";
+    d.normalizers[0].content = blank;
+    CHECK(make_tokenizer(d).encode("b ab a") == std::vector<token_id>{2, 3, 2, 3});
+    tokenizer_data across = d;
+    across.tokens.push_back({b_a, 5});
+    across.merges.insert(across.merges.begin() + 1, {"b", ab});
+    CHECK(make_tokenizer(across).encode("b ab a") == std::vector<token_id>{5, 5});
+}
+
+TEST_CASE("token_pipeline: pre-tokenizers", "[codec]") {
+    using enum splitter_kind;
+    using list = std::vector<std::string>;
+    CHECK(words(splitter(whitespace), " Hey, man! a_b\t9") == list{"Hey", ",", "man", "!", "a_b", "9"});
+    CHECK(words(splitter(whitespace_split), " a  b\u3000c ") == list{"a", "b", "c"});
+    CHECK(words(splitter(bert), "a,b  c.") == list{"a", ",", "b", "c", "."});
+    splitter_data s = splitter(digits);
+    CHECK(words(s, "a12b\u00b2") == list{"a", "12", "b", "\u00b2"});
+    s.individual_digits = true;
+    CHECK(words(s, "a12") == list{"a", "1", "2"});
+    s = splitter(metaspace);
+    CHECK(words(s, "Hey  you") == list{"\u2581Hey", "\u2581", "\u2581you"});
+    s.prepend = prepend_scheme::never;
+    CHECK(words(s, "Hey you") == list{"Hey", "\u2581you"});
+    s.prepend = prepend_scheme::first;
+    CHECK(words(s, "Hey", false) == list{"Hey"});
+    CHECK(words(s, "Hey", true) == list{"\u2581Hey"});
+    s.split = false;
+    CHECK(words(s, "Hey you") == list{"\u2581Hey\u2581you"});
+    s = splitter(split);
+    s.pattern = {"-", false};
+    const std::string text = "the-final--countdown";
+    s.behavior = split_behavior::removed;
+    CHECK(words(s, text) == list{"the", "final", "countdown"});
+    s.behavior = split_behavior::isolated;
+    CHECK(words(s, text) == list{"the", "-", "final", "-", "-", "countdown"});
+    s.behavior = split_behavior::merged_with_previous;
+    CHECK(words(s, text) == list{"the-", "final-", "-", "countdown"});
+    s.behavior = split_behavior::merged_with_next;
+    CHECK(words(s, text) == list{"the", "-final", "-", "-countdown"});
+    s.behavior = split_behavior::contiguous;
+    CHECK(words(s, text) == list{"the", "-", "final", "--", "countdown"});
+    s.invert = true;
+    s.behavior = split_behavior::removed;
+    CHECK(words(s, text) == list{"-", "-", "-"});
+    s = splitter(splitter_kind::byte_level);
+    CHECK(words(s, "a b") == list{"\u0120a", "\u0120b"});
+}
+
+TEST_CASE("token_pipeline: decoders", "[codec]") {
+    const auto decoded = [](std::vector<decoder_data> steps, const std::vector<std::string_view>& tokens) {
+        text_list list;
+        for(const std::string_view t: tokens) {
+            list.push_back(t);
+        }
+        std::string out;
+        token_decoder{steps, true}.decode_to(out, list);
+        return out;
+    };
+    const auto step = [](decoder_kind kind, std::string content = {}) {
+        decoder_data d;
+        d.kind = kind;
+        d.content = std::move(content);
+        return d;
+    };
+    using enum decoder_kind;
+    CHECK(decoded({step(byte_level)}, {"\u0120caf", "\u00c3\u00a9", "\u4e2d"}) == " caf\u00e9\u4e2d");
+    CHECK(decoded({step(metaspace, "\u2581")}, {"\u2581Hey", "\u2581you"}) == "Hey you");
+    CHECK(decoded({step(wordpiece, "##")}, {"a", "##b", "c", "n't", ".", "##"}) == "ab cn't.");
+    CHECK(decoded({step(bpe, "</w>")}, {"a", "b</w>", "c</w>"}) == "ab c");
+    CHECK(decoded({step(byte_fallback)}, {"<0xC3>", "<0xA9>", "x", "<0xFF>", "<0xF>"}) == "\u00e9x\xFF<0xF>");
+    decoder_data blanks = step(decoder_kind::strip, " ");
+    blanks.start = 1;
+    blanks.stop = 2;
+    CHECK(decoded({step(fuse), blanks}, {"  a", "b   "}) == " ab ");
+    CHECK(decoded({blanks}, {"  a", "b   "}) == " ab ");
+    decoder_data changed = step(decoder_kind::replace, "_");
+    changed.pattern = {"[xy]+", true};
+    CHECK(decoded({changed}, {"axy", "yb"}) == "a__b");
+    CHECK(decoded({}, {"a", "b"}) == "ab");
+}
