@@ -411,8 +411,6 @@ TOKENWORKS_FUNCTION value interpreter::eval(std::uint32_t index) {
         return n.c != 0 ? eval(n.c) : m_.undefined({"an inline if has no else and its condition is false"});
     case op::compare:
         return eval_compare(n);
-    case op::slice: // as one of several keys, x[1:2, 3]: nothing has such an item
-        return m_.undefined({"a slice among other keys"});
     default:
         return eval_binary(n);
     }
