@@ -51,8 +51,7 @@ void add_machine(CLI::App& command, cli::common_options& options) {
 }
 
 void add_model(CLI::App& command, cli::common_options& options) {
-    command.add_option("-m,--model", options.model, "a GGUF file or a Hugging Face model folder")
-        ->required();
+    command.add_option("-m,--model", options.model, "a GGUF file or a Hugging Face model folder")->required();
     add_machine(command, options);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <tokenworks/codec/chat_template.hpp>
+#include <tokenworks/codec/template_json.hpp>
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/tensor.hpp>

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -624,7 +625,9 @@ inline value through_method(machine& m, const value& v, const bound& given, std:
 }
 
 // clang-format off
-inline constexpr builtin filters[] = {
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_filters() {
+    static constexpr builtin all[] = {
     {"abs", "", 0, absolute},
     {"attr", "name", 1, attribute_filter},
     {"batch", "linecount fill_with", 1, batch},
@@ -669,7 +672,9 @@ inline constexpr builtin filters[] = {
     {"truncate", "length killwords end leeway", 0, truncate},
     {"unique", "case_sensitive attribute", 0, unique},
     {"upper", "", 0, [](machine& m, const value& v, const bound& a) { return through_method(m, v, a, "upper"); }},
-};
+    };
+    return all;
+}
 // clang-format on
 
 /// Jinja has these too; no chat template is known that uses them.
@@ -681,7 +686,7 @@ inline constexpr std::string_view unsupported_filters[] = {"filesizeformat", "gr
 
 TOKENWORKS_FUNCTION bool has_filter(std::string_view name) {
     bool found = false;
-    for(const builtin& each: detail::filters) {
+    for(const builtin& each: detail::all_filters()) {
         found = found || each.name == name;
     }
     for(const std::string_view each: detail::unsupported_filters) {
@@ -692,7 +697,7 @@ TOKENWORKS_FUNCTION bool has_filter(std::string_view name) {
 
 TOKENWORKS_FUNCTION value run_filter(machine& m, std::string_view name, const value& v, arguments given) {
     m.step();
-    for(const builtin& each: detail::filters) {
+    for(const builtin& each: detail::all_filters()) {
         if(each.name == name) {
             return each.run(m, v, bound{m, each, std::move(given)});
         }

@@ -62,7 +62,7 @@ public:
 
     [[nodiscard]] text run(const variables& given);
     /// Whether a loop's test lets an item through.
-    [[nodiscard]] bool passes(const node& loop, const value& item, scope* around) override;
+    [[nodiscard]] TOKENWORKS_FUNCTION bool passes(const node& loop, const value& item, scope* around) override;
 
 private:
     enum class flow : std::uint8_t { on, stop, next };

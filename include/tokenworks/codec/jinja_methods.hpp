@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -45,38 +46,48 @@ inline value dict_view(machine& m, const value& dict, flavour how) {
     return m.make_list(std::move(items), dict.tainted(), how);
 }
 
-inline constexpr builtin dict_methods[] = {
-    {"get", "key default", 1,
-     [](machine& m, const value& self, const bound& given) {
-         const value* const found = find(m, self, given[0]);
-         return found != nullptr ? *found : given.has(1) ? given[1] : value{};
-     }},
-    {"items", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::items); }},
-    {"keys", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::keys); }},
-    {"values", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::values); }},
-    {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
-};
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_dict_methods() {
+    static constexpr builtin all[] = {
+        {"get", "key default", 1,
+         [](machine& m, const value& self, const bound& given) {
+             const value* const found = find(m, self, given[0]);
+             return found != nullptr ? *found : given.has(1) ? given[1] : value{};
+         }},
+        {"items", "", 0,
+         [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::items); }},
+        {"keys", "", 0, [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::keys); }},
+        {"values", "", 0,
+         [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::values); }},
+        {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
+    };
+    return all;
+}
 
-inline constexpr builtin list_methods[] = {
-    {"index", "value", 1,
-     [](machine& m, const value& self, const bound& given) {
-         for(std::size_t i = 0; i < self.items().size(); ++i) {
-             if(equal(m, self.items()[i], given[0])) {
-                 return made_of(static_cast<std::int64_t>(i));
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_list_methods() {
+    static constexpr builtin all[] = {
+        {"index", "value", 1,
+         [](machine& m, const value& self, const bound& given) {
+             for(std::size_t i = 0; i < self.items().size(); ++i) {
+                 if(equal(m, self.items()[i], given[0])) {
+                     return made_of(static_cast<std::int64_t>(i));
+                 }
              }
-         }
-         m.fail("the value is not in the list");
-     }},
-    {"count", "value", 1,
-     [](machine& m, const value& self, const bound& given) {
-         std::int64_t count = 0;
-         for(const value& each: self.items()) {
-             count += equal(m, each, given[0]) ? 1 : 0;
-         }
-         return made_of(count);
-     }},
-    {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
-};
+             m.fail("the value is not in the list");
+         }},
+        {"count", "value", 1,
+         [](machine& m, const value& self, const bound& given) {
+             std::int64_t count = 0;
+             for(const value& each: self.items()) {
+                 count += equal(m, each, given[0]) ? 1 : 0;
+             }
+             return made_of(count);
+         }},
+        {"copy", "", 0, [](machine&, const value& self, const bound&) { return self; }},
+    };
+    return all;
+}
 
 inline constexpr std::string_view changing_methods[] = {"append", "clear",  "pop",     "reverse",    "insert", "sort",
                                                         "extend", "remove", "popitem", "setdefault", "update"};
@@ -98,10 +109,10 @@ inline bool find_method(machine& m, const value& v, std::string_view name, value
                 return true;
             }
         }
-        for(const builtin& each: dict_methods) {
+        for(const builtin& each: all_dict_methods()) {
             method = v.is(kind::dict) && each.name == name ? &each : method;
         }
-        for(const builtin& each: list_methods) {
+        for(const builtin& each: all_list_methods()) {
             method = is_list && each.name == name ? &each : method;
         }
     } else if(v.is(kind::space) || v.is(kind::loop) || v.is(kind::macro)) {

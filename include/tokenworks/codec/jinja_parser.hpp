@@ -938,6 +938,11 @@ TOKENWORKS_FUNCTION std::uint32_t parser::subscript(std::uint32_t of) {
         items.push_back(subscribed());
     }
     expect_sign("]");
+    for(std::size_t i = 0; items.size() > 1 && i < items.size(); ++i) {
+        if(made_.nodes[items[i]].what == op::slice) {
+            lexer_.fail(n.line, {"a slice among other keys"});
+        }
+    }
     if(items.size() == 1) {
         n.b = items[0];
     } else {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -143,7 +144,8 @@ public:
     loop_object(loop_host& runner, const node& definition, value::list_type all, scope* around)
         : host_{&runner}, definition_{&definition}, source_{std::move(all)}, around_{around} {}
 
-    bool attribute(machine& m, std::string_view name, value& found) override;
+    // inline where it is declared: else every file that includes this one would hold the class.
+    TOKENWORKS_FUNCTION bool attribute(machine& m, std::string_view name, value& found) override;
     /// Goes on to the next item; false at the end.
     bool advance();
     [[nodiscard]] const value& item() const noexcept { return ready_[at_ - 1]; }
@@ -168,21 +170,25 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-inline constexpr builtin loop_methods[] = {
-    {"cycle", "*", 0,
-     [](machine& m, const value& self, const bound& given) {
-         const value::list_type& choices = given.rest().plain;
-         if(choices.empty()) {
-             m.fail("loop.cycle needs something to choose from");
-         }
-         return choices[(static_cast<loop_object&>(*self.shared()).rounds() - 1) % choices.size()];
-     }},
-    {"changed", "*", 0,
-     [](machine& m, const value& self, const bound& given) {
-         value seen = m.make_list(given.rest().plain, false, flavour::tuple);
-         return truth_value(static_cast<loop_object&>(*self.shared()).changed(m, std::move(seen)));
-     }},
-};
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_loop_methods() {
+    static constexpr builtin all[] = {
+        {"cycle", "*", 0,
+         [](machine& m, const value& self, const bound& given) {
+             const value::list_type& choices = given.rest().plain;
+             if(choices.empty()) {
+                 m.fail("loop.cycle needs something to choose from");
+             }
+             return choices[(static_cast<loop_object&>(*self.shared()).rounds() - 1) % choices.size()];
+         }},
+        {"changed", "*", 0,
+         [](machine& m, const value& self, const bound& given) {
+             value seen = m.make_list(given.rest().plain, false, flavour::tuple);
+             return truth_value(static_cast<loop_object&>(*self.shared()).changed(m, std::move(seen)));
+         }},
+    };
+    return all;
+}
 
 TOKENWORKS_FUNCTION bool loop_object::fetch() {
     while(source_at_ < source_.size()) {
@@ -239,7 +245,7 @@ TOKENWORKS_FUNCTION bool loop_object::attribute(machine& m, std::string_view nam
     } else if(name == "nextitem") {
         found = at_ < ready_.size() || fetch() ? ready_[at_] : m.undefined({"there is no next item"});
     } else {
-        for(const builtin& each: loop_methods) {
+        for(const builtin& each: all_loop_methods()) {
             if(each.name == name) {
                 retain();
                 found = value::adopt(kind::method, new method_object{value::adopt(kind::loop, this), each});

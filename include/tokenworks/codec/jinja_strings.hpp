@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -434,7 +435,9 @@ inline value affix_method(machine& m, const value& self, const bound& given, boo
 }
 
 // clang-format off
-inline constexpr builtin string_methods[] = {
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_string_methods() {
+    static constexpr builtin all[] = {
     {"strip", "chars", 0, [](machine& m, const value& s, const bound& a) { return strip_method(m, s, a, true, true); }},
     {"lstrip", "chars", 0, [](machine& m, const value& s, const bound& a) { return strip_method(m, s, a, true, false); }},
     {"rstrip", "chars", 0, [](machine& m, const value& s, const bound& a) { return strip_method(m, s, a, false, true); }},
@@ -471,7 +474,9 @@ inline constexpr builtin string_methods[] = {
     {"isspace", "", 0, [](machine&, const value& s, const bound&) { return all_method(s, is_blank); }},
     {"islower", "", 0, [](machine&, const value& s, const bound&) { return case_method(s, general_category::ll); }},
     {"isupper", "", 0, [](machine&, const value& s, const bound&) { return case_method(s, general_category::lu); }},
-};
+    };
+    return all;
+}
 // clang-format on
 
 /// Those that templates have no use for: they are there, but fail when called.
@@ -487,7 +492,7 @@ inline constexpr builtin unsupported_method = {
 } // namespace detail
 
 TOKENWORKS_FUNCTION const builtin* string_method(std::string_view name) {
-    for(const builtin& each: detail::string_methods) {
+    for(const builtin& each: detail::all_string_methods()) {
         if(each.name == name) {
             return &each;
         }

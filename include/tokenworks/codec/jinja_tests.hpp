@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,7 +67,9 @@ value is_kind(machine&, const value& v, const bound&) { return truth_value(v.is(
 template <op Op>
 value compares(machine& m, const value& v, const bound& a) { return truth_value(compare(m, Op, v, a[0])); }
 
-inline constexpr builtin tests[] = {
+/// In a function, as a file that includes this one and calls nothing is then spared them.
+inline std::span<const builtin> all_tests() {
+    static constexpr builtin all[] = {
     {"defined", "", 0, [](machine&, const value& v, const bound&) { return truth_value(!v.is(kind::undefined)); }},
     {"undefined", "", 0, is_kind<kind::undefined>},
     {"none", "", 0, is_kind<kind::none>},
@@ -106,13 +109,15 @@ inline constexpr builtin tests[] = {
     {"greaterthan", "other", 1, compares<op::more>},
     {"ge", "other", 1, compares<op::more_equal>},
     {">=", "other", 1, compares<op::more_equal>},
-};
+    };
+    return all;
+}
 // clang-format on
 
 } // namespace detail
 
 TOKENWORKS_FUNCTION const builtin* find_test(std::string_view name) {
-    for(const builtin& each: detail::tests) {
+    for(const builtin& each: detail::all_tests()) {
         if(each.name == name) {
             return &each;
         }
