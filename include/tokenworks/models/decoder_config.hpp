@@ -37,8 +37,8 @@ enum class position_kind : std::uint8_t {
     none,
     rope,     ///< rotates queries and keys; see rope_configs
     alibi,    ///< a slope per head, added to the scores
-    relative, ///< a bias per head and distance, added to the scores; see relative_bias_config
     learned,  ///< a table of vectors added to the embeddings
+    relative, ///< a bias per head and distance, added to the scores; see relative_bias_config
 };
 
 enum class feed_forward_kind : std::uint8_t {

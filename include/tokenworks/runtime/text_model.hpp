@@ -61,6 +61,7 @@ struct text_model_parts {
     const models::weight_source* weights = nullptr; ///< not owned
     std::uint64_t weight_bytes = 0;                 ///< in all, for progress
     std::unique_ptr<codec::tokenizer> tokenizer{};  ///< or none
+    std::string tokenizer_field = "tokenizer";      ///< what errors call it
     std::optional<std::string> chat_template{};     ///< its source
     std::function<std::uint64_t()> identity{};      ///< what a packed cache is of; needed where there is one
 };
@@ -191,7 +192,7 @@ TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_op
     how_ = execution{options.set, team_.get()};
     if(tokenizer_ && tokenizer_->vocab_size() != parts.config.vocab_size) {
         tokenworks::detail::raise_format(
-            name_, {"tokenizer"}, format_error::no_offset,
+            name_, {parts.tokenizer_field}, format_error::no_offset,
             {"has ", tokenizer_->vocab_size(), " tokens, the model has ", parts.config.vocab_size});
     }
     read_template(parts.chat_template);
@@ -220,6 +221,7 @@ TOKENWORKS_FUNCTION text_model text_model::from(const io::gguf_file& file, const
     text_model_parts parts{.name = file.name(), .config = models::config_of(file)};
     if(models::has_vocabulary(file)) {
         parts.tokenizer = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
+        parts.tokenizer_field = "tokenizer.ggml.tokens";
     }
     if(const auto source = file.get_optional<std::string_view>("tokenizer.chat_template")) {
         parts.chat_template = *source;
