@@ -384,7 +384,7 @@ inline value whole_of_real(machine& m, double number, bool tainted) {
 }
 
 inline value int_filter(machine& m, const value& v, const bound& given) {
-    const value otherwise = given.has(0) ? given[0] : made_of(std::int64_t{0});
+    value otherwise = given.has(0) ? given[0] : made_of(std::int64_t{0});
     if(is_whole(v)) {
         return made_of(v.integer(), v.tainted());
     }

@@ -54,7 +54,7 @@ public:
           varargs_name_{code.find("varargs")} {}
     interpreter(const interpreter&) = delete;
     interpreter& operator=(const interpreter&) = delete;
-    ~interpreter() {
+    virtual ~interpreter() {
         for(const reference<space_object>& each: spaces_) {
             each->attributes.clear(); // a namespace may hold itself
         }

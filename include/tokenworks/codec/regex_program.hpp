@@ -174,6 +174,7 @@ TOKENWORKS_FUNCTION std::size_t named_set(std::string_view name) noexcept {
 [[nodiscard]] inline bool in_named_set(std::size_t which, char32_t c) {
     static const std::vector<code_ranges> changes = [] {
         std::vector<code_ranges> all;
+        all.reserve(named_sets.size());
         for(const named_set_entry& s: named_sets) {
             all.emplace_back(s.changes);
         }
