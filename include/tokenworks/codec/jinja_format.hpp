@@ -85,9 +85,10 @@ inline std::string written(std::int64_t number, const format_style& style) {
                           : style.type == 'o'                    ? 8
                           : style.type == 'b'                    ? 2
                                                                  : 10;
+    const char* const symbols = style.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
     std::string digits;
     do {
-        digits.insert(digits.begin(), (style.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[left % base]);
+        digits.insert(digits.begin(), symbols[left % base]);
         left /= base;
     } while(left != 0);
     if(style.group != 0) {
