@@ -59,6 +59,13 @@ def without_vocabulary(check, model, folder):
     check.expect(0, *cached[:-1], model, says="packed weights not written: ")
     check.expect(0, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "-d", "5", "-b", "2",
                  out=lambda text: "behind 5 in f16, batch 2" in text)
+    check.expect(0, "embed", "-m", model, "--ids", "1,2,3", "--pooling", "none",
+                 out=lambda text: len(json.loads(text)["embedding"]) == 3)
+    check.expect(0, "embed", "-m", model, "--ids", "1,2,3", "--pooling", "last", "--normalize",
+                 out=lambda text: abs(sum(x * x for x in json.loads(text)["embedding"]) - 1) < 1e-5)
+    check.expect(2, "embed", "-m", model, says="exactly one of --text, --file and --ids")
+    check.expect(2, "embed", "-m", model, "--ids", "1", "--pooling", "median", says="none of none, mean, cls, last, max")
+    check.expect(2, "logits", "-m", model, "--ids", "1", "--decoder-ids", "2", "--out", target, says="has no decoder beside")
     quantized = os.path.join(folder, "out.gguf")
     check.expect(0, "quantize", model, quantized, "q8_0", "--json", out=lambda text: json.loads(text)["tensors"] > 0)
 
