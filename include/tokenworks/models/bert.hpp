@@ -22,7 +22,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     use_activation(from, config, kernels::activation_kind::gelu);
     config.mlp = feed_forward_kind::plain;
     config.position = position_kind::learned;
-    config.token_types = from.count_or("tokenizer.ggml.token_type_count", from.is_gguf() ? 0 : 2);
+    config.token_types = from.count_or("tokenizer.ggml.token_type_count", 2);
     config.embedding_norm = true;
     config.pre_norm = false;
     config.norm_sums = true;
@@ -36,13 +36,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 [[nodiscard]] inline decoder_config roberta_config(const hyperparameters& from) {
     decoder_config config = bert_config(from);
     config.architecture = "roberta";
-    if(!from.is_gguf()) { // converters to GGUF cut the unused rows off
-        config.first_position = static_cast<std::size_t>(from.whole_or("pad_token_id", 1)) + 1;
-        if(config.first_position >= config.context_length) {
-            from.refuse("pad_token_id", {"is not below max_position_embeddings"});
-        }
-        config.context_length -= config.first_position;
+    config.first_position = static_cast<std::size_t>(from.whole_or("pad_token_id", 1)) + 1;
+    if(config.first_position >= config.context_length) {
+        from.refuse("pad_token_id", {"is not below max_position_embeddings"});
     }
+    config.context_length -= config.first_position;
     return config;
 }
 
@@ -53,21 +51,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-namespace detail {
-
-/// The name of the model in front of those of its parts, where the file has the head beside it.
-[[nodiscard]] inline std::string bert_prefix(const hyperparameters& from, const std::string& name) {
-    return from.has_tensor(name + ".embeddings.word_embeddings.weight") ? name + "." : "";
-}
-
-} // namespace detail
-
 [[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const decoder_config& config) {
-    if(from.is_gguf()) {
-        return {};
-    }
     const bool is_roberta = config.architecture == "roberta";
-    const std::string model = detail::bert_prefix(from, is_roberta ? "roberta" : "bert");
+    const std::string model = body_prefix(from, is_roberta ? "roberta" : "bert", "embeddings.word_embeddings.weight");
     const std::string layer = model + "encoder.layer.#.";
     const std::string head = is_roberta ? "lm_head." : "cls.predictions.transform.";
     return {{"token_embd", model + "embeddings.word_embeddings"},
@@ -88,7 +74,7 @@ namespace detail {
 }
 
 [[nodiscard]] inline tensor_names distilbert_names(const hyperparameters& from, const decoder_config&) {
-    const std::string model = detail::bert_prefix(from, "distilbert");
+    const std::string model = body_prefix(from, "distilbert", "embeddings.word_embeddings.weight");
     const std::string layer = model + "transformer.layer.#.";
     return {{"token_embd", model + "embeddings.word_embeddings"},
             {"position_embd", model + "embeddings.position_embeddings"},

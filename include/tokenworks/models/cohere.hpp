@@ -32,7 +32,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 [[nodiscard]] inline decoder_config cohere2_config(const hyperparameters& from) {
     decoder_config config = cohere_config(from);
     config.architecture = "cohere2";
-    const std::size_t period = from.is_gguf() ? 4 : from.count_or("sliding_window_pattern", 4);
+    const std::size_t period = from.is_gguf() ? 4 : from.count_or("attention.sliding_window_pattern", 4);
     use_windows(from, config, [&](std::size_t layer) { return (layer + 1) % period != 0; });
     for(layer_config& layer: config.layers) {
         layer.rope = layer.window == 0 ? layer_config::no_rope : 0;

@@ -48,9 +48,10 @@ enum class feed_forward_kind : std::uint8_t {
 
 /// What may differ from one layer to the next.
 struct layer_config {
-    std::size_t window = 0;  ///< keys a query sees, itself included; 0: all before it
-    std::size_t rope = 0;    ///< index into rope_configs; no_rope for a layer without position
-    bool is_mixture = false; ///< feed-forward is a mixture of experts
+    std::size_t window = 0;     ///< keys a query sees, itself included; 0: all before it
+    std::size_t rope = 0;       ///< index into rope_configs; no_rope for a layer without position
+    bool is_mixture = false;    ///< feed-forward is a mixture of experts
+    bool attention_norm = true; ///< where norms come before: false for an input that is normalised already
     static constexpr std::size_t no_rope = ~std::size_t{0};
 };
 

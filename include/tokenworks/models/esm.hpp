@@ -49,7 +49,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 }
 
 [[nodiscard]] inline tensor_names esm_names(const hyperparameters& from, const decoder_config&) {
-    const std::string model = from.has_tensor("esm.embeddings.word_embeddings.weight") ? "esm." : "";
+    const std::string model = body_prefix(from, "esm", "embeddings.word_embeddings.weight");
     const std::string layer = model + "encoder.layer.#.";
     return {{"token_embd", model + "embeddings.word_embeddings"},
             {"blk.#.attn_norm", layer + "attention.LayerNorm"},

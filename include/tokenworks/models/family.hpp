@@ -124,13 +124,9 @@ inline void use_activation(const hyperparameters& from, decoder_config& config, 
         {from.label(), ": ", from.key("activation"), " '", tokenworks::detail::escaped(name), "'"});
 }
 
-/// Windows of the layers that slide: those that layer_types names, or else slides(i).
-template <class Slides>
-void use_windows(const hyperparameters& from, decoder_config& config, Slides slides) {
-    if(!from.has("attention.sliding_window") || (!from.is_gguf() && !from.flag_or("use_sliding_window", true))) {
-        return;
-    }
-    const std::size_t window = from.count("attention.sliding_window");
+/// Calls slide(layer) for the layers that layer_types names as such, or else for those where slides(i).
+template <class Slides, class Slide>
+void for_sliding_layers(const hyperparameters& from, decoder_config& config, Slides slides, Slide slide) {
     std::vector<std::string> types;
     if(!from.is_gguf() && from.has("layer_types")) {
         types = from.texts("layer_types");
@@ -143,9 +139,19 @@ void use_windows(const hyperparameters& from, decoder_config& config, Slides sli
             from.refuse("layer_types", {"has '", tokenworks::detail::escaped(types[i]), "'"});
         }
         if(types.empty() ? slides(i) : types[i] == "sliding_attention") {
-            config.layers[i].window = window;
+            slide(config.layers[i]);
         }
     }
+}
+
+/// Windows of the layers that slide.
+template <class Slides>
+void use_windows(const hyperparameters& from, decoder_config& config, Slides slides) {
+    if(!from.has("attention.sliding_window") || (!from.is_gguf() && !from.flag_or("use_sliding_window", true))) {
+        return;
+    }
+    const std::size_t window = from.count("attention.sliding_window");
+    for_sliding_layers(from, config, slides, [&](layer_config& layer) { layer.window = window; });
 }
 inline void use_windows(const hyperparameters& from, decoder_config& config) {
     use_windows(from, config, [](std::size_t) { return true; });
@@ -162,6 +168,13 @@ inline mixture_config& use_mixture(const hyperparameters& from, decoder_config& 
         layer.is_mixture = true;
     }
     return mixture;
+}
+
+/// What stands in front of the names of a model's body where the file has a head beside it; nothing elsewhere.
+/// @param inner  a tensor of the body, without that
+[[nodiscard]] inline std::string body_prefix(const hyperparameters& from, const std::string& body,
+                                             const std::string& inner) {
+    return from.has_tensor(body + "." + inner) ? body + "." : "";
 }
 
 /// Names of the Llama form, which most families of transformers follow.

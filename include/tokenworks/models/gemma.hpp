@@ -25,6 +25,19 @@ inline void use_gemma_form(const hyperparameters& from, decoder_config& config) 
     config.embedding_scale = std::sqrt(static_cast<float>(config.width));
 }
 
+/// Turns on what Gemma 2 and 3 add to it.
+/// @param layers_of_27b  of the largest model, which scales scores by the width that a head would have without its
+/// wider
+///                       heads; GGUF files do not say so
+inline void use_gemma_scores(const hyperparameters& from, decoder_config& config, std::size_t layers_of_27b) {
+    const bool is_27b = config.layers.size() == layers_of_27b;
+    const auto implied = static_cast<float>(is_27b ? config.width / config.heads : config.key_width);
+    config.attention_scale = 1.0F / std::sqrt(from.real_or("query_pre_attn_scalar", implied));
+    config.attention_softcap = from.real_or("attn_logit_softcapping", 0);
+    config.logit_softcap = from.real_or("final_logit_softcapping", 0);
+    config.post_norm = true;
+}
+
 /// @throws format_error naming the key
 [[nodiscard]] inline decoder_config gemma_config(const hyperparameters& from) {
     decoder_config config = common_config(from, "gemma");
@@ -37,13 +50,7 @@ inline void use_gemma_form(const hyperparameters& from, decoder_config& config) 
 [[nodiscard]] inline decoder_config gemma2_config(const hyperparameters& from) {
     decoder_config config = common_config(from, "gemma2");
     use_gemma_form(from, config);
-    // GGUF files do not say it: the 27B model scales by the width a head would have without its wider heads.
-    const float implied =
-        static_cast<float>(config.layers.size() == 46 ? config.width / config.heads : config.key_width);
-    config.attention_scale = 1.0F / std::sqrt(from.real_or("query_pre_attn_scalar", implied));
-    config.attention_softcap = from.real_or("attn_logit_softcapping", 0);
-    config.logit_softcap = from.real_or("final_logit_softcapping", 0);
-    config.post_norm = true;
+    use_gemma_scores(from, config, 46);
     use_windows(from, config, [](std::size_t layer) { return layer % 2 == 0; });
     use_rope(from, config);
     return config;

@@ -22,16 +22,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     for(const char* const name: {"attention.head_count_kv", "attention.key_length", "attention.sliding_window"}) {
         static_cast<void>(from.uniform_count(name, config.layers.size()));
     }
-    // GGUF files do not say it: the 27B model scales by the width a head would have without its wider heads.
-    const float implied =
-        static_cast<float>(config.layers.size() == 62 ? config.width / config.heads : config.key_width);
-    config.attention_scale = 1.0F / std::sqrt(from.real_or("query_pre_attn_scalar", implied));
-    config.post_norm = true;
+    use_gemma_scores(from, config, 62);
     config.qk_norm = qk_norm_kind::per_head;
-    config.attention_softcap = from.real_or("attn_logit_softcapping", 0);
-    config.logit_softcap = from.real_or("final_logit_softcapping", 0);
-    const std::size_t period = from.is_gguf() ? from.count_or("attention.sliding_window_pattern", 6)
-                                              : from.count_or("sliding_window_pattern", 6);
+    const std::size_t period = from.count_or("attention.sliding_window_pattern", 6);
     use_windows(from, config, [&](std::size_t layer) { return (layer + 1) % period != 0; });
     constexpr std::size_t global = 0;
     constexpr std::size_t local = 1;

@@ -44,6 +44,7 @@ inline constexpr hf_key hf_keys[] = {
     {"attention.layer_norm_rms_epsilon", {"rms_norm_eps"}},
     {"attention.layer_norm_epsilon", {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"}},
     {"attention.sliding_window", {"sliding_window"}},
+    {"attention.sliding_window_pattern", {"sliding_window_pattern"}},
     {"attention.scale", {"attention_multiplier", "attn_config.softmax_scale"}},
     {"attention.clamp_kqv", {"clip_qkv", "attn_config.clip_qkv"}},
     {"attention.max_alibi_bias", {"attn_config.alibi_bias_max"}},
@@ -105,7 +106,6 @@ public:
     [[nodiscard]] std::string model_type() const { return text("model_type"); }
     /// The weights that belong to it, which must outlive it: what config.json leaves open, they decide.
     void set_weights(const weight_source& weights) noexcept { weights_ = &weights; }
-    [[nodiscard]] const io::json_tree& tree() const noexcept { return tree_; }
 
     [[nodiscard]] const std::string& label() const noexcept override { return file_; }
     [[nodiscard]] bool is_gguf() const noexcept override { return false; }

@@ -27,7 +27,6 @@
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
 #include <tokenworks/nn/input_embeddings.hpp>
-#include <tokenworks/quant/convert.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -81,10 +80,10 @@ public:
     [[nodiscard]] nn::decoder_layer layer(std::size_t index) {
         const std::string prefix = tokenworks::detail::message({part_, "blk.", index, "."});
         nn::decoder_layer result{.attend = attention(index, prefix), .mlp = feed_forward(index, prefix)};
-        if(config_.pre_norm && has_first_norm(index, prefix)) {
-            result.before_attention = norm(prefix + "attn_norm");
-        }
         if(config_.pre_norm) {
+            if(config_.layers[index].attention_norm) {
+                result.before_attention = norm(prefix + "attn_norm");
+            }
             // With a parallel residual, one norm may serve both.
             if(!config_.parallel_residual || source_.find(prefix + "ffn_norm.weight")) {
                 result.before_mlp = norm(prefix + "ffn_norm");
@@ -108,11 +107,6 @@ public:
     }
 
 private:
-    /// ModernBERT has none before its first layer, whose input is normalised already.
-    [[nodiscard]] bool has_first_norm(std::size_t index, const std::string& prefix) const {
-        return index != 0 || !config_.embedding_norm || config_.causal || source_.find(prefix + "attn_norm.weight");
-    }
-
     void add_cross_attention(nn::decoder_layer& layer, const std::string& prefix) {
         const std::size_t inner = config_.heads * config_.key_width;
         layer.cross = nn::cross_attention{.query = linear(prefix + "cross_attn_q", inner, config_.width),
@@ -139,10 +133,8 @@ private:
     [[nodiscard]] std::shared_ptr<const std::vector<float>> relative_bias() {
         if(!relative_bias_) {
             const std::size_t buckets = config_.relative.buckets;
-            const weight found =
-                require_real(source_, part_ + "blk.0.attn_rel_b.weight", std::array{buckets, config_.heads});
-            std::vector<float> values(buckets * config_.heads);
-            quant::decode(found.type, found.bytes, values);
+            const std::vector<float> values =
+                load_values(source_, part_ + "blk.0.attn_rel_b.weight", std::array{buckets, config_.heads});
             relative_bias_ = models::relative_bias(config_.relative, values, config_.heads, config_.causal);
         }
         return relative_bias_;
@@ -192,29 +184,24 @@ private:
     [[nodiscard]] nn::norm norm(const std::string& name, std::size_t width) {
         std::vector<float> scale =
             config_.norm_weights ? load_vector(source_, name + ".weight", width) : std::vector<float>(width, 1.0F);
-        if(config_.norm == norm_kind::layer) {
-            return nn::layer_norm{std::move(scale), optional_vector(name + ".bias", width), config_.norm_epsilon};
-        }
-        return nn::rms_norm{std::move(scale), config_.norm_epsilon};
+        const bool is_biased = config_.norm == norm_kind::layer;
+        return norm_of(std::move(scale), is_biased ? optional_vector(name + ".bias", width) : std::vector<float>{});
     }
 
-    [[nodiscard]] nn::norm unit_norm(std::size_t width) const {
-        std::vector<float> ones(width, 1.0F);
+    [[nodiscard]] nn::norm norm_of(std::vector<float> scale, std::vector<float> bias) const {
         if(config_.norm == norm_kind::layer) {
-            return nn::layer_norm{std::move(ones), {}, config_.norm_epsilon};
+            return nn::layer_norm{std::move(scale), std::move(bias), config_.norm_epsilon};
         }
-        return nn::rms_norm{std::move(ones), config_.norm_epsilon};
+        return nn::rms_norm{std::move(scale), config_.norm_epsilon};
     }
 
     /// Weights [H,D] of norms head by head: one tensor, or one a head.
     [[nodiscard]] std::vector<float> head_weights(const std::string& name, std::size_t heads) {
         const std::size_t d = config_.key_width;
-        std::vector<float> all(heads * d);
         if(source_.find(name + ".weight")) {
-            const weight found = require_real(source_, name + ".weight", std::array{heads, d});
-            quant::decode(found.type, found.bytes, all);
-            return all;
+            return load_values(source_, name + ".weight", std::array{heads, d});
         }
+        std::vector<float> all(heads * d);
         for(std::size_t h = 0; h < heads; ++h) {
             const std::vector<float> one =
                 load_vector(source_, tokenworks::detail::message({name, ".", h, ".weight"}), d);
@@ -263,8 +250,8 @@ private:
             result.key_norm = norm(prefix + "attn_k_norm", keys);
             result.norm_before_split = true;
         } else if(config_.qk_norm == qk_norm_kind::own_head) {
-            result.query_norm = unit_norm(config_.key_width);
-            result.key_norm = unit_norm(config_.key_width);
+            result.query_norm = norm_of(std::vector<float>(config_.key_width, 1.0F), {});
+            result.key_norm = result.query_norm;
             result.query_weight = head_weights(prefix + "attn_q_norm", config_.heads);
             result.key_weight = head_weights(prefix + "attn_k_norm", config_.kv_heads);
         }

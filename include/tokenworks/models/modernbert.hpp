@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/models/decoder_config.hpp>
@@ -27,20 +26,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.rope_configs.push_back(local);
     // A window of n keys: n/2 on either side.
     const std::size_t side = from.count_or("local_attention", 128) / 2;
-    std::vector<std::string> types;
-    if(from.has("layer_types")) {
-        types = from.texts("layer_types");
-        if(types.size() != config.layers.size()) {
-            from.refuse("layer_types", {"has ", types.size(), " entries for ", config.layers.size(), " layers"});
-        }
-    }
     const std::size_t every = from.count_or("global_attn_every_n_layers", 3);
-    for(std::size_t i = 0; i < config.layers.size(); ++i) {
-        if(types.empty() ? i % every != 0 : types[i] == "sliding_attention") {
-            config.layers[i].window = side + 1;
-            config.layers[i].rope = 1;
-        }
-    }
+    const auto slides = [&](std::size_t layer) { return layer % every != 0; };
+    for_sliding_layers(from, config, slides, [&](layer_config& layer) {
+        layer.window = side + 1;
+        layer.rope = 1;
+    });
+    config.layers.front().attention_norm = false; // it reads the normalised embeddings
     config.embedding_norm = true;
     config.tied_embeddings = true;
     config.head_transform = head_transform_config{config.activation};
@@ -48,7 +40,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 }
 
 [[nodiscard]] inline tensor_names modernbert_names(const hyperparameters& from, const decoder_config& config) {
-    const std::string model = from.has_tensor("model.embeddings.tok_embeddings.weight") ? "model." : "";
+    const std::string model = body_prefix(from, "model", "embeddings.tok_embeddings.weight");
     const std::string layer = model + "layers.#.";
     const std::size_t f = config.feed_forward;
     tensor_names names = fused_qkv_names(config, layer + "attn.Wqkv");

@@ -107,13 +107,23 @@ public:
     return found;
 }
 
-/// A small tensor, a norm or a bias, as floats.
-[[nodiscard]] inline std::vector<float> load_vector(const weight_source& source, const std::string& name,
-                                                    std::size_t length) {
-    const weight found = require_real(source, name, std::array{length});
-    std::vector<float> values(length);
+/// A small tensor as floats.
+[[nodiscard]] inline std::vector<float> load_values(const weight_source& source, const std::string& name,
+                                                    std::span<const std::size_t> extents) {
+    const weight found = require_real(source, name, extents);
+    std::size_t count = 1;
+    for(const std::size_t extent: extents) {
+        count *= extent;
+    }
+    std::vector<float> values(count);
     quant::decode(found.type, found.bytes, values);
     return values;
+}
+
+/// A norm or a bias.
+[[nodiscard]] inline std::vector<float> load_vector(const weight_source& source, const std::string& name,
+                                                    std::size_t length) {
+    return load_values(source, name, std::array{length});
 }
 
 /// Tensors in the caller's memory, for tests and for models built in a program.
