@@ -66,10 +66,7 @@ public:
         const tw::models::model_folder folder = tw::models::model_folder::open(options.model);
         team_.emplace(options.threads);
         how_ = {.set = chosen_isa(options), .threads = &*team_};
-        std::uint64_t total = 0;
-        for(const tw::io::safetensor& tensor: folder.file().tensors()) {
-            total += tensor.bytes;
-        }
+        const std::uint64_t total = folder.weight_bytes();
         progress_bar bar{"loading"};
         tw::models::weight_loading loading;
         loading.progress = [&](std::uint64_t done) {

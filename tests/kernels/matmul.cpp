@@ -14,6 +14,7 @@
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
+#include "support/teams.hpp"
 #include "support/weights.hpp"
 
 using namespace tokenworks;
@@ -350,29 +351,25 @@ TEST_CASE("several products at once give the bits of each alone, whatever their 
     const std::vector<float> bias = support::random_floats(16, 55);
     for(const std::size_t rows: {1U, 5U, 40U}) {
         const std::vector<float> x = support::random_floats(rows * columns, 56);
-        for(const unsigned threads: {1U, 2U, 3U}) {
-            thread_team team{threads};
-            support::for_each_isa([&](execution how) {
-                CAPTURE(rows, threads, name(how.set));
-                how.threads = &team;
-                std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
-                const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
-                std::vector<std::vector<float>> out;
-                for(const std::size_t n: outputs) {
-                    out.emplace_back(rows * n, 1.0F);
-                }
-                const kernels::matmul_task tasks[] = {
-                    {weights[0], out_view{out[0], rows, outputs[0]}},
-                    {weights[1], out_view{out[1], rows, outputs[1]}, {.add = false, .bias = bias}},
-                    {weights[2], out_view{out[2], rows, outputs[2]}},
-                    {weights[3], out_view{out[3], rows, outputs[3]}}};
-                kernels::matmul(codes, tasks, how);
-                CHECK(support::same_bits(out[0], product(x, rows, weights[0], how)));
-                CHECK(support::same_bits(out[1], product(x, rows, weights[1], how, {.add = false, .bias = bias})));
-                CHECK(support::same_bits(out[2], product(x, rows, weights[2], how)));
-                CHECK(support::same_bits(out[3], product(x, rows, weights[3], how)));
-            });
-        }
+        support::for_each_team([&](const execution& how) {
+            CAPTURE(rows);
+            std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
+            const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
+            std::vector<std::vector<float>> out;
+            for(const std::size_t n: outputs) {
+                out.emplace_back(rows * n, 1.0F);
+            }
+            const kernels::matmul_task tasks[] = {
+                {weights[0], out_view{out[0], rows, outputs[0]}},
+                {weights[1], out_view{out[1], rows, outputs[1]}, {.add = false, .bias = bias}},
+                {weights[2], out_view{out[2], rows, outputs[2]}},
+                {weights[3], out_view{out[3], rows, outputs[3]}}};
+            kernels::matmul(codes, tasks, how);
+            CHECK(support::same_bits(out[0], product(x, rows, weights[0], how)));
+            CHECK(support::same_bits(out[1], product(x, rows, weights[1], how, {.add = false, .bias = bias})));
+            CHECK(support::same_bits(out[2], product(x, rows, weights[2], how)));
+            CHECK(support::same_bits(out[3], product(x, rows, weights[3], how)));
+        });
     }
 }
 
@@ -387,53 +384,49 @@ TEST_CASE("what follows on a product sees every value once, made, in whole units
         pack(dtype::q8_0, support::random_blocks(dtype::q8_0, outputs * columns, 63), outputs, columns);
     for(const std::size_t rows: {1U, 7U, 33U, 300U}) {
         const std::vector<float> x = support::random_floats(rows * columns, 64);
-        for(const unsigned threads: {1U, 2U, 3U}) {
-            thread_team team{threads};
-            support::for_each_isa([&](execution how) {
-                CAPTURE(rows, threads, name(how.set));
-                how.threads = &team;
-                std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
-                const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
-                const std::vector<float> first = product(x, rows, w, how);
-                const std::vector<float> second = product(x, rows, up, how);
-                std::vector<float> a(rows * outputs, -1.0F);
-                std::vector<float> b(rows * outputs, -1.0F);
-                std::vector<float> joined(rows * outputs, 0.0F);
-                std::vector<int> seen(rows * outputs, 0);
-                std::atomic<bool> whole = true;
-                const auto join = [&](const kernels::product_part& part) {
-                    whole = whole && part.begin_column % unit == 0 && part.end_column <= outputs &&
-                            (part.end_column % unit == 0 || part.end_column == outputs);
-                    for(std::size_t t = part.begin_row; t < part.end_row; ++t) {
-                        for(std::size_t n = part.begin_column; n < part.end_column; ++n) {
-                            joined[t * outputs + n] = a[t * outputs + n] - b[t * outputs + n];
-                            ++seen[t * outputs + n];
-                        }
+        support::for_each_team([&](const execution& how) {
+            CAPTURE(rows);
+            std::vector<std::byte> memory(quantized_rows::bytes(rows, columns));
+            const quantized_rows codes = kernels::quantize_rows(rows_view{x, rows, columns}, memory, how);
+            const std::vector<float> first = product(x, rows, w, how);
+            const std::vector<float> second = product(x, rows, up, how);
+            std::vector<float> a(rows * outputs, -1.0F);
+            std::vector<float> b(rows * outputs, -1.0F);
+            std::vector<float> joined(rows * outputs, 0.0F);
+            std::vector<int> seen(rows * outputs, 0);
+            std::atomic<bool> whole = true;
+            const auto join = [&](const kernels::product_part& part) {
+                whole = whole && part.begin_column % unit == 0 && part.end_column <= outputs &&
+                        (part.end_column % unit == 0 || part.end_column == outputs);
+                for(std::size_t t = part.begin_row; t < part.end_row; ++t) {
+                    for(std::size_t n = part.begin_column; n < part.end_column; ++n) {
+                        joined[t * outputs + n] = a[t * outputs + n] - b[t * outputs + n];
+                        ++seen[t * outputs + n];
                     }
-                };
-                const kernels::matmul_task gate{w, out_view{a, rows, outputs}, {}, unit, join};
-                kernels::matmul_side_by_side(codes, gate, {up, out_view{b, rows, outputs}}, how);
-                CHECK(whole);
-                CHECK(seen == std::vector<int>(seen.size(), 1));
-                CHECK(support::same_bits(a, first));
-                CHECK(support::same_bits(b, second));
-                for(std::size_t i = 0; i < joined.size(); ++i) {
-                    joined[i] += second[i] - first[i];
                 }
-                CHECK(joined == std::vector<float>(joined.size(), 0.0F));
+            };
+            const kernels::matmul_task gate{w, out_view{a, rows, outputs}, {}, unit, join};
+            kernels::matmul_side_by_side(codes, gate, {up, out_view{b, rows, outputs}}, how);
+            CHECK(whole);
+            CHECK(seen == std::vector<int>(seen.size(), 1));
+            CHECK(support::same_bits(a, first));
+            CHECK(support::same_bits(b, second));
+            for(std::size_t i = 0; i < joined.size(); ++i) {
+                joined[i] += second[i] - first[i];
+            }
+            CHECK(joined == std::vector<float>(joined.size(), 0.0F));
 
-                // The same with products one after the other: each has its own.
-                a.assign(a.size(), -1.0F);
-                b.assign(b.size(), 0.0F);
-                seen.assign(seen.size(), 0);
-                const kernels::matmul_task tasks[] = {{up, out_view{b, rows, outputs}}, gate};
-                kernels::matmul(codes, tasks, how);
-                CHECK(whole);
-                CHECK(seen == std::vector<int>(seen.size(), 1));
-                CHECK(support::same_bits(a, first));
-                CHECK(support::same_bits(b, second));
-            });
-        }
+            // The same with products one after the other: each has its own.
+            a.assign(a.size(), -1.0F);
+            b.assign(b.size(), 0.0F);
+            seen.assign(seen.size(), 0);
+            const kernels::matmul_task tasks[] = {{up, out_view{b, rows, outputs}}, gate};
+            kernels::matmul(codes, tasks, how);
+            CHECK(whole);
+            CHECK(seen == std::vector<int>(seen.size(), 1));
+            CHECK(support::same_bits(a, first));
+            CHECK(support::same_bits(b, second));
+        });
     }
     const std::vector<float> x = support::random_floats(columns, 65);
     std::vector<std::byte> memory(quantized_rows::bytes(1, columns));

@@ -11,6 +11,7 @@
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
+#include "support/teams.hpp"
 #include "support/weights.hpp"
 
 using namespace tokenworks;
@@ -80,36 +81,31 @@ TEST_CASE("the argmax inside a product is that of the product, whatever the thre
             const std::vector<float> bias = support::random_floats(outputs, 4);
             for(const std::size_t rows: {1U, 5U, 33U}) {
                 const std::vector<float> x = support::random_floats(rows * columns, 5);
-                for(const unsigned threads: {1U, 2U, 3U}) {
-                    thread_team team{threads};
-                    support::for_each_isa([&](execution how) {
-                        CAPTURE(info(type).name, outputs, rows, threads, name(how.set));
-                        how.threads = &team;
-                        std::vector<std::byte> memory(kernels::quantized_rows::bytes(rows, columns));
-                        const auto codes =
-                            kernels::quantize_rows(view<const float, dyn, dyn>{x, rows, columns}, memory, how);
-                        std::vector<float> out(rows * outputs);
-                        const view<float, dyn, dyn> all{out.data(), rows, outputs};
-                        // Rounded so hard that many are equal, and capped.
-                        kernels::matmul(codes, w, all, {.bias = bias}, how);
-                        kernels::scale(all, 1e-38F, all, how);
-                        kernels::soft_cap(all, 1e-30F, all, how);
-                        std::vector<best_column> found(rows);
-                        const kernels::argmax_options options{.scale = 1e-38F, .softcap = 1e-30F, .bias = bias};
-                        kernels::matmul_argmax(codes, w, found, options, how);
-                        std::vector<best_column> plain(rows);
-                        CHECK(support::allocations_during([&] { kernels::matmul_argmax(codes, w, plain, {}, how); }) ==
-                              0);
-                        for(std::size_t t = 0; t < rows; ++t) {
-                            CHECK(found[t].column() == kernels::argmax(all.row(t), how));
-                        }
-                        kernels::matmul(codes, w, all, {}, how);
-                        for(std::size_t t = 0; t < rows; ++t) {
-                            CHECK(plain[t].is_valid());
-                            CHECK(plain[t].column() == kernels::argmax(all.row(t), how));
-                        }
-                    });
-                }
+                support::for_each_team([&](const execution& how) {
+                    CAPTURE(info(type).name, outputs, rows);
+                    std::vector<std::byte> memory(kernels::quantized_rows::bytes(rows, columns));
+                    const auto codes =
+                        kernels::quantize_rows(view<const float, dyn, dyn>{x, rows, columns}, memory, how);
+                    std::vector<float> out(rows * outputs);
+                    const view<float, dyn, dyn> all{out.data(), rows, outputs};
+                    // Rounded so hard that many are equal, and capped.
+                    kernels::matmul(codes, w, all, {.bias = bias}, how);
+                    kernels::scale(all, 1e-38F, all, how);
+                    kernels::soft_cap(all, 1e-30F, all, how);
+                    std::vector<best_column> found(rows);
+                    const kernels::argmax_options options{.scale = 1e-38F, .softcap = 1e-30F, .bias = bias};
+                    kernels::matmul_argmax(codes, w, found, options, how);
+                    std::vector<best_column> plain(rows);
+                    CHECK(support::allocations_during([&] { kernels::matmul_argmax(codes, w, plain, {}, how); }) == 0);
+                    for(std::size_t t = 0; t < rows; ++t) {
+                        CHECK(found[t].column() == kernels::argmax(all.row(t), how));
+                    }
+                    kernels::matmul(codes, w, all, {}, how);
+                    for(std::size_t t = 0; t < rows; ++t) {
+                        CHECK(plain[t].is_valid());
+                        CHECK(plain[t].column() == kernels::argmax(all.row(t), how));
+                    }
+                });
             }
         }
     }

@@ -6,6 +6,7 @@
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/teams.hpp"
 #include "support/weights.hpp"
 
 namespace tw = tokenworks;
@@ -67,10 +68,10 @@ struct pair {
 /// The block's result for one sequence, its tokens cut into steps of `chunk`.
 std::vector<float> run(const nn::attention& block, const matrix& x, std::size_t chunk, const tw::execution& how = {},
                        tw::dtype type = tw::dtype::f32) {
-    const std::size_t count = x.values.size() / width;
+    const std::size_t count = x.values.size() / x.width;
     nn::context c{how};
-    nn::kv_cache cache{1, groups, key_width, value_width, count, type};
-    matrix out{count, width};
+    nn::kv_cache cache{1, block.kv_heads, block.key_width, block.value_width, count, type};
+    matrix out{count, x.width};
     for(std::size_t at = 0; at < count; at += chunk) {
         const tw::arena::scope scope{c.scratch};
         const std::size_t n = std::min(chunk, count - at);
@@ -326,33 +327,15 @@ TEST_CASE("attention: norms, positions and caches that follow on each head give 
         block.output(c, nn::activations{c, mixed.rows()}, out.rows());
         return out.values;
     };
-    const auto fused = [&](const matrix& x, tw::dtype type, std::size_t chunk, const tw::execution& how) {
-        const std::size_t count = x.values.size() / c_width;
-        nn::context c{how};
-        nn::kv_cache cache{1, groups, d, d, count, type};
-        matrix out{count, c_width};
-        for(std::size_t at = 0; at < count; at += chunk) {
-            const tw::arena::scope scope{c.scratch};
-            const std::size_t n = std::min(chunk, count - at);
-            blocks::begin_step(c, cache, n);
-            block(c, nn::activations{c, x.rows().slice(at, n)}, out.rows().slice(at, n));
-            cache.advance(n);
-        }
-        return out.values;
-    };
     const matrix x{75, c_width, 7};
     for(const tw::dtype type: nn::kv_cache::types) {
-        for(const unsigned threads: {1U, 2U, 3U}) {
-            tw::thread_team team{threads};
-            support::for_each_isa([&](tw::execution how) {
-                INFO(tw::info(type).name << " on " << tw::name(how.set) << ", threads " << threads);
-                how.threads = &team;
-                const std::vector<float> expected = plain(x, type, how);
-                for(const std::size_t chunk: {1U, 16U, 17U, 75U}) {
-                    CHECK(support::same_bits(fused(x, type, chunk, how), expected));
-                }
-            });
-        }
+        support::for_each_team([&](const tw::execution& how) {
+            INFO(tw::info(type).name);
+            const std::vector<float> expected = plain(x, type, how);
+            for(const std::size_t chunk: {1U, 16U, 17U, 75U}) {
+                CHECK(support::same_bits(run(block, x, chunk, how, type), expected));
+            }
+        });
     }
 
     // Many sequences in a step: rows of their own caches.

@@ -7,6 +7,7 @@
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/teams.hpp"
 #include "support/weights.hpp"
 
 namespace tw = tokenworks;
@@ -98,36 +99,55 @@ TEST_CASE("mlp: what follows on the columns of a product gives the bits of one s
     const nn::linear up_128 = layer(tw::dtype::q4_1, 128, in, 6);
     for(const std::size_t rows: {1U, 16U, 40U}) {
         const matrix x{rows, in, 7};
-        for(const unsigned threads: {1U, 2U, 3U}) {
-            tw::thread_team team{threads};
-            support::for_each_isa([&](tw::execution how) {
-                INFO(rows << " rows on " << tw::name(how.set) << ", threads " << threads);
-                how.threads = &team;
-                nn::context c{how};
-                const nn::activations input{c, x.rows()};
-                const auto check = [&](const nn::linear& g, const nn::linear& u, const nn::linear& down) {
-                    matrix a{rows, g.out_width()};
-                    matrix b{rows, g.out_width()};
-                    g(c, input, a.rows());
-                    u(c, input, b.rows());
-                    matrix joined{rows, g.out_width()};
-                    tw::kernels::glu(tw::kernels::silu{}, a.rows(), b.rows(), joined.rows(), how);
-                    matrix expected{rows, in};
-                    down(c, nn::activations{c, joined.rows()}, expected.rows());
-                    matrix out{rows, in};
-                    nn::gated_mlp<tw::kernels::silu>{g, u, down}(c, input, out.rows());
-                    CHECK(support::same_bits(out.values, expected.values));
+        support::for_each_team([&](const tw::execution& how) {
+            INFO(rows << " rows");
+            nn::context c{how};
+            const nn::activations input{c, x.rows()};
+            const auto check = [&](const nn::linear& g, const nn::linear& u, const nn::linear& down) {
+                matrix a{rows, g.out_width()};
+                matrix b{rows, g.out_width()};
+                g(c, input, a.rows());
+                u(c, input, b.rows());
+                matrix joined{rows, g.out_width()};
+                tw::kernels::glu(tw::kernels::silu{}, a.rows(), b.rows(), joined.rows(), how);
+                matrix expected{rows, in};
+                down(c, nn::activations{c, joined.rows()}, expected.rows());
+                matrix out{rows, in};
+                nn::gated_mlp<tw::kernels::silu>{g, u, down}(c, input, out.rows());
+                CHECK(support::same_bits(out.values, expected.values));
 
-                    tw::kernels::activate(tw::kernels::gelu{}, b.rows(), b.rows(), how);
-                    down(c, nn::activations{c, b.rows()}, expected.rows());
-                    nn::mlp<tw::kernels::gelu>{u, down}(c, input, out.rows());
-                    CHECK(support::same_bits(out.values, expected.values));
-                };
-                check(gate, up, wide_down.layer);
-                check(gate_128, up_128, narrow_down);
-            });
-        }
+                tw::kernels::activate(tw::kernels::gelu{}, b.rows(), b.rows(), how);
+                down(c, nn::activations{c, b.rows()}, expected.rows());
+                nn::mlp<tw::kernels::gelu>{u, down}(c, input, out.rows());
+                CHECK(support::same_bits(out.values, expected.values));
+            };
+            check(gate, up, wide_down.layer);
+            check(gate_128, up_128, narrow_down);
+        });
     }
+}
+
+TEST_CASE("mlp: float weights give the same bits on every team", "[nn]") {
+    constexpr std::size_t in = 40;
+    constexpr std::size_t inner = 1100; // the columns are cut over the team
+    const dense gate{inner, in, 1, true};
+    const dense up{inner, in, 2, true};
+    const dense down{in, inner, 3, true};
+    const matrix x{5, in, 4};
+    support::for_each_team([&](const tw::execution& how) {
+        nn::context c{how};
+        const nn::activations input{c, x.rows()};
+        nn::context alone{{.set = how.set}};
+        const auto check = [&](const auto& block) {
+            matrix expected{5, in};
+            block(alone, nn::activations{alone, x.rows()}, expected.rows());
+            matrix out{5, in};
+            block(c, input, out.rows());
+            CHECK(support::same_bits(out.values, expected.values));
+        };
+        check(nn::gated_mlp<tw::kernels::silu>{gate.layer, up.layer, down.layer});
+        check(nn::mlp<tw::kernels::gelu>{up.layer, down.layer});
+    });
 }
 
 TEST_CASE("mlp: widths that disagree", "[nn]") {

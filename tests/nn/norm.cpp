@@ -8,6 +8,7 @@
 
 #include "nn/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/teams.hpp"
 
 namespace tw = tokenworks;
 namespace nn = tokenworks::nn;
@@ -78,30 +79,26 @@ TEST_CASE("norm: the 8-bit form that is made along with the rows is that of the 
                                nn::layer_norm{blocks::norm_weight(width, 2), support::random_floats(width, 3), 1e-5F}};
     for(const std::size_t count: {1U, 5U, 16U, 21U, 300U}) {
         const matrix x{count, width, 4};
-        for(const unsigned threads: {1U, 2U, 3U}) {
-            tw::thread_team team{threads};
-            support::for_each_isa([&](tw::execution how) {
-                INFO(count << " rows on " << tw::name(how.set) << ", threads " << threads);
-                how.threads = &team;
-                for(const nn::norm& layer: layers) {
-                    nn::context c{how};
-                    matrix expected{count, width};
-                    layer(c, x.rows(), expected.rows());
-                    const nn::activations made = layer(c, x.rows(), true);
-                    CHECK(support::same_bits(made.values().as_span(), expected.values));
-                    std::vector<std::byte> memory(tw::kernels::quantized_rows::bytes(count, width));
-                    const auto whole = tw::kernels::quantize_rows(expected.rows(), memory, how);
-                    const tw::kernels::quantized_rows& parts = made.quantized(c);
-                    bool same = true;
-                    for(std::size_t t = 0; t < count; ++t) {
-                        for(std::size_t b = 0; b < whole.blocks(); ++b) {
-                            same = same &&
-                                   std::memcmp(&parts.block(t, b), &whole.block(t, b), sizeof whole.block(t, b)) == 0;
-                        }
+        support::for_each_team([&](const tw::execution& how) {
+            INFO(count << " rows");
+            for(const nn::norm& layer: layers) {
+                nn::context c{how};
+                matrix expected{count, width};
+                layer(c, x.rows(), expected.rows());
+                const nn::activations made = layer(c, x.rows(), true);
+                CHECK(support::same_bits(made.values().as_span(), expected.values));
+                std::vector<std::byte> memory(tw::kernels::quantized_rows::bytes(count, width));
+                const auto whole = tw::kernels::quantize_rows(expected.rows(), memory, how);
+                const tw::kernels::quantized_rows& parts = made.quantized(c);
+                bool same = true;
+                for(std::size_t t = 0; t < count; ++t) {
+                    for(std::size_t b = 0; b < whole.blocks(); ++b) {
+                        same =
+                            same && std::memcmp(&parts.block(t, b), &whole.block(t, b), sizeof whole.block(t, b)) == 0;
                     }
-                    CHECK(same);
                 }
-            });
-        }
+                CHECK(same);
+            }
+        });
     }
 }

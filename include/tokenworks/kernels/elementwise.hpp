@@ -191,4 +191,16 @@ void clip(const X& x, float bound, Out&& out, const execution& how = {}) {
     detail::map("clip", detail::as_view(x), detail::as_view(out), bound, how, detail::run_piece<detail::clip_op>);
 }
 
+/// Scales x by the factor and then caps it, in place, as models do with their logits; 1 and 0 leave it as it is.
+/// @throws as scale and soft_cap
+template <class X>
+void scale_and_cap(X&& x, float factor, float cap, const execution& how = {}) {
+    if(factor != 1) {
+        scale(x, factor, x, how);
+    }
+    if(cap > 0) {
+        soft_cap(x, cap, x, how);
+    }
+}
+
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels

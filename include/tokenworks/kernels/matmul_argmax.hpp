@@ -156,12 +156,7 @@ TOKENWORKS_FUNCTION void matmul_argmax(const quantized_rows& x, const packed_mat
         }
         for(std::size_t t = 0; t < tokens; ++t) {
             const view<float, dyn> row{products + t * width, count};
-            if(options.scale != 1) {
-                kernels::scale(row, options.scale, row, alone);
-            }
-            if(options.softcap > 0) {
-                soft_cap(row, options.softcap, row, alone);
-            }
+            scale_and_cap(row, options.scale, options.softcap, alone);
             const best_column here = best_of(row.as_span(), alone);
             best[i * tile + t].merge(here.is_comparable() ? best_column{first + here.column(), row(here.column())}
                                                           : here);

@@ -34,6 +34,7 @@
 #include <tokenworks/kernels/elementwise.hpp>
 #include <tokenworks/kernels/matmul_argmax.hpp>
 #include <tokenworks/models/load_blocks.hpp>
+#include <tokenworks/models/token_ids.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -259,12 +260,7 @@ TOKENWORKS_FUNCTION void decoder::forward(nn::context& c, std::span<const decode
     }
     run(c, inputs, plan, [&](const nn::activations& x) {
         head_(c, x, logits);
-        if(config_.logit_scale != 1) {
-            kernels::scale(logits, config_.logit_scale, logits, c.how);
-        }
-        if(config_.logit_softcap > 0) {
-            kernels::soft_cap(logits, config_.logit_softcap, logits, c.how);
-        }
+        kernels::scale_and_cap(logits, config_.logit_scale, config_.logit_softcap, c.how);
     });
 }
 
@@ -318,16 +314,10 @@ TOKENWORKS_FUNCTION decoder::step decoder::plan_of(std::span<const decoder_input
 }
 
 TOKENWORKS_FUNCTION void decoder::check(const decoder_input& input) const {
-    if(input.cache == nullptr || input.tokens.empty()) {
-        tokenworks::detail::raise<argument_error>(
-            {input.cache == nullptr ? "forward: an input without a cache" : "forward: an input without tokens"});
+    if(input.cache == nullptr) {
+        tokenworks::detail::raise<argument_error>({"forward: an input without a cache"});
     }
-    for(const std::int32_t id: input.tokens) {
-        if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-            tokenworks::detail::raise<argument_error>(
-                {"forward: token id ", id, " is not in 0..", config_.vocab_size - 1});
-        }
-    }
+    detail::require_ids("forward", input.tokens, config_.vocab_size);
     if(config_.memory_width != 0 && input.memory == nullptr) {
         tokenworks::detail::raise<argument_error>({"forward: an input without a memory of the encoder's output"});
     }

@@ -30,6 +30,7 @@
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/core/arena.hpp>
 #include <tokenworks/models/load_blocks.hpp>
+#include <tokenworks/models/token_ids.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -127,18 +128,10 @@ TOKENWORKS_FUNCTION std::size_t encoder::weight_bytes() const noexcept {
 TOKENWORKS_FUNCTION std::size_t encoder::check(std::span<const encoder_input> inputs) const {
     std::size_t count = 0;
     for(const encoder_input& input: inputs) {
-        if(input.tokens.empty()) {
-            tokenworks::detail::raise<argument_error>({"encode: an input without tokens"});
-        }
+        detail::require_ids("encode", input.tokens, config_.vocab_size);
         if(!input.types.empty() && input.types.size() != input.tokens.size()) {
             tokenworks::detail::raise<argument_error>(
                 {"encode: ", input.types.size(), " types for ", input.tokens.size(), " tokens"});
-        }
-        for(const std::int32_t id: input.tokens) {
-            if(id < 0 || static_cast<std::size_t>(id) >= config_.vocab_size) {
-                tokenworks::detail::raise<argument_error>(
-                    {"encode: token id ", id, " is not in 0..", config_.vocab_size - 1});
-            }
         }
         for(const std::int32_t type: input.types) {
             if(type < 0 || static_cast<std::size_t>(type) >= std::max<std::size_t>(1, config_.token_types)) {

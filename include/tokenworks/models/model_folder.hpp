@@ -42,6 +42,14 @@ public:
     [[nodiscard]] const hf_config& parameters() const noexcept { return parts_->parameters; }
     /// The tensors as they are stored.
     [[nodiscard]] const io::safetensors_file& file() const noexcept { return parts_->file; }
+    /// Bytes of all tensors, for progress.
+    [[nodiscard]] std::uint64_t weight_bytes() const noexcept {
+        std::uint64_t sum = 0;
+        for(const io::safetensor& tensor: file().tensors()) {
+            sum += tensor.bytes;
+        }
+        return sum;
+    }
     /// The tensors under the blocks' names. Valid as long as the folder, which may move.
     [[nodiscard]] const weight_source& weights() const noexcept { return *parts_->named; }
 

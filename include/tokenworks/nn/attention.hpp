@@ -79,9 +79,9 @@ private:
 
     /// What follows on a product: norm, weights and position, each if there is one.
     struct steps {
-        const std::optional<norm>& layer;
-        const std::vector<float>& weight;
-        const context::angles* angles;
+        const norm* layer = nullptr;
+        std::span<const float> weight{};
+        const context::angles* angles = nullptr;
     };
 
     /// Clip, norm, weights and position of some heads of some rows of x [T, heads*D].
@@ -118,11 +118,9 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
     const rows v = c.scratch_rows(count, kv_heads * value_width);
     const std::optional<context::angles> angles = rope ? std::optional{c.angles_of(*rope)} : std::nullopt;
     const context::angles* const turn = angles ? &*angles : nullptr;
-    const steps of_queries{query_norm, query_weight, turn};
-    const steps of_keys{key_norm, key_weight, turn};
-    const std::optional<norm> no_norm;
-    const std::vector<float> no_weight;
-    const steps of_values{no_norm, no_weight, nullptr};
+    const steps of_queries{query_norm ? &*query_norm : nullptr, query_weight, turn};
+    const steps of_keys{key_norm ? &*key_norm : nullptr, key_weight, turn};
+    const steps of_values{};
     const auto whole = [&](rows each) { return kernels::product_part{0, count, 0, each.extent(1)}; };
     if(works_by_heads()) {
         // Rows of a tile go on to the cache; of more, two threads could meet in a byte of 4-bit keys.
@@ -174,7 +172,7 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const steps& wi
         const strided_view<float, dyn, dyn> all{first, extents<dyn, dyn>{count, columns}, {x.extent(1), 1}};
         kernels::clip(all, clip, all, how);
     }
-    if(with.layer) {
+    if(with.layer != nullptr) {
         const std::size_t width = norm_before_split ? x.extent(1) : key_width;
         if(columns == x.extent(1)) {
             const rows each{first, count * (columns / width), width};

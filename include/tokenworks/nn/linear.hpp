@@ -81,6 +81,19 @@ struct projection {
     }
 };
 
+namespace detail {
+
+/// Calls finish with parts of a result that is there, in units of columns, spread over the team.
+inline void finish_in_parts(const execution& how, rows out, std::size_t unit, const kernels::product_finish& finish) {
+    const std::size_t width = out.extent(1);
+    const std::size_t part = (std::max<std::size_t>(512, unit) + unit - 1) / unit * unit;
+    parallel_for(how, (width + part - 1) / part, 1, [&](work_range range) {
+        finish({0, out.extent(0), range.begin * part, std::min(width, range.end * part)});
+    });
+}
+
+} // namespace detail
+
 /// Several layers of one input: queries, keys and values. The same bits as one after the other, but threads meet once,
 /// and what follows on a layer's result is done where the result is made.
 /// @param x  [T,K]   @param layers  up to eight
@@ -91,7 +104,7 @@ void project(context& c, const activations& x, const projection (&layers)[N]) {
         for(const projection& each: layers) {
             each.layer(c, x, each.to);
             if(each.finish) {
-                (*each.finish)({0, each.to.out.extent(0), 0, each.layer.out_width()});
+                detail::finish_in_parts(c.how, each.to.out, each.unit, *each.finish);
             }
         }
         return;
@@ -124,12 +137,7 @@ TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::s
     const arena::scope scratch{c.scratch};
     const rows out = c.scratch_rows(count, out_width());
     (*this)(c, x, out);
-    if(options.scale != 1) {
-        kernels::scale(out, options.scale, out, c.how);
-    }
-    if(options.softcap > 0) {
-        kernels::soft_cap(out, options.softcap, out, c.how);
-    }
+    kernels::scale_and_cap(out, options.scale, options.softcap, c.how);
     parallel_for(c.how, count, 1, [&](work_range range) {
         for(std::size_t t = range.begin; t < range.end; ++t) {
             best[t] = kernels::best_of(out.row(t).as_span(), {.set = c.how.set});
@@ -139,22 +147,19 @@ TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::s
 
 TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, const projection& first,
                                               const projection& second, kernels::product_finish finish) {
+    constexpr std::size_t unit = 32;
     if(first.layer.takes_quantized() && second.layer.takes_quantized()) {
         kernels::matmul_task task = first.product();
-        task.unit = 32;
+        task.unit = unit;
         task.finish = finish;
         kernels::matmul_side_by_side(x.quantized(c), task, second.product(), c.how);
         return;
     }
     first.layer(c, x, first.to);
     second.layer(c, x, second.to);
-    const std::size_t width = first.layer.out_width();
-    kernels::detail::require_equal("project_side_by_side", "the first has N", width, "the second has N",
-                                   second.layer.out_width());
-    constexpr std::size_t part = 512; // columns
-    parallel_for(c.how, (width + part - 1) / part, 1, [&](work_range range) {
-        finish({0, first.to.out.extent(0), range.begin * part, std::min(width, range.end * part)});
-    });
+    kernels::detail::require_equal("project_side_by_side", "the first has N", first.layer.out_width(),
+                                   "the second has N", second.layer.out_width());
+    detail::finish_in_parts(c.how, first.to.out, unit, finish);
 }
 
 TOKENWORKS_FUNCTION void linear::operator()(context& c, const activations& x, destination to) const {

@@ -102,10 +102,8 @@ private:
     if(!folder.config().causal || folder.encoder_config()) {
         detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' is no decoder alone"});
     }
-    text_model_parts parts{.name = path, .config = folder.config(), .weights = &folder.weights()};
-    for(const io::safetensor& tensor: folder.file().tensors()) {
-        parts.weight_bytes += tensor.bytes;
-    }
+    text_model_parts parts{
+        .name = path, .config = folder.config(), .weights = &folder.weights(), .weight_bytes = folder.weight_bytes()};
     parts.identity = [&] { return models::packed_identity(folder, options.precision); };
     parts.chat_template = detail::chat_template_of(path, bounds);
     std::optional<detail::unpadded_vocabulary> unpadded;

@@ -134,11 +134,20 @@ public:
     }
 
 private:
+    [[nodiscard]] static std::vector<float> vector_of(nn::const_rows hidden, const embedding_options& as) {
+        std::vector<float> out(hidden.extent(1));
+        runtime::pool(as.pooling, hidden, out);
+        if(as.normalize) {
+            runtime::normalize(out);
+        }
+        return out;
+    }
+
     static constexpr std::size_t tokens_at_once = 2048;
 
     text_encoder(const std::string& path, const load_options& options, const limits& bounds)
         : defaults_{detail::embedding_options_of(path, bounds)} {
-        team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
+        team_ = options.make_team();
         how_ = execution{options.set, team_.get()};
         const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
         if(folder.config().causal) {
@@ -150,10 +159,7 @@ private:
                 path, {"tokenizer"}, format_error::no_offset,
                 {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
         }
-        std::uint64_t total = 0;
-        for(const io::safetensor& tensor: folder.file().tensors()) {
-            total += tensor.bytes;
-        }
+        const std::uint64_t total = folder.weight_bytes();
         models::weight_loading loading;
         loading.precision = options.precision;
         if(options.on_progress) {
@@ -171,12 +177,7 @@ private:
 
 inline std::vector<float> text_encoder::embed(std::span<const codec::token_id> ids, const embedding_options& as) const {
     const std::vector<float> rows = hidden(ids);
-    std::vector<float> out(width());
-    runtime::pool(as.pooling, nn::const_rows{rows.data(), ids.size(), width()}, out);
-    if(as.normalize) {
-        runtime::normalize(out);
-    }
-    return out;
+    return vector_of(nn::const_rows{rows.data(), ids.size(), width()}, as);
 }
 
 inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::string_view> texts) const {
@@ -203,13 +204,8 @@ inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::
         network_->forward(c, inputs, nn::rows{rows.data(), count, width()});
         std::size_t row = 0;
         for(std::size_t i = 0; i < inputs.size(); ++i) {
-            std::vector<float>& vector = out[first + i];
-            vector.resize(width());
             const std::size_t tokens = inputs[i].tokens.size();
-            runtime::pool(defaults_.pooling, nn::const_rows{rows.data() + row * width(), tokens, width()}, vector);
-            if(defaults_.normalize) {
-                runtime::normalize(vector);
-            }
+            out[first + i] = vector_of(nn::const_rows{rows.data() + row * width(), tokens, width()}, defaults_);
             row += tokens;
         }
         first += inputs.size();

@@ -52,6 +52,11 @@ struct load_options {
     /// Medium: weights of floating point, of F16 and BF16 files say, are multiplied as bf16, activations rounded to it
     /// too. Faster; logits differ by about a hundredth of their scale. Still bitwise the same in every batch.
     kernels::matmul_precision precision = kernels::matmul_precision::highest;
+
+    /// The shared team, or one of its own.
+    [[nodiscard]] std::shared_ptr<team> make_team() const {
+        return shared_team ? shared_team : std::make_shared<thread_team>(threads);
+    }
 };
 
 /// What a text model is made of, wherever it comes from. The weights are not needed once the model is loaded.
@@ -188,7 +193,7 @@ private:
 
 TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_options& options)
     : name_{std::move(parts.name)}, tokenizer_{std::move(parts.tokenizer)} {
-    team_ = options.shared_team ? options.shared_team : std::make_shared<thread_team>(options.threads);
+    team_ = options.make_team();
     how_ = execution{options.set, team_.get()};
     if(tokenizer_ && tokenizer_->vocab_size() != parts.config.vocab_size) {
         tokenworks::detail::raise_format(
