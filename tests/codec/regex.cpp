@@ -1,5 +1,6 @@
 #include <tokenworks/codec/regex.hpp>
 
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -104,6 +105,27 @@ TEST_CASE("regex: what takes too many steps is refused", "[codec]") {
     CHECK_THROWS_AS(matches("(?:a*)*b", std::string(5'000, 'a')), tw::limit_error);
     CHECK_THROWS_AS(matches("(?=(?:a|aa)+b)x", std::string(5'000, 'a')), tw::limit_error);
     CHECK_THROWS_WITH(matches("(?:a*)*b", std::string(5'000, 'a')), ContainsSubstring("steps in a text of 5000 bytes"));
+}
+
+TEST_CASE("regex: texts that share their steps", "[codec]") {
+    const regex expression{"(?:a*)*b"};
+    const std::string text(16, 'a');
+    std::vector<regex::range> found;
+    const std::uint64_t all = regex::step_limit(text.size());
+    std::uint64_t left = all;
+    expression.find_all(text, found, left);
+    const std::uint64_t each = all - left;
+    CHECK(each > 1'000);
+    expression.find_all(text, found, left);
+    CHECK(all - left == 2 * each);
+    left = 3 * each - 1;
+    expression.find_all(text, found, left);
+    expression.find_all(text, found, left);
+    CHECK_THROWS_AS(expression.find_all(text, found, left), tw::limit_error);
+    // However much is left, one text takes no more than it may alone.
+    left = ~std::uint64_t{0};
+    CHECK_THROWS_WITH(expression.find_all(std::string(5'000, 'a'), found, left),
+                      ContainsSubstring("more than 6000000 steps in a text of 5000 bytes"));
 }
 
 TEST_CASE("regex: what is malformed or unknown is refused with its place", "[codec]") {

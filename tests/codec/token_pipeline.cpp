@@ -1,11 +1,13 @@
 #include <tokenworks/codec/token_pipeline.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <tokenworks/codec/tokenizer.hpp>
 
 #include "support/catch.hpp"
+#include "support/timing.hpp"
 
 namespace tw = tokenworks;
 using namespace tokenworks::codec;
@@ -41,13 +43,17 @@ std::vector<std::string> words(const splitter_data& step, const std::string& tex
     cut_text cut;
     cut.text = text;
     cut.pieces = {{0, text.size()}};
-    text_splitter{{step}, false}.apply(cut, start);
+    std::uint64_t regex_steps = regex::step_limit(text.size());
+    text_splitter{{step}, false}.apply(cut, start, regex_steps);
     std::vector<std::string> out;
     for(const auto& [begin, end]: cut.pieces) {
         out.push_back(cut.text.substr(begin, end - begin));
     }
     return out;
 }
+
+/// Fails after 2^n steps for n letters a.
+const pattern_data costly{"(?:a*)*b", true};
 
 } // namespace
 
@@ -119,6 +125,120 @@ TEST_CASE("token_pipeline: cutting at blanks changes nothing", "[codec]") {
     CHECK(make_tokenizer(across).encode("b ab a") == std::vector<token_id>{5, 5});
 }
 
+TEST_CASE("token_pipeline: what belongs to one text shares the steps of regular expressions", "[codec]") {
+    const std::string run(12, 'a');
+    std::uint64_t steps = regex::step_limit(run.size());
+    std::vector<regex::range> found;
+    regex{costly.text}.find_all(run, found, steps);
+    const std::uint64_t each = regex::step_limit(run.size()) - steps;
+    const std::size_t few = regex::step_limit(0) / each;
+    const std::size_t many = few + few / 4;
+    REQUIRE(few > 4);
+    REQUIRE(many * each > regex::step_limit(many * (run.size() + 3)));
+    const auto runs = [&](std::size_t count, const std::string& between) {
+        std::string text;
+        for(std::size_t i = 0; i < count; ++i) {
+            text += run + between;
+        }
+        return text;
+    };
+    splitter_data expression = splitter(splitter_kind::split);
+    expression.pattern = costly;
+    expression.behavior = split_behavior::isolated;
+    normalizer_data change;
+    change.kind = normalizer_kind::replace;
+    change.pattern = costly;
+
+    SECTION("pieces that steps before it cut") {
+        tokenizer_data d = letters({"a"});
+        d.splitters = {splitter(splitter_kind::whitespace_split), expression};
+        const tokenizer tokens = make_tokenizer(d);
+        CHECK(tokens.encode(runs(few, " ")).size() == few * run.size());
+        CHECK_THROWS_AS(tokens.encode(runs(many, " ")), tw::limit_error);
+        CHECK(tokens.encode(run).size() == run.size()); // the next text has its own
+    }
+    SECTION("parts between added tokens") {
+        tokenizer_data d = letters({"a"});
+        d.added = {added("<x>", 1)};
+        d.added.front().normalized = GENERATE(false, true);
+        d.splitters = {expression};
+        const tokenizer tokens = make_tokenizer(d);
+        CHECK(tokens.encode(runs(few, "<x>")).size() == few * (run.size() + 1));
+        CHECK_THROWS_AS(tokens.encode(runs(many, "<x>")), tw::limit_error);
+    }
+    SECTION("normalizers of these") {
+        tokenizer_data d = letters({"a"});
+        d.added = {added("<x>", 1)};
+        d.normalizers = {change};
+        const tokenizer tokens = make_tokenizer(d);
+        CHECK(tokens.encode(runs(few, "<x>")).size() == few * (run.size() + 1));
+        CHECK_THROWS_AS(tokens.encode(runs(many, "<x>")), tw::limit_error);
+    }
+    SECTION("the spellings of a vocabulary") {
+        std::vector<std::string> spelt;
+        for(std::size_t i = 0; i < many; ++i) {
+            spelt.push_back(run + std::to_string(i));
+        }
+        const auto with = [&](std::size_t count, bool as_added) {
+            tokenizer_data d = letters({});
+            for(std::size_t i = 0; i < count; ++i) {
+                if(as_added) {
+                    d.added.push_back(added(spelt[i], static_cast<std::uint32_t>(i)));
+                    d.added.back().normalized = true;
+                } else {
+                    d.tokens.push_back({spelt[i], i});
+                }
+            }
+            if(as_added) {
+                d.normalizers = {change};
+            } else {
+                decoder_data step;
+                step.kind = decoder_kind::replace;
+                step.pattern = costly;
+                d.decoders = {step};
+                d.has_decoder = true;
+            }
+            return make_tokenizer(d).vocabulary().size();
+        };
+        const bool as_added = GENERATE(false, true);
+        CHECK(with(few / 2, as_added) == few / 2);
+        CHECK_THROWS_AS(with(many, as_added), tw::limit_error);
+    }
+    SECTION("the tokens of an answer") {
+        tokenizer_data d = letters({"a", "b"});
+        decoder_data step;
+        step.kind = decoder_kind::replace;
+        step.pattern = costly;
+        d.tokens.front().text = run;
+        d.decoders = {step};
+        d.has_decoder = true;
+        const tokenizer tokens = make_tokenizer(d);
+        CHECK(tokens.decode(std::vector<token_id>(few, 0)).size() == few * run.size());
+        CHECK_THROWS_AS(tokens.decode(std::vector<token_id>(many, 0)), tw::limit_error);
+    }
+}
+
+TEST_CASE("token_pipeline: added tokens that are normalized to something else cost no more than others", "[codec]") {
+    constexpr std::uint32_t count = 40'000;
+    const auto time = [&](const std::string& prefix) {
+        std::vector<std::string> texts;
+        tokenizer_data d = letters({});
+        for(std::uint32_t i = 0; i < count; ++i) {
+            texts.push_back(prefix + std::to_string(i));
+        }
+        for(std::uint32_t i = 0; i < count; ++i) {
+            d.added.push_back(added(texts[i], i));
+            d.added.back().normalized = true;
+        }
+        normalizer_data lower;
+        lower.kind = normalizer_kind::lowercase;
+        d.normalizers = {lower};
+        return timing::fastest_of(3,
+                                  [&] { CHECK(make_tokenizer(d).encode(prefix + "7") == std::vector<token_id>{7}); });
+    };
+    CHECK(time("A") < 10 * time("a")); // looking through all of them for each takes 60 times as long
+}
+
 TEST_CASE("token_pipeline: pre-tokenizers", "[codec]") {
     using enum splitter_kind;
     using list = std::vector<std::string>;
@@ -165,7 +285,8 @@ TEST_CASE("token_pipeline: decoders", "[codec]") {
             list.push_back(t);
         }
         std::string out;
-        token_decoder{steps, true}.decode_to(out, list);
+        std::uint64_t regex_steps = regex::step_limit(list.bytes.size());
+        token_decoder{steps, true}.decode_to(out, list, regex_steps);
         return out;
     };
     const auto step = [](decoder_kind kind, std::string content = {}) {

@@ -63,6 +63,7 @@ TOKENWORKS_FUNCTION added_tokens::added_tokens(const std::vector<std::pair<std::
 TOKENWORKS_FUNCTION std::vector<text_part> added_tokens::find(std::string_view text, allowance allowed) const {
     std::vector<text_part> found;
     std::size_t last_end = 0;
+    std::size_t blanks_begin = 1, blanks_end = 0; // the last run of blanks behind a token
     for(std::size_t at = 0; !trie_.empty() && at < text.size();) {
         std::size_t length = 0;
         token_id which = -1;
@@ -88,7 +89,11 @@ TOKENWORKS_FUNCTION std::vector<text_part> added_tokens::find(std::string_view t
             begin = std::max(begin - blanks, last_end);
         }
         if(r.rstrip) {
-            end += detail::leading_blanks(text.substr(end));
+            if(end < blanks_begin || end > blanks_end) { // else it lies in the run that was looked through before
+                blanks_begin = end;
+                blanks_end = end + detail::leading_blanks(text.substr(end));
+            }
+            end = blanks_end;
         }
         found.push_back({begin, end, r.id});
         last_end = end;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,10 @@ public:
     explicit normalizer(const std::vector<normalizer_data>& steps, std::vector<std::string> kept = {});
 
     /// A text after all steps.
-    /// @param start  set to false where a step took something away from the start of the text
+    /// @param start        set to false where a step took something away from the start of the text
+    /// @param regex_steps  what is left to regular expressions
     /// @throws limit_error for a text that grows too much (codec/text_budget.hpp), or as regex::find_all
-    [[nodiscard]] std::string apply(std::string_view text, bool& start) const;
+    [[nodiscard]] std::string apply(std::string_view text, bool& start, std::uint64_t& regex_steps) const;
 
     [[nodiscard]] bool empty() const noexcept { return steps_.empty(); }
 
@@ -202,7 +204,7 @@ template <class Change>
 [[nodiscard]] inline std::string replaced(const text_pattern& pattern, std::string_view content, std::string text,
                                           const text_budget& budget) {
     std::vector<text_pattern::range> found;
-    pattern.find_all(text, found);
+    pattern.find_all(text, found, budget);
     if(found.empty()) {
         return text;
     }
@@ -242,8 +244,9 @@ TOKENWORKS_FUNCTION normalizer::normalizer(const std::vector<normalizer_data>& s
     });
 }
 
-TOKENWORKS_FUNCTION std::string normalizer::apply(std::string_view text, bool& start) const {
-    const text_budget budget{text.size()};
+TOKENWORKS_FUNCTION std::string normalizer::apply(std::string_view text, bool& start,
+                                                  std::uint64_t& regex_steps) const {
+    const text_budget budget{text.size(), regex_steps};
     std::string now{text};
     for(const step& s: steps_) {
         start = start && !takes_start(s, now);

@@ -47,7 +47,14 @@ public:
     /// Appends the matches of a text as (begin, end), from the left; they do not overlap, and none is empty where the
     /// one before it ends.
     /// @throws limit_error for a search of too many steps
-    void find_all(std::string_view text, std::vector<range>& found) const;
+    void find_all(std::string_view text, std::vector<range>& found) const {
+        std::uint64_t steps = step_limit(text.size());
+        find_all(text, found, steps);
+    }
+
+    /// The same for one of many texts that share a limit: it takes what it needs of the steps that are left, and no
+    /// more than it may for this text alone.
+    void find_all(std::string_view text, std::vector<range>& found, std::uint64_t& steps) const;
 
     [[nodiscard]] const std::string& pattern() const noexcept { return pattern_; }
 
@@ -63,13 +70,13 @@ namespace detail {
 /// Runs a program on one text.
 class regex_matcher {
 public:
-    regex_matcher(const regex_program& program, std::string_view text, std::string_view pattern)
+    regex_matcher(const regex_program& program, std::string_view text, std::string_view pattern, std::uint64_t limit)
         : program_{program},
           text_{text},
           pattern_{pattern},
           registers_(program.registers, none),
           runs_(program.code.size()),
-          limit_{regex::step_limit(text.size())} {}
+          limit_{limit} {}
 
     /// The end of the match that begins at `from`, or none.
     [[nodiscard]] std::size_t match_at(std::size_t from) {
@@ -81,6 +88,8 @@ public:
         }
         return end;
     }
+
+    [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
 
     static constexpr std::size_t none = ~std::size_t{0};
 
@@ -408,8 +417,8 @@ inline std::size_t regex_matcher::execute(std::uint32_t pc, std::size_t at, bool
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION void regex::find_all(std::string_view text, std::vector<range>& found) const {
-    detail::regex_matcher matcher{program_, text, pattern_};
+TOKENWORKS_FUNCTION void regex::find_all(std::string_view text, std::vector<range>& found, std::uint64_t& steps) const {
+    detail::regex_matcher matcher{program_, text, pattern_, std::min(steps, step_limit(text.size()))};
     constexpr std::size_t none = detail::regex_matcher::none;
     std::size_t last = none; // end of the last match
     for(std::size_t at = 0; at <= text.size();) {
@@ -422,6 +431,7 @@ TOKENWORKS_FUNCTION void regex::find_all(std::string_view text, std::vector<rang
         last = end;
         at = end;
     }
+    steps -= matcher.steps();
 }
 
 #endif

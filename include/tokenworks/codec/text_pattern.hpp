@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tokenworks/codec/regex.hpp>
+#include <tokenworks/codec/text_budget.hpp>
 #include <tokenworks/codec/tokenizer_data.hpp>
 #include <tokenworks/config.hpp>
 
@@ -29,9 +30,9 @@ public:
 
     /// Appends the places where a text has it, from the left, without overlaps. An empty text is found nowhere.
     /// @throws limit_error as regex::find_all
-    void find_all(std::string_view text, std::vector<range>& found) const {
+    void find_all(std::string_view text, std::vector<range>& found, const text_budget& budget) const {
         if(const auto* expression = std::get_if<regex>(&what_)) {
-            expression->find_all(text, found);
+            expression->find_all(text, found, budget.regex_steps());
             return;
         }
         const std::string& wanted = std::get<std::string>(what_);

@@ -48,9 +48,10 @@ public:
     explicit text_splitter(const std::vector<splitter_data>& steps, bool raw_bytes);
 
     /// Cuts the one piece that the text is.
-    /// @param start  whether the text begins where the user's text does
+    /// @param start        whether the text begins where the user's text does
+    /// @param regex_steps  what is left to regular expressions
     /// @throws limit_error as regex::find_all, or for a text that grows too much
-    void apply(cut_text& cut, bool start) const;
+    void apply(cut_text& cut, bool start, std::uint64_t& regex_steps) const;
 
 private:
     using range = cut_text::range;
@@ -119,8 +120,8 @@ TOKENWORKS_FUNCTION text_splitter::scan text_splitter::known_expression(const sp
     return scan::none;
 }
 
-TOKENWORKS_FUNCTION void text_splitter::apply(cut_text& cut, bool start) const {
-    const text_budget budget{cut.text.size()};
+TOKENWORKS_FUNCTION void text_splitter::apply(cut_text& cut, bool start, std::uint64_t& regex_steps) const {
+    const text_budget budget{cut.text.size(), regex_steps};
     for(const step& s: steps_) {
         run(s, cut, start, budget);
     }
@@ -224,7 +225,7 @@ TOKENWORKS_FUNCTION void text_splitter::run(const step& s, cut_text& cut, bool s
             } else {
                 found.clear();
                 parts.clear();
-                s.pattern->find_all(text.substr(begin, end - begin), found);
+                s.pattern->find_all(text.substr(begin, end - begin), found, budget);
                 std::size_t last = begin;
                 for(const range& match: found) {
                     if(last != begin + match.first) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,8 +59,9 @@ public:
     explicit token_decoder(const std::vector<decoder_data>& steps, bool present);
 
     /// Appends the text of tokens, given as they are spelt. The list is used up.
+    /// @param regex_steps  what is left to regular expressions
     /// @throws limit_error for a text that grows too much, or as regex::find_all
-    void decode_to(std::string& out, text_list& tokens, place where = place::whole) const;
+    void decode_to(std::string& out, text_list& tokens, std::uint64_t& regex_steps, place where = place::whole) const;
 
 private:
     struct step {
@@ -67,7 +69,7 @@ private:
         std::optional<text_pattern> pattern;
     };
 
-    void run(const step& s, const text_list& in, text_list& out, place where) const;
+    void run(const step& s, const text_list& in, text_list& out, place where, const text_budget& budget) const;
 
     std::vector<step> steps_;
     bool present_ = false;
@@ -90,7 +92,8 @@ TOKENWORKS_FUNCTION token_decoder::token_decoder(const std::vector<decoder_data>
     }
 }
 
-TOKENWORKS_FUNCTION void token_decoder::decode_to(std::string& out, text_list& tokens, place where) const {
+TOKENWORKS_FUNCTION void token_decoder::decode_to(std::string& out, text_list& tokens, std::uint64_t& regex_steps,
+                                                  place where) const {
     if(!present_) {
         for(std::size_t i = 0; i < tokens.size(); ++i) {
             if(i > 0 || where == place::middle) {
@@ -100,7 +103,7 @@ TOKENWORKS_FUNCTION void token_decoder::decode_to(std::string& out, text_list& t
         }
         return;
     }
-    const text_budget budget{tokens.bytes.size()};
+    const text_budget budget{tokens.bytes.size(), regex_steps};
     text_list next;
     bool fused = false;
     for(const step& s: steps_) {
@@ -109,7 +112,7 @@ TOKENWORKS_FUNCTION void token_decoder::decode_to(std::string& out, text_list& t
             continue;
         }
         next.clear();
-        run(s, tokens, next, where);
+        run(s, tokens, next, where, budget);
         budget.check(next.bytes.size());
         std::swap(tokens, next);
         fused = fused || s.data.kind == decoder_kind::fuse || s.data.kind == decoder_kind::byte_level;
@@ -169,7 +172,8 @@ inline void append_replaced(std::string& out, std::string_view text, std::string
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION void token_decoder::run(const step& s, const text_list& in, text_list& out, place where) const {
+TOKENWORKS_FUNCTION void token_decoder::run(const step& s, const text_list& in, text_list& out, place where,
+                                            const text_budget& budget) const {
     using enum decoder_kind;
     const decoder_data& how = s.data;
     std::vector<text_pattern::range> found;
@@ -222,7 +226,7 @@ TOKENWORKS_FUNCTION void token_decoder::run(const step& s, const text_list& in, 
         }
         case replace: {
             found.clear();
-            s.pattern->find_all(token, found);
+            s.pattern->find_all(token, found, budget);
             std::size_t at = 0;
             for(const auto& [begin, end]: found) {
                 out.bytes.append(token.substr(at, begin - at)).append(how.content);

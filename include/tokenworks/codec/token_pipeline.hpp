@@ -20,8 +20,10 @@
 
 #include <tokenworks/codec/added_tokens.hpp>
 #include <tokenworks/codec/normalizer.hpp>
+#include <tokenworks/codec/regex.hpp>
 #include <tokenworks/codec/sentencepiece.hpp>
 #include <tokenworks/codec/symbol_bpe.hpp>
+#include <tokenworks/codec/text_budget.hpp>
 #include <tokenworks/codec/text_splitter.hpp>
 #include <tokenworks/codec/token_decoder.hpp>
 #include <tokenworks/codec/token_steps.hpp>
@@ -72,8 +74,11 @@ private:
     void encode_text(const vocabulary& vocab, std::string_view text, const std::vector<range>& trusted,
                      std::vector<token_id>& ids) const;
     void encode_section(const vocabulary& vocab, std::string_view text, const std::vector<range>& trusted,
-                        std::size_t at, std::vector<token_id>& ids) const;
-    void encode_plain(const vocabulary& vocab, std::string_view text, bool start, std::vector<token_id>& ids) const;
+                        std::size_t from, std::uint64_t& regex_steps, std::vector<token_id>& ids) const;
+    void encode_plain(const vocabulary& vocab, std::string_view text, bool start, std::uint64_t& regex_steps,
+                      std::vector<token_id>& ids) const;
+    /// What an added token is normalized to, where that differs from its content.
+    [[nodiscard]] std::string_view spelling_of(token_id id, std::string_view otherwise) const;
 
     normalizer normalizer_;
     text_splitter splitter_;
@@ -182,13 +187,12 @@ TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data) {
     }
     // What each token is in the middle of a text.
     const token_decoder decoder = detail::decoder_of(data);
-    const text_budget budget{[&] {
-        std::size_t bytes = 0;
-        for(const std::string_view token: out.tokens) {
-            bytes += token.size();
-        }
-        return bytes;
-    }()};
+    std::size_t bytes = 0;
+    for(const std::string_view token: out.tokens) {
+        bytes += token.size();
+    }
+    std::uint64_t regex_steps = regex::step_limit(bytes);
+    const text_budget budget{bytes, regex_steps};
     std::string pieces;
     std::vector<std::size_t> ends;
     text_list one;
@@ -199,7 +203,7 @@ TOKENWORKS_FUNCTION vocabulary make_vocabulary(const tokenizer_data& data) {
         } else {
             one.clear();
             one.push_back(out.tokens[i]);
-            decoder.decode_to(pieces, one, token_decoder::place::middle);
+            decoder.decode_to(pieces, one, regex_steps, token_decoder::place::middle);
             budget.check(pieces.size());
         }
         ends.push_back(pieces.size());
@@ -276,10 +280,18 @@ TOKENWORKS_FUNCTION token_pipeline::token_pipeline(const tokenizer_data& data, c
     // SentencePiece finds its user-defined pieces in the normalized text as they are.
     const bool as_they_are =
         !data.normalizers.empty() && data.normalizers.front().kind == normalizer_kind::sentencepiece;
+    std::size_t bytes = 0;
+    for(const added_token& token: data.added) {
+        bytes += token.content.size();
+    }
+    std::uint64_t regex_steps = regex::step_limit(bytes);
+    const text_budget budget{bytes, regex_steps};
+    std::size_t spelt = 0;
     for(const added_token& token: data.added) {
         if(token.normalized && !as_they_are) {
             bool start = true;
-            std::string text = normalizer_.apply(token.content, start);
+            std::string text = normalizer_.apply(token.content, start, regex_steps);
+            budget.check(spelt += text.size());
             if(text != token.content) {
                 spellings_.push_back({static_cast<token_id>(token.id), std::move(text)});
             }
@@ -287,11 +299,11 @@ TOKENWORKS_FUNCTION token_pipeline::token_pipeline(const tokenizer_data& data, c
     }
     std::sort(spellings_.begin(), spellings_.end());
     for(const added_token& token: data.added) {
-        std::string_view text = token.content;
-        for(const auto& [id, spelling]: spellings_) {
-            text = id == static_cast<token_id>(token.id) && token.normalized ? std::string_view{spelling} : text;
+        if(token.normalized) {
+            normalized.push_back({spelling_of(static_cast<token_id>(token.id), token.content), token});
+        } else {
+            plain.push_back({token.content, token});
         }
-        (token.normalized ? normalized : plain).push_back({text, token});
     }
     plain_ = added_tokens{plain};
     normalized_ = added_tokens{normalized};
@@ -316,6 +328,12 @@ TOKENWORKS_FUNCTION token_pipeline::token_pipeline(const tokenizer_data& data, c
             }
         }
     }
+}
+
+TOKENWORKS_FUNCTION std::string_view token_pipeline::spelling_of(token_id id, std::string_view otherwise) const {
+    const auto at = std::lower_bound(spellings_.begin(), spellings_.end(), id,
+                                     [](const auto& entry, token_id wanted) { return entry.first < wanted; });
+    return at != spellings_.end() && at->first == id ? std::string_view{at->second} : otherwise;
 }
 
 TOKENWORKS_FUNCTION void token_pipeline::encode(const vocabulary& vocab, std::string_view text,
@@ -360,31 +378,32 @@ TOKENWORKS_FUNCTION void token_pipeline::encode_text(const vocabulary& vocab, st
                                                      const std::vector<range>& trusted,
                                                      std::vector<token_id>& ids) const {
     std::size_t at = 0;
+    std::uint64_t regex_steps = regex::step_limit(text.size()); // all parts share it
     const auto allowed = [&](std::size_t begin, std::size_t end) { return detail::lies_within(trusted, begin, end); };
     for(const text_part& part: plain_.find(text, allowed)) {
         if(at < part.begin) {
-            encode_section(vocab, text.substr(at, part.begin - at), trusted, at, ids);
+            encode_section(vocab, text.substr(at, part.begin - at), trusted, at, regex_steps, ids);
         }
         ids.push_back(part.token);
         at = part.end;
     }
     if(at < text.size()) {
-        encode_section(vocab, text.substr(at), trusted, at, ids);
+        encode_section(vocab, text.substr(at), trusted, at, regex_steps, ids);
     }
 }
 
 /// A part of the text, at byte `from`, in which no token that is not normalized is left.
 TOKENWORKS_FUNCTION void token_pipeline::encode_section(const vocabulary& vocab, std::string_view text,
                                                         const std::vector<range>& trusted, std::size_t from,
-                                                        std::vector<token_id>& ids) const {
+                                                        std::uint64_t& regex_steps, std::vector<token_id>& ids) const {
     bool start = from == 0;
     std::string changed;
     if(!normalizer_.empty()) {
-        changed = normalizer_.apply(text, start);
+        changed = normalizer_.apply(text, start, regex_steps);
     }
     const std::string_view now = normalizer_.empty() ? text : std::string_view{changed};
     if(normalized_.empty()) {
-        return encode_plain(vocab, now, start, ids);
+        return encode_plain(vocab, now, start, regex_steps, ids);
     }
     // Places of a normalized text are those of no segment any more: all of it is trusted, or nothing.
     const bool all = detail::lies_within(trusted, from, from + text.size());
@@ -394,18 +413,18 @@ TOKENWORKS_FUNCTION void token_pipeline::encode_section(const vocabulary& vocab,
     std::size_t at = 0;
     for(const text_part& part: normalized_.find(now, allowed)) {
         if(at < part.begin) {
-            encode_plain(vocab, now.substr(at, part.begin - at), start && at == 0, ids);
+            encode_plain(vocab, now.substr(at, part.begin - at), start && at == 0, regex_steps, ids);
         }
         ids.push_back(part.token);
         at = part.end;
     }
     if(at < now.size()) {
-        encode_plain(vocab, now.substr(at), start && at == 0, ids);
+        encode_plain(vocab, now.substr(at), start && at == 0, regex_steps, ids);
     }
 }
 
 TOKENWORKS_FUNCTION void token_pipeline::encode_plain(const vocabulary& vocab, std::string_view text, bool start,
-                                                      std::vector<token_id>& ids) const {
+                                                      std::uint64_t& regex_steps, std::vector<token_id>& ids) const {
     if(text.empty()) {
         return;
     }
@@ -419,7 +438,7 @@ TOKENWORKS_FUNCTION void token_pipeline::encode_plain(const vocabulary& vocab, s
     cut_text cut;
     cut.text = text;
     cut.pieces.push_back({0, text.size()});
-    splitter_.apply(cut, start);
+    splitter_.apply(cut, start, regex_steps);
     if(cut.text.size() >= std::numeric_limits<std::uint32_t>::max()) {
         tokenworks::detail::raise<limit_error>({"tokenizer: a text of over 4 GiB after normalization"});
     }
@@ -439,11 +458,10 @@ TOKENWORKS_FUNCTION void token_pipeline::decode_to(const vocabulary& vocab, std:
         if(vocab.text(id).empty() || (vocab.is_hidden(id) && !special)) {
             continue;
         }
-        const auto at = std::lower_bound(spellings_.begin(), spellings_.end(), id,
-                                         [](const auto& entry, token_id wanted) { return entry.first < wanted; });
-        tokens.push_back(at != spellings_.end() && at->first == id ? std::string_view{at->second} : vocab.text(id));
+        tokens.push_back(spelling_of(id, vocab.text(id)));
     }
-    decoder_.decode_to(out, tokens);
+    std::uint64_t regex_steps = regex::step_limit(tokens.bytes.size());
+    decoder_.decode_to(out, tokens, regex_steps);
 }
 
 #endif
