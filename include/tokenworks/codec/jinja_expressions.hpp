@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +26,14 @@ protected:
 
     std::uint32_t tuple(bool with_choice, bool parentheses, std::string_view end = {});
     std::uint32_t expression(bool with_choice = true);
+    std::uint32_t filters(std::uint32_t of, bool inline_first = false);
+
+    std::vector<std::uint8_t> macros_; // flags of the macros around
+
+private:
+    using operand = std::uint32_t (expression_parser::*)();
+    using operators = std::initializer_list<std::pair<std::string_view, op>>;
+
     std::uint32_t disjunction();
     std::uint32_t conjunction();
     std::uint32_t negation();
@@ -32,23 +42,21 @@ protected:
     std::uint32_t concat();
     std::uint32_t product();
     std::uint32_t power();
+    std::uint32_t power_operand() { return unary(); }
+    std::uint32_t left_to_right(operators known, operand next);
+    [[nodiscard]] std::optional<op> skip_operator(operators known);
     std::uint32_t unary(bool with_filter = true);
     std::uint32_t primary();
     std::uint32_t number();
     std::uint32_t list_literal();
     std::uint32_t dict_literal();
     std::uint32_t postfix(std::uint32_t of);
-    std::uint32_t filters(std::uint32_t of, bool inline_first = false);
     std::uint32_t filters_and_tests(std::uint32_t of);
     std::uint32_t subscript(std::uint32_t of);
     std::uint32_t subscribed();
     std::uint32_t call(std::uint32_t callee);
     std::uint32_t test(std::uint32_t of);
     list call_arguments();
-
-    std::vector<std::uint8_t> macros_; // flags of the macros around
-
-private:
     void note_special(std::string_view name);
 };
 
@@ -76,10 +84,7 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::tuple(bool with_choice, boo
     if(!is_tuple && !parentheses) {
         unexpected("an expression");
     }
-    node n;
-    n.what = op::tuple;
-    n.line = line;
-    return add(std::move(n), items);
+    return add({.what = op::tuple, .line = line}, items);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::expression(bool with_choice) {
@@ -94,22 +99,33 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::expression(bool with_choice
     return found;
 }
 
-TOKENWORKS_FUNCTION std::uint32_t expression_parser::disjunction() {
+// The operator that is the current token, if it is one of these; goes on to the next token.
+TOKENWORKS_FUNCTION std::optional<op> expression_parser::skip_operator(operators known) {
+    for(const auto& [spelled, what]: known) {
+        if(now_.is_sign(spelled) || now_.is_name(spelled)) {
+            advance();
+            return what;
+        }
+    }
+    return {};
+}
+
+// Operators of one rank, of which the first is done first.
+TOKENWORKS_FUNCTION std::uint32_t expression_parser::left_to_right(operators known, operand next) {
     const std::uint32_t line = now_.line;
-    std::uint32_t left = conjunction();
-    while(skip_name("or")) {
-        left = add(op::either, line, left, conjunction());
+    std::uint32_t left = (this->*next)();
+    while(const std::optional<op> what = skip_operator(known)) {
+        left = add(*what, line, left, (this->*next)());
     }
     return left;
 }
 
+TOKENWORKS_FUNCTION std::uint32_t expression_parser::disjunction() {
+    return left_to_right({{"or", op::either}}, &expression_parser::conjunction);
+}
+
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::conjunction() {
-    const std::uint32_t line = now_.line;
-    std::uint32_t left = negation();
-    while(skip_name("and")) {
-        left = add(op::both, line, left, negation());
-    }
-    return left;
+    return left_to_right({{"and", op::both}}, &expression_parser::negation);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::negation() {
@@ -122,52 +138,31 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::negation() {
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::comparison() {
-    constexpr std::pair<std::string_view, op> signs[] = {{"==", op::equal}, {"!=", op::unequal},
-                                                         {"<", op::less},   {"<=", op::less_equal},
-                                                         {">", op::more},   {">=", op::more_equal}};
     const std::uint32_t line = now_.line;
     const std::uint32_t first = sum();
     list operands;
-    for(bool more = true; more;) {
-        more = false;
-        for(const auto& [sign, what]: signs) {
-            if(!more && skip_sign(sign)) {
-                operands.push_back(add(what, line, sum()));
-                more = true;
-            }
-        }
-        if(!more && skip_name("in")) {
-            operands.push_back(add(op::in, line, sum()));
-            more = true;
-        } else if(!more && now_.is_name("not") && after_.is_name("in")) {
+    for(;;) {
+        if(now_.is_name("not") && after_.is_name("in")) {
             advance();
             advance();
             operands.push_back(add(op::not_in, line, sum()));
-            more = true;
+        } else if(const std::optional<op> what = skip_operator({{"==", op::equal},
+                                                                {"!=", op::unequal},
+                                                                {"<", op::less},
+                                                                {"<=", op::less_equal},
+                                                                {">", op::more},
+                                                                {">=", op::more_equal},
+                                                                {"in", op::in}})) {
+            operands.push_back(add(*what, line, sum()));
+        } else {
+            break;
         }
     }
-    if(operands.empty()) {
-        return first;
-    }
-    node n;
-    n.what = op::compare;
-    n.line = line;
-    n.a = first;
-    return add(std::move(n), operands);
+    return operands.empty() ? first : add({.what = op::compare, .line = line, .a = first}, operands);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::sum() {
-    const std::uint32_t line = now_.line;
-    std::uint32_t left = concat();
-    for(;;) {
-        if(skip_sign("+")) {
-            left = add(op::add, line, left, concat());
-        } else if(skip_sign("-")) {
-            left = add(op::subtract, line, left, concat());
-        } else {
-            return left;
-        }
-    }
+    return left_to_right({{"+", op::add}, {"-", op::subtract}}, &expression_parser::concat);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::concat() {
@@ -176,39 +171,16 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::concat() {
     while(skip_sign("~")) {
         parts.push_back(product());
     }
-    if(parts.size() == 1) {
-        return parts[0];
-    }
-    node n;
-    n.what = op::concat;
-    n.line = line;
-    return add(std::move(n), parts);
+    return parts.size() == 1 ? parts[0] : add({.what = op::concat, .line = line}, parts);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::product() {
-    constexpr std::pair<std::string_view, op> signs[] = {
-        {"*", op::multiply}, {"/", op::divide}, {"//", op::floor}, {"%", op::modulo}};
-    const std::uint32_t line = now_.line;
-    std::uint32_t left = power();
-    for(bool more = true; more;) {
-        more = false;
-        for(const auto& [sign, what]: signs) {
-            if(!more && skip_sign(sign)) {
-                left = add(what, line, left, power());
-                more = true;
-            }
-        }
-    }
-    return left;
+    return left_to_right({{"*", op::multiply}, {"/", op::divide}, {"//", op::floor}, {"%", op::modulo}},
+                         &expression_parser::power);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::power() {
-    const std::uint32_t line = now_.line;
-    std::uint32_t left = unary();
-    while(skip_sign("**")) {
-        left = add(op::power, line, left, unary());
-    }
-    return left;
+    return left_to_right({{"**", op::power}}, &expression_parser::power_operand);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::unary(bool with_filter) {
@@ -248,11 +220,7 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::primary() {
             return constant(value{}, line);
         }
         note_special(name);
-        node n;
-        n.what = op::name;
-        n.line = line;
-        n.name = intern(name);
-        return add(std::move(n));
+        return add({.what = op::name, .line = line, .name = intern(name)});
     }
     if(now_.kind == token_kind::string) {
         std::string all = std::move(now_.content);
@@ -308,9 +276,7 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::number() {
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::list_literal() {
-    node n;
-    n.what = op::list;
-    n.line = now_.line;
+    const std::uint32_t line = now_.line;
     expect_sign("[");
     list items;
     while(!now_.is_sign("]")) {
@@ -323,13 +289,11 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::list_literal() {
         items.push_back(expression());
     }
     expect_sign("]");
-    return add(std::move(n), items);
+    return add({.what = op::list, .line = line}, items);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::dict_literal() {
-    node n;
-    n.what = op::dict;
-    n.line = now_.line;
+    const std::uint32_t line = now_.line;
     expect_sign("{");
     list items;
     while(!now_.is_sign("}")) {
@@ -344,7 +308,7 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::dict_literal() {
         items.push_back(expression());
     }
     expect_sign("}");
-    return add(std::move(n), items);
+    return add({.what = op::dict, .line = line}, items);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::postfix(std::uint32_t of) {
@@ -376,10 +340,7 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::filters_and_tests(std::uint
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::filters(std::uint32_t of, bool inline_first) {
     while(inline_first || skip_sign("|")) {
         inline_first = false;
-        node n;
-        n.what = op::filter;
-        n.line = now_.line;
-        n.a = of;
+        node n{.what = op::filter, .line = now_.line, .a = of};
         std::string name{expect_name()};
         while(skip_sign(".")) {
             name += '.';
@@ -392,13 +353,10 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::filters(std::uint32_t of, b
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::test(std::uint32_t of) {
-    node n;
-    n.what = op::test;
-    n.line = now_.line;
-    n.a = of;
+    const std::uint32_t line = now_.line;
     advance();
     const bool negated = skip_name("not");
-    n.name = intern(expect_name());
+    const std::uint32_t name = intern(expect_name());
     list arguments;
     const bool starts_value = now_.kind == token_kind::name || now_.kind == token_kind::string ||
                               now_.kind == token_kind::number || now_.is_sign("[") || now_.is_sign("{");
@@ -410,27 +368,19 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::test(std::uint32_t of) {
         }
         arguments.push_back(postfix(primary()));
     }
-    const std::uint32_t line = n.line;
-    const std::uint32_t made = add(std::move(n), arguments);
+    const std::uint32_t made = add({.what = op::test, .line = line, .name = name, .a = of}, arguments);
     return negated ? add(op::negation, line, made) : made;
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::subscript(std::uint32_t of) {
-    node n;
-    n.line = now_.line;
-    n.a = of;
+    const std::uint32_t line = now_.line;
     if(skip_sign(".")) {
         if(now_.kind == token_kind::number) {
-            n.what = op::item;
-            n.b = number();
-        } else {
-            n.what = op::attribute;
-            n.name = intern(expect_name());
+            return add(op::item, line, of, number());
         }
-        return add(std::move(n));
+        return add({.what = op::attribute, .line = line, .name = intern(expect_name()), .a = of});
     }
     expect_sign("[");
-    n.what = op::item;
     list items;
     while(!now_.is_sign("]")) {
         if(!items.empty()) {
@@ -441,18 +391,11 @@ TOKENWORKS_FUNCTION std::uint32_t expression_parser::subscript(std::uint32_t of)
     expect_sign("]");
     for(std::size_t i = 0; items.size() > 1 && i < items.size(); ++i) {
         if(made_.nodes[items[i]].what == op::slice) {
-            lexer_.fail(n.line, {"a slice among other keys"});
+            lexer_.fail(line, {"a slice among other keys"});
         }
     }
-    if(items.size() == 1) {
-        n.b = items[0];
-    } else {
-        node several;
-        several.what = op::tuple;
-        several.line = n.line;
-        n.b = add(std::move(several), items);
-    }
-    return add(std::move(n));
+    const std::uint32_t key = items.size() == 1 ? items[0] : add({.what = op::tuple, .line = line}, items);
+    return add(op::item, line, of, key);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::subscribed() {
@@ -485,8 +428,7 @@ TOKENWORKS_FUNCTION expression_parser::list expression_parser::call_arguments() 
                 break;
             }
         }
-        node n;
-        n.line = now_.line;
+        node n{.line = now_.line};
         bool in_order = !dict;
         if(skip_sign("**")) {
             n.what = op::unpack_dict;
@@ -519,11 +461,8 @@ TOKENWORKS_FUNCTION expression_parser::list expression_parser::call_arguments() 
 }
 
 TOKENWORKS_FUNCTION std::uint32_t expression_parser::call(std::uint32_t callee) {
-    node n;
-    n.what = op::call;
-    n.line = now_.line;
-    n.a = callee;
-    return add(std::move(n), call_arguments());
+    const std::uint32_t line = now_.line;
+    return add({.what = op::call, .line = line, .a = callee}, call_arguments());
 }
 
 #endif

@@ -41,6 +41,7 @@ private:
     std::uint32_t loop(std::uint32_t line);
     std::uint32_t macro(std::uint32_t line);
     std::uint32_t call_block(std::uint32_t line);
+    std::uint32_t macro_body(node n, const list& parameters, std::string_view end);
     std::uint32_t filter_block(std::uint32_t line);
     std::uint32_t with(std::uint32_t line);
     list signature();
@@ -69,12 +70,8 @@ TOKENWORKS_FUNCTION std::uint32_t parser::statements(words ends) {
     list found;
     for(;;) {
         if(now_.kind == token_kind::data) {
-            node n;
-            n.what = op::data;
-            n.line = now_.line;
-            n.constant = value::trusted(now_.content);
+            found.push_back(add({.what = op::data, .line = now_.line, .constant = value::trusted(now_.content)}));
             advance();
-            found.push_back(add(std::move(n)));
         } else if(now_.kind == token_kind::print_begin) {
             const std::uint32_t at = now_.line;
             advance();
@@ -102,10 +99,7 @@ TOKENWORKS_FUNCTION std::uint32_t parser::statements(words ends) {
             break;
         }
     }
-    node n;
-    n.what = op::sequence;
-    n.line = line;
-    return add(std::move(n), found);
+    return add({.what = op::sequence, .line = line}, found);
 }
 
 // What a tag holds, from its end on.
@@ -158,10 +152,7 @@ TOKENWORKS_FUNCTION std::uint32_t parser::statement() {
             }
             shown.push_back(add(op::print, line, expression()));
         }
-        node n;
-        n.what = op::sequence;
-        n.line = line;
-        return add(std::move(n), shown);
+        return add({.what = op::sequence, .line = line}, shown);
     }
     for(const std::string_view known: {"include", "import", "from", "extends", "block", "autoescape"}) {
         if(tag == known) {
@@ -198,11 +189,7 @@ TOKENWORKS_FUNCTION std::uint32_t parser::branch(std::uint32_t line) {
         advance();
         break;
     }
-    node n;
-    n.what = op::branch;
-    n.line = line;
-    n.c = otherwise;
-    return add(std::move(n), tests_and_bodies);
+    return add({.what = op::branch, .line = line, .c = otherwise}, tests_and_bodies);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::loop(std::uint32_t line) {
@@ -226,13 +213,7 @@ TOKENWORKS_FUNCTION std::uint32_t parser::loop(std::uint32_t line) {
         bodies.push_back(body({"endfor"}));
     }
     advance();
-    node n;
-    n.what = op::loop;
-    n.line = line;
-    n.a = each;
-    n.b = over;
-    n.c = only;
-    return add(std::move(n), bodies);
+    return add({.what = op::loop, .line = line, .a = each, .b = over, .c = only}, bodies);
 }
 
 TOKENWORKS_FUNCTION parser::list parser::signature() {
@@ -243,10 +224,7 @@ TOKENWORKS_FUNCTION parser::list parser::signature() {
         if(!parameters.empty()) {
             expect_sign(",");
         }
-        node n;
-        n.what = op::keyword;
-        n.line = now_.line;
-        n.name = intern(expect_name());
+        node n{.what = op::keyword, .line = now_.line, .name = intern(expect_name())};
         if(skip_sign("=")) {
             n.a = expression();
             defaults = true;
@@ -260,33 +238,26 @@ TOKENWORKS_FUNCTION parser::list parser::signature() {
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::macro(std::uint32_t line) {
-    node n;
-    n.what = op::macro;
-    n.line = line;
-    n.name = intern(expect_name());
+    node n{.what = op::macro, .line = line, .name = intern(expect_name())};
     const list parameters = signature();
-    macros_.push_back(0);
-    const std::size_t loops = std::exchange(loops_, 0);
-    n.a = body({"endmacro"});
-    loops_ = loops;
-    advance();
-    n.flags = macros_.back();
-    macros_.pop_back();
-    return add(std::move(n), parameters);
+    return macro_body(std::move(n), parameters, "endmacro");
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::call_block(std::uint32_t line) {
-    node n;
-    n.what = op::call_block;
-    n.line = line;
+    node n{.what = op::call_block, .line = line};
     const list parameters = now_.is_sign("(") ? signature() : list{};
     n.b = expression();
     if(made_.nodes[n.b].what != op::call) {
         lexer_.fail(line, {"a call block needs a call"});
     }
+    return macro_body(std::move(n), parameters, "endcall");
+}
+
+// What a macro or a call block holds: loops around it are none of its own.
+TOKENWORKS_FUNCTION std::uint32_t parser::macro_body(node n, const list& parameters, std::string_view end) {
     macros_.push_back(0);
     const std::size_t loops = std::exchange(loops_, 0);
-    n.a = body({"endcall"});
+    n.a = body({end});
     loops_ = loops;
     advance();
     n.flags = macros_.back();
@@ -311,12 +282,9 @@ TOKENWORKS_FUNCTION std::uint32_t parser::with(std::uint32_t line) {
         expect_sign("=");
         pairs.push_back(expression());
     }
-    node n;
-    n.what = op::with;
-    n.line = line;
-    n.a = body({"endwith"});
+    const std::uint32_t held = body({"endwith"});
     advance();
-    return add(std::move(n), pairs);
+    return add({.what = op::with, .line = line, .a = held}, pairs);
 }
 
 // One name, or several in a tuple; namespaces' members where they may be assigned to.
@@ -339,10 +307,7 @@ TOKENWORKS_FUNCTION std::uint32_t parser::target(bool with_members, std::string_
     if(!is_tuple) {
         return items[0];
     }
-    node n;
-    n.what = op::tuple;
-    n.line = line;
-    return add(std::move(n), items);
+    return add({.what = op::tuple, .line = line}, items);
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser::target_item(bool with_members) {
@@ -352,25 +317,17 @@ TOKENWORKS_FUNCTION std::uint32_t parser::target_item(bool with_members) {
         expect_sign(")");
         return inner;
     }
-    node n;
-    n.what = op::name;
-    n.line = line;
     const std::string_view name = expect_name();
     for(const std::string_view fixed: {"true", "false", "none", "True", "False", "None"}) {
         if(name == fixed) {
             lexer_.fail(line, {"cannot assign to ", name});
         }
     }
-    n.name = intern(name);
+    const std::uint32_t found = add({.what = op::name, .line = line, .name = intern(name)});
     if(with_members && skip_sign(".")) {
-        const std::uint32_t owner = add(std::move(n));
-        n = node{};
-        n.what = op::member;
-        n.line = line;
-        n.a = owner;
-        n.name = intern(expect_name());
+        return add({.what = op::member, .line = line, .name = intern(expect_name()), .a = found});
     }
-    return add(std::move(n));
+    return found;
 }
 
 #endif

@@ -146,20 +146,11 @@ TOKENWORKS_FUNCTION std::uint32_t parser_base::add(node n, const list& children)
 
 TOKENWORKS_FUNCTION std::uint32_t parser_base::add(op what, std::uint32_t line, std::uint32_t a, std::uint32_t b,
                                                    std::uint32_t c) {
-    node n;
-    n.what = what;
-    n.line = line;
-    n.a = a;
-    n.b = b;
-    n.c = c;
-    return add(std::move(n));
+    return add({.what = what, .line = line, .a = a, .b = b, .c = c});
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser_base::constant(value v, std::uint32_t line) {
-    node n;
-    n.line = line;
-    n.constant = std::move(v);
-    return add(std::move(n));
+    return add({.line = line, .constant = std::move(v)});
 }
 
 TOKENWORKS_FUNCTION std::uint32_t parser_base::intern(std::string_view name) {
