@@ -538,9 +538,7 @@ inline value format_filter(machine& m, const value& v, const bound& given) {
         with = m.make_list(rest.plain, false, flavour::tuple);
     } else {
         std::vector<value::entry> entries;
-        for(const auto& [name, content]: rest.named) {
-            put(m, entries, m.make(name, true), content);
-        }
+        put_named(m, entries, rest);
         with = m.make_dict(std::move(entries), false);
     }
     return m.make(format_percent(m, format.string(), with), format.string().markup);
@@ -573,12 +571,11 @@ inline value map(machine& m, const value& v, const bound& given) {
         m.fail("map needs the name of a filter");
     }
     rest.plain.erase(rest.plain.begin());
-    m.enter(); // a map may name map
+    const machine::level deeper{m}; // a map may name map
     for(const value& item: items_of(m, v)) {
         m.step();
         made.push_back(run_filter(m, name.view(), item, rest));
     }
-    m.leave();
     return generator(m, std::move(made), v);
 }
 

@@ -45,6 +45,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 [[nodiscard]] const value* find(machine& m, const value& dict, std::string_view key);
 /// Sets a key of entries that are to become a dict.
 void put(machine& m, std::vector<value::entry>& entries, value key, value content);
+/// The same for each argument that has a name.
+void put_named(machine& m, std::vector<value::entry>& entries, const arguments& given);
 
 /// Where a character begins. @pre index <= characters
 [[nodiscard]] std::size_t byte_of(const string_object& s, std::size_t index);
@@ -311,6 +313,12 @@ TOKENWORKS_FUNCTION void put(machine& m, std::vector<value::entry>& entries, val
         m.fail({"a value of type ", type_name(key), " cannot be a key"});
     }
     entries.emplace_back(std::move(key), std::move(content));
+}
+
+TOKENWORKS_FUNCTION void put_named(machine& m, std::vector<value::entry>& entries, const arguments& given) {
+    for(const auto& [name, content]: given.named) {
+        put(m, entries, m.make(name, true), content);
+    }
 }
 
 TOKENWORKS_FUNCTION std::size_t byte_of(const string_object& s, std::size_t index) {
