@@ -64,9 +64,8 @@ TOKENWORKS_FUNCTION value template_functions::make_range(const arguments& given)
     }
     bool tainted = false;
     for(std::size_t i = 0; i < given.plain.size(); ++i) {
-        m_.refuse_undefined(given.plain[i]);
         if(!is_whole(given.plain[i])) {
-            m_.fail({"range takes numbers, not a value of type ", type_name(given.plain[i])});
+            m_.refuse("range takes numbers", given.plain[i]);
         }
         bounds[given.plain.size() == 1 ? 1 : i] = given.plain[i].integer();
         tainted = tainted || given.plain[i].tainted();

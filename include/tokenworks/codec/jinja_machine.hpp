@@ -103,6 +103,8 @@ public:
     [[nodiscard]] value undefined(tokenworks::detail::message_parts hint);
     /// Fails if the value is undefined, with its hint.
     void refuse_undefined(const value& v) const;
+    /// Fails for a value of a type that is not what is needed.
+    [[noreturn]] void refuse(std::string_view needed, const value& v) const;
     [[nodiscard]] meter& used() noexcept { return meter_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -151,6 +153,7 @@ public:
     bound(const machine& m, const builtin& callee, arguments given);
 
     [[nodiscard]] bool has(std::size_t i) const noexcept { return (present_ >> i & 1) != 0; }
+    /// None for one that is not given.
     [[nodiscard]] const value& operator[](std::size_t i) const noexcept { return given_[i]; }
     [[nodiscard]] const arguments& rest() const noexcept { return rest_; }
 
@@ -230,6 +233,11 @@ TOKENWORKS_FUNCTION void machine::refuse_undefined(const value& v) const {
         fail({v.shared() != nullptr ? std::string_view{static_cast<const undefined_object*>(v.shared())->hint}
                                     : std::string_view{"a value is undefined"}});
     }
+}
+
+TOKENWORKS_FUNCTION void machine::refuse(std::string_view needed, const value& v) const {
+    refuse_undefined(v);
+    fail({needed, ", not a value of type ", type_name(v)});
 }
 
 TOKENWORKS_FUNCTION std::string_view type_name(const value& v) {
@@ -319,19 +327,15 @@ TOKENWORKS_FUNCTION std::int64_t bound::integer(const machine& m, std::size_t i,
     if(!has(i)) {
         return otherwise;
     }
-    m.refuse_undefined(given_[i]);
     if(!given_[i].is(kind::integer) && !given_[i].is(kind::boolean)) {
-        m.fail({"a number is needed, not a value of type ", type_name(given_[i])});
+        m.refuse("a number is needed", given_[i]);
     }
     return given_[i].integer();
 }
 
 TOKENWORKS_FUNCTION const string_object& bound::string(const machine& m, std::size_t i) const {
-    if(!has(i) || !given_[i].is(kind::string)) {
-        if(has(i)) {
-            m.refuse_undefined(given_[i]);
-        }
-        m.fail({"a string is needed, not a value of type ", has(i) ? type_name(given_[i]) : "NoneType"});
+    if(!given_[i].is(kind::string)) {
+        m.refuse("a string is needed", given_[i]);
     }
     return given_[i].string();
 }
