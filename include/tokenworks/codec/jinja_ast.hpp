@@ -83,7 +83,7 @@ struct node {
     std::uint32_t c = 0;
     std::uint32_t first = 0; ///< of list, in program::lists
     std::uint32_t count = 0;
-    value constant;
+    value constant{};
 
     static constexpr std::uint8_t takes_caller = 1; ///< the body speaks of caller
     static constexpr std::uint8_t takes_kwargs = 2;

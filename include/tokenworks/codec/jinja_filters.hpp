@@ -44,16 +44,13 @@ inline value sort_key(machine& m, const value& v, bool case_sensitive) {
     return v.is(kind::string) && !case_sensitive ? m.make(in_case(m, v.string().content, letter_case::lower)) : v;
 }
 
-inline bool flag(const bound& given, std::size_t i) { return given.has(i) && is_true(given[i]); }
-
 inline value generator(machine& m, value::list_type items, const value& source) {
     return m.make_list(std::move(items), !source.is(kind::string) && source.tainted(), flavour::generator);
 }
 
 inline value absolute(machine& m, const value& v, const bound&) {
     if(!is_number(v)) {
-        m.refuse_undefined(v);
-        m.fail({"abs needs a number, not a value of type ", type_name(v)});
+        m.refuse("abs needs a number", v);
     }
     const bool is_negative = v.is(kind::real) ? std::signbit(v.real()) : v.integer() < 0;
     return is_negative ? negative(m, v) : v.is(kind::boolean) ? made_of(v.integer(), v.tainted()) : v;
@@ -77,7 +74,7 @@ inline value batch(machine& m, const value& v, const bound& given) {
         row.push_back(std::move(item));
     }
     if(!row.empty()) {
-        if(given.has(1) && !given[1].is(kind::none)) {
+        if(!given[1].is(kind::none)) {
             while(static_cast<std::int64_t>(row.size()) < size) {
                 m.need(sizeof(value));
                 m.step();
@@ -104,7 +101,7 @@ inline value slices(machine& m, const value& v, const bound& given) {
         const std::size_t size = all.size() / static_cast<std::size_t>(count) + (extra ? 1 : 0);
         value::list_type part(all.begin() + static_cast<std::ptrdiff_t>(at),
                               all.begin() + static_cast<std::ptrdiff_t>(at + size));
-        if(given.has(1) && !given[1].is(kind::none) && !extra) {
+        if(!given[1].is(kind::none) && !extra) {
             part.push_back(given[1]);
         }
         parts.push_back(m.make_list(std::move(part), v.tainted()));
@@ -114,7 +111,7 @@ inline value slices(machine& m, const value& v, const bound& given) {
 }
 
 inline value default_filter(machine& m, const value& v, const bound& given) {
-    const bool absent = v.is(kind::undefined) || (flag(given, 1) && !is_true(v));
+    const bool absent = v.is(kind::undefined) || (is_true(given[1]) && !is_true(v));
     return !absent ? v : given.has(0) ? given[0] : m.make(text{});
 }
 
@@ -133,8 +130,7 @@ inline void sort_by(machine& m, value::list_type& items, const value::list_type&
 
 inline value dictsort(machine& m, const value& v, const bound& given) {
     if(!v.is(kind::dict)) {
-        m.refuse_undefined(v);
-        m.fail({"dictsort needs a dict, not a value of type ", type_name(v)});
+        m.refuse("dictsort needs a dict", v);
     }
     const std::string_view by = given.has(1) ? given.string(m, 1).content.view() : "key";
     if(by != "key" && by != "value") {
@@ -143,9 +139,9 @@ inline value dictsort(machine& m, const value& v, const bound& given) {
     value::list_type items = dict_view(m, v, flavour::items).items();
     value::list_type keys;
     for(const value& item: items) {
-        keys.push_back(sort_key(m, item.items()[by == "key" ? 0 : 1], flag(given, 0)));
+        keys.push_back(sort_key(m, item.items()[by == "key" ? 0 : 1], is_true(given[0])));
     }
-    sort_by(m, items, keys, flag(given, 2));
+    sort_by(m, items, keys, is_true(given[2]));
     return m.make_list(std::move(items), v.tainted());
 }
 
@@ -153,19 +149,19 @@ inline value sort(machine& m, const value& v, const bound& given) {
     value::list_type items = items_of(m, v);
     value::list_type keys;
     for(const value& item: items) {
-        if(!given.has(2) || !given[2].is(kind::string)) {
-            keys.push_back(sort_key(m, given.has(2) ? get_path(m, item, given[2]) : item, flag(given, 1)));
+        if(!given[2].is(kind::string)) {
+            keys.push_back(sort_key(m, get_path(m, item, given[2]), is_true(given[1])));
             continue;
         }
         // Several attributes, divided by commas, one after the other.
         value::list_type several;
         const text comma{",", true};
         for(const value& path: split(m, given[2].string(), &comma, -1, false)) {
-            several.push_back(sort_key(m, get_path(m, item, path), flag(given, 1)));
+            several.push_back(sort_key(m, get_path(m, item, path), is_true(given[1])));
         }
         keys.push_back(m.make_list(std::move(several), false));
     }
-    sort_by(m, items, keys, flag(given, 0));
+    sort_by(m, items, keys, is_true(given[0]));
     return m.make_list(std::move(items), v.tainted());
 }
 
@@ -173,7 +169,7 @@ inline value unique(machine& m, const value& v, const bound& given) {
     value::list_type seen;
     value::list_type kept;
     for(value& item: items_of(m, v)) {
-        value key = sort_key(m, given.has(1) ? get_path(m, item, given[1]) : item, flag(given, 0));
+        value key = sort_key(m, get_path(m, item, given[1]), is_true(given[0]));
         bool is_new = true;
         for(const value& other: seen) {
             is_new = is_new && !equal(m, key, other);
@@ -194,7 +190,7 @@ inline value extreme(machine& m, const value& v, const bound& given, int wanted)
     std::size_t best = 0;
     value best_key;
     for(std::size_t i = 0; i < items.size(); ++i) {
-        value key = sort_key(m, given.has(1) ? get_path(m, items[i], given[1]) : items[i], flag(given, 0));
+        value key = sort_key(m, get_path(m, items[i], given[1]), is_true(given[0]));
         if(i == 0 || order(m, key, best_key) == wanted) {
             best = i;
             best_key = std::move(key);
@@ -206,8 +202,7 @@ inline value extreme(machine& m, const value& v, const bound& given, int wanted)
 inline value sum(machine& m, const value& v, const bound& given) {
     value total = given.has(1) ? given[1] : made_of(std::int64_t{0});
     for(const value& item: items_of(m, v)) {
-        const bool by = given.has(0) && !given[0].is(kind::none);
-        total = arithmetic(m, op::add, total, by ? get_path(m, item, given[0]) : item);
+        total = arithmetic(m, op::add, total, get_path(m, item, given[0]));
     }
     return total;
 }
@@ -225,7 +220,7 @@ inline value first(machine& m, const value& v, const bound&) {
     } else if(v.is(kind::dict) && !v.entries().empty()) {
         return v.entries().front().first;
     } else if(!is_iterable(v)) {
-        m.fail({"first needs a sequence, not a value of type ", type_name(v)});
+        m.refuse("first needs a sequence", v);
     }
     return m.undefined({"No first item, sequence was empty."});
 }
@@ -241,7 +236,7 @@ inline value last(machine& m, const value& v, const bound&) {
         return v.entries().back().first;
     }
     if(!is_iterable(v) || (v.is(kind::list) && v.how() == flavour::generator)) {
-        m.fail({"last needs a sequence, not a value of type ", type_name(v)});
+        m.refuse("last needs a sequence", v);
     }
     return m.undefined({"No last item, sequence was empty."});
 }
@@ -274,8 +269,7 @@ inline value join(machine& m, const value& v, const bound& given) {
             out.append(between);
         }
         is_first = false;
-        const bool by = given.has(1) && !given[1].is(kind::none);
-        append_str(m, out, by ? get_path(m, item, given[1]) : item);
+        append_str(m, out, get_path(m, item, given[1]));
         m.step();
         m.check(out.size());
     }
@@ -283,35 +277,38 @@ inline value join(machine& m, const value& v, const bound& given) {
 }
 
 inline value replace_filter(machine& m, const value& v, const bound& given) {
-    const std::int64_t most = given.has(2) && !given[2].is(kind::none) ? given.integer(m, 2, -1) : -1;
+    const std::int64_t most = given[2].is(kind::none) ? -1 : given.integer(m, 2, -1);
     return m.make(replace(m, str(m, v), str(m, given[0]).view(), str(m, given[1]), most));
+}
+
+/// What lines begin with: a text, or a number of blanks.
+inline text margin(machine& m, const bound& given, std::size_t i, std::int64_t otherwise) {
+    if(given[i].is(kind::string)) {
+        return given[i].string().content;
+    }
+    const std::int64_t width = given.integer(m, i, otherwise);
+    const auto blanks = static_cast<std::size_t>(width > 0 ? width : 0);
+    m.need(blanks);
+    return {std::string(blanks, ' '), true};
 }
 
 inline value indent(machine& m, const value& v, const bound& given) {
     if(!v.is(kind::string)) {
-        m.refuse_undefined(v);
-        m.fail({"indent needs a string, not a value of type ", type_name(v)});
+        m.refuse("indent needs a string", v);
     }
-    text by{"    ", true};
-    if(given.has(0) && given[0].is(kind::string)) {
-        by = given[0].string().content;
-    } else if(given.has(0)) {
-        const std::int64_t width = given.integer(m, 0, 4);
-        m.need(static_cast<std::size_t>(width > 0 ? width : 0));
-        by = text{std::string(static_cast<std::size_t>(width > 0 ? width : 0), ' '), true};
-    }
+    const text by = margin(m, given, 0, 4);
     text whole = v.string().content;
     whole.append("\n", true);
     const string_object with_end{std::move(whole), v.string().markup};
     text out;
-    if(flag(given, 1)) {
+    if(is_true(given[1])) {
         out.append(by);
     }
     bool is_first = true;
     for(const value& line: split_lines(m, with_end, false)) {
         if(!is_first) {
             out.append("\n", true);
-            if(flag(given, 2) || !line.view().empty()) {
+            if(is_true(given[2]) || !line.view().empty()) {
                 out.append(by);
             }
         }
@@ -433,8 +430,7 @@ inline value float_filter(machine& m, const value& v, const bound& given) {
 /// Half to even on the exact decimal value, as Python rounds.
 inline value round(machine& m, const value& v, const bound& given) {
     if(!is_number(v)) {
-        m.refuse_undefined(v);
-        m.fail({"round needs a number, not a value of type ", type_name(v)});
+        m.refuse("round needs a number", v);
     }
     const std::int64_t digits = given.integer(m, 0, 0);
     const std::string_view method = given.has(1) ? given.string(m, 1).content.view() : "common";
@@ -490,7 +486,7 @@ inline value truncate(machine& m, const value& v, const bound& given) {
         return v;
     }
     value kept = slice(m, v, {}, made_of(most - end_length), {});
-    if(!flag(given, 1)) {
+    if(!is_true(given[1])) {
         const std::size_t blank = kept.view().rfind(' ');
         kept = m.make(kept.string().content.sub(0, blank == std::string_view::npos ? kept.view().size() : blank),
                       v.string().markup);
@@ -500,20 +496,14 @@ inline value truncate(machine& m, const value& v, const bound& given) {
 
 inline value to_json(machine& m, const value& v, const bound& given) {
     json_style style;
-    style.ascii = flag(given, 0);
-    style.sorted = flag(given, 3);
-    if(given.has(1) && !given[1].is(kind::none)) {
+    style.ascii = is_true(given[0]);
+    style.sorted = is_true(given[3]);
+    if(!given[1].is(kind::none)) {
         style.lines = true;
         style.between = text{",", true};
-        if(given[1].is(kind::string)) {
-            style.indent = given[1].string().content;
-        } else {
-            const std::int64_t width = given.integer(m, 1, 0);
-            m.need(static_cast<std::size_t>(width > 0 ? width : 0));
-            style.indent = text{std::string(static_cast<std::size_t>(width > 0 ? width : 0), ' '), true};
-        }
+        style.indent = margin(m, given, 1, 0);
     }
-    if(given.has(2) && !given[2].is(kind::none)) {
+    if(!given[2].is(kind::none)) {
         const value::list_type marks = items_of(m, given[2]);
         if(marks.size() != 2 || !marks[0].is(kind::string) || !marks[1].is(kind::string)) {
             m.fail("separators are two strings");
@@ -538,9 +528,7 @@ inline value format_filter(machine& m, const value& v, const bound& given) {
         with = m.make_list(rest.plain, false, flavour::tuple);
     } else {
         std::vector<value::entry> entries;
-        for(const auto& [name, content]: rest.named) {
-            put(m, entries, m.make(name, true), content);
-        }
+        put_named(m, entries, rest);
         with = m.make_dict(std::move(entries), false);
     }
     return m.make(format_percent(m, format.string(), with), format.string().markup);
@@ -573,12 +561,11 @@ inline value map(machine& m, const value& v, const bound& given) {
         m.fail("map needs the name of a filter");
     }
     rest.plain.erase(rest.plain.begin());
-    m.enter(); // a map may name map
+    const machine::level deeper{m}; // a map may name map
     for(const value& item: items_of(m, v)) {
         m.step();
         made.push_back(run_filter(m, name.view(), item, rest));
     }
-    m.leave();
     return generator(m, std::move(made), v);
 }
 

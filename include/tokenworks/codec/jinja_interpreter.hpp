@@ -16,13 +16,13 @@
 
 #include <tokenworks/codec/jinja_ast.hpp>
 #include <tokenworks/codec/jinja_filters.hpp>
+#include <tokenworks/codec/jinja_functions.hpp>
 #include <tokenworks/codec/jinja_machine.hpp>
 #include <tokenworks/codec/jinja_methods.hpp>
 #include <tokenworks/codec/jinja_operations.hpp>
 #include <tokenworks/codec/jinja_print.hpp>
 #include <tokenworks/codec/jinja_scope.hpp>
 #include <tokenworks/codec/jinja_tests.hpp>
-#include <tokenworks/codec/jinja_time.hpp>
 #include <tokenworks/codec/jinja_value.hpp>
 #include <tokenworks/config.hpp>
 
@@ -47,18 +47,13 @@ public:
     interpreter(const program& code, machine& m, std::int64_t now)
         : code_{code},
           m_{m},
-          now_{now},
           loop_name_{code.find("loop")},
           caller_name_{code.find("caller")},
           kwargs_name_{code.find("kwargs")},
-          varargs_name_{code.find("varargs")} {}
+          varargs_name_{code.find("varargs")},
+          functions_{m, now} {}
     interpreter(const interpreter&) = delete;
     interpreter& operator=(const interpreter&) = delete;
-    virtual ~interpreter() {
-        for(const reference<space_object>& each: spaces_) {
-            each->attributes.clear(); // a namespace may hold itself
-        }
-    }
 
     [[nodiscard]] text run(const variables& given);
     /// Whether a loop's test lets an item through.
@@ -67,48 +62,19 @@ public:
 private:
     enum class flow : std::uint8_t { on, stop, next };
 
-    /// Makes a scope the current one for as long as it lives.
-    class inside {
-    public:
-        inside(interpreter& runner, scope* parent) : runner_{runner}, before_{runner.scope_}, made_{new scope{parent}} {
-            runner_.scope_ = made_.get();
-        }
-        ~inside() { runner_.scope_ = before_; }
-        inside(const inside&) = delete;
-        inside& operator=(const inside&) = delete;
-        [[nodiscard]] scope* get() const noexcept { return made_.get(); }
-
-    private:
-        interpreter& runner_;
-        scope* before_;
-        reference<scope> made_;
-    };
-
-    /// Counts a level of nesting for as long as it lives.
-    class level {
-    public:
-        explicit level(machine& m) : m_{m} { m_.enter(); }
-        ~level() { m_.leave(); }
-        level(const level&) = delete;
-        level& operator=(const level&) = delete;
-
-    private:
-        machine& m_;
-    };
-
     // Statements
     flow exec(std::uint32_t index);
     flow exec_sequence(const node& n);
     flow exec_branch(const node& n);
     flow exec_loop(const node& n);
     void exec_assign_block(const node& n);
-    void exec_call_block(const node& n);
+    void exec_call_block(const node& n, std::uint32_t index);
     void exec_filter_block(const node& n);
     flow exec_with(const node& n);
-    void exec_macro(const node& n, std::uint32_t index);
     void emit(const value& v);
     void assign(std::uint32_t target, const value& content);
     [[nodiscard]] text captured(std::uint32_t body);
+    [[nodiscard]] value filtered(const text& content, std::uint32_t through);
     [[nodiscard]] value make_macro(std::uint32_t index, std::string_view name);
 
     // Expressions
@@ -127,27 +93,22 @@ private:
     void unpack_dict(arguments& given, const value& dict);
     value call(const value& callee, arguments given);
     value call_macro(const macro_object& callee, arguments given);
-    value call_function(function which, arguments given);
-    value make_range(const arguments& given);
-    value make_space(arguments given);
-    value make_dict(arguments given);
 
     /// Sets a name that the interpreter gives, if the template speaks of it.
-    static void set_special(scope& to, std::uint32_t name, value content) {
+    void set_special(std::uint32_t name, value content) {
         if(name != program::no_name) {
-            to.set(name, std::move(content));
+            scope_->set(name, std::move(content));
         }
     }
 
     const program& code_;
     machine& m_;
-    std::int64_t now_;
     std::uint32_t loop_name_;
     std::uint32_t caller_name_;
     std::uint32_t kwargs_name_;
     std::uint32_t varargs_name_;
     std::vector<reference<scope>> kept_; // where macros were defined
-    std::vector<reference<space_object>> spaces_;
+    template_functions functions_;
     scope* scope_ = nullptr;
     text* out_ = nullptr;
     const text* held_ = nullptr; // what a filter block holds
@@ -155,11 +116,11 @@ private:
 };
 
 TOKENWORKS_FUNCTION text interpreter::run(const variables& given) {
-    const inside inputs{*this, nullptr};
+    const inner_scope inputs{scope_, nullptr};
     for(const auto& [name, content]: given) {
-        set_special(*inputs.get(), code_.find(name), content);
+        set_special(code_.find(name), content);
     }
-    const inside root{*this, inputs.get()};
+    const inner_scope root{scope_, scope_};
     text out;
     out_ = &out;
     (void)exec(code_.root);
@@ -167,7 +128,7 @@ TOKENWORKS_FUNCTION text interpreter::run(const variables& given) {
 }
 
 TOKENWORKS_FUNCTION bool interpreter::passes(const node& loop, const value& item, scope* around) {
-    const inside round{*this, around};
+    const inner_scope round{scope_, around};
     assign(loop.a, item);
     return is_true(eval(loop.c));
 }
@@ -194,7 +155,7 @@ TOKENWORKS_FUNCTION text interpreter::captured(std::uint32_t body) {
 
 TOKENWORKS_FUNCTION interpreter::flow interpreter::exec(std::uint32_t index) {
     const node& n = code_.at(index);
-    const level deeper{m_};
+    const machine::level deeper{m_};
     m_.step();
     m_.line = n.line;
     switch(n.what) {
@@ -217,10 +178,10 @@ TOKENWORKS_FUNCTION interpreter::flow interpreter::exec(std::uint32_t index) {
     case op::loop:
         return exec_loop(n);
     case op::macro:
-        exec_macro(n, index);
+        scope_->set(n.name, make_macro(index, code_.names[n.name]));
         return flow::on;
     case op::call_block:
-        exec_call_block(n);
+        exec_call_block(n, index);
         return flow::on;
     case op::filter_block:
         exec_filter_block(n);
@@ -228,7 +189,7 @@ TOKENWORKS_FUNCTION interpreter::flow interpreter::exec(std::uint32_t index) {
     case op::with:
         return exec_with(n);
     case op::scope: {
-        const inside block{*this, scope_};
+        const inner_scope block{scope_, scope_};
         return exec(n.a);
     }
     case op::stop:
@@ -262,47 +223,43 @@ TOKENWORKS_FUNCTION interpreter::flow interpreter::exec_loop(const node& n) {
     const value held = value::adopt(kind::loop, loop);
     scope* const around = scope_;
     bool finished = false; // one round ran to its end: break and continue do not count
-    const auto rounds = [&] {
-        while(loop->advance()) {
-            m_.step();
-            const inside round{*this, around};
-            set_special(*round.get(), loop_name_, held);
-            assign(n.a, loop->item());
-            const flow then = exec(code_.child(n, 0));
-            finished = finished || then == flow::on;
-            if(then == flow::stop) {
-                break;
-            }
+    while(loop->advance()) {
+        m_.step();
+        const inner_scope round{scope_, around};
+        set_special(loop_name_, held);
+        assign(n.a, loop->item());
+        const flow then = exec(code_.child(n, 0));
+        finished = finished || then == flow::on;
+        if(then == flow::stop) {
+            break;
         }
-    };
-    rounds();
+    }
     loop->finish();
     return !finished && n.count > 1 ? exec(code_.child(n, 1)) : flow::on;
+}
+
+// What filters make of the text of a block.
+TOKENWORKS_FUNCTION value interpreter::filtered(const text& content, std::uint32_t through) {
+    const text* const before = std::exchange(held_, &content);
+    value made = eval(through);
+    held_ = before;
+    return made;
 }
 
 TOKENWORKS_FUNCTION void interpreter::exec_assign_block(const node& n) {
     value made;
     {
-        const inside block{*this, scope_};
-        const text content = captured(n.c);
-        if(n.b == 0) {
-            made = m_.make(content);
-        } else {
-            const text* const before = std::exchange(held_, &content);
-            made = eval(n.b);
-            held_ = before;
-        }
+        const inner_scope block{scope_, scope_};
+        text content = captured(n.c);
+        made = n.b == 0 ? m_.make(std::move(content)) : filtered(content, n.b);
     }
     assign(n.a, made);
 }
 
 TOKENWORKS_FUNCTION void interpreter::exec_filter_block(const node& n) {
-    const inside block{*this, scope_};
+    const inner_scope block{scope_, scope_};
     const text content = captured(n.a);
-    const text* const before = std::exchange(held_, &content);
-    const value made = eval(n.b);
-    held_ = before;
-    emit(made);
+    emit(filtered(content, n.b));
 }
 
 TOKENWORKS_FUNCTION interpreter::flow interpreter::exec_with(const node& n) {
@@ -310,7 +267,7 @@ TOKENWORKS_FUNCTION interpreter::flow interpreter::exec_with(const node& n) {
     for(std::uint32_t i = 0; i < n.count; i += 2) {
         contents.push_back(eval(code_.child(n, i + 1)));
     }
-    const inside block{*this, scope_};
+    const inner_scope block{scope_, scope_};
     for(std::uint32_t i = 0; i < n.count; i += 2) {
         assign(code_.child(n, i), contents[i / 2]);
     }
@@ -329,12 +286,8 @@ TOKENWORKS_FUNCTION value interpreter::make_macro(std::uint32_t index, std::stri
     return value::adopt(kind::macro, made);
 }
 
-TOKENWORKS_FUNCTION void interpreter::exec_macro(const node& n, std::uint32_t index) {
-    scope_->set(n.name, make_macro(index, code_.names[n.name]));
-}
-
-TOKENWORKS_FUNCTION void interpreter::exec_call_block(const node& n) {
-    const value caller = make_macro(static_cast<std::uint32_t>(&n - code_.nodes.data()), "caller");
+TOKENWORKS_FUNCTION void interpreter::exec_call_block(const node& n, std::uint32_t index) {
+    const value caller = make_macro(index, "caller");
     emit(eval_call(code_.at(n.b), &caller));
 }
 
@@ -363,7 +316,7 @@ TOKENWORKS_FUNCTION void interpreter::assign(std::uint32_t target, const value& 
 
 TOKENWORKS_FUNCTION value interpreter::eval(std::uint32_t index) {
     const node& n = code_.at(index);
-    const level deeper{m_};
+    const machine::level deeper{m_};
     m_.step();
     m_.line = n.line;
     switch(n.what) {
@@ -510,7 +463,7 @@ TOKENWORKS_FUNCTION value interpreter::call(const value& callee, arguments given
     case kind::macro:
         return call_macro(static_cast<const macro_object&>(*callee.shared()), std::move(given));
     case kind::builtin:
-        return call_function(static_cast<const function_object&>(*callee.shared()).which, std::move(given));
+        return functions_.call(static_cast<const function_object&>(*callee.shared()).which, given);
     default:
         m_.refuse_undefined(callee);
         m_.fail({"a value of type ", type_name(callee), " cannot be called"});
@@ -521,18 +474,8 @@ TOKENWORKS_FUNCTION value interpreter::call(const value& callee, arguments given
 TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, arguments given) {
     const node& n = code_.at(callee.what);
     const std::uint32_t line = m_.line;
-    const inside body{*this, callee.where};
+    const inner_scope body{scope_, callee.where};
     std::size_t used = 0;
-    const auto take = [&](std::string_view name, value& found) {
-        for(std::size_t i = 0; i < given.named.size(); ++i) {
-            if(given.named[i].first == name) {
-                found = std::move(given.named[i].second);
-                given.named.erase(given.named.begin() + static_cast<std::ptrdiff_t>(i));
-                return true;
-            }
-        }
-        return false;
-    };
     std::vector<std::uint32_t> absent;
     bool named_caller = false;
     for(std::uint32_t i = 0; i < n.count; ++i) {
@@ -541,31 +484,29 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
         value found;
         named_caller = named_caller || name == "caller";
         if(used < given.plain.size()) {
-            body.get()->set(parameter.name, given.plain[used++]);
-        } else if(take(name, found)) {
-            body.get()->set(parameter.name, std::move(found));
+            scope_->set(parameter.name, given.plain[used++]);
+        } else if(given.take(name, found)) {
+            scope_->set(parameter.name, std::move(found));
         } else {
             absent.push_back(i);
         }
     }
     if((n.flags & node::takes_caller) != 0 && !named_caller) {
         value caller;
-        set_special(*body.get(), caller_name_,
-                    take("caller", caller) ? std::move(caller) : m_.undefined({"No caller defined"}));
+        set_special(caller_name_,
+                    given.take("caller", caller) ? std::move(caller) : m_.undefined({"No caller defined"}));
     }
     if((n.flags & node::takes_kwargs) != 0) {
         std::vector<value::entry> entries;
-        for(auto& [name, content]: given.named) {
-            put(m_, entries, m_.make(name, true), std::move(content));
-        }
-        set_special(*body.get(), kwargs_name_, m_.make_dict(std::move(entries), false));
+        put_named(m_, entries, given);
+        set_special(kwargs_name_, m_.make_dict(std::move(entries), false));
     } else if(!given.named.empty()) {
         m_.fail(
             {"macro ", callee.name, " takes no keyword argument ", tokenworks::detail::escaped(given.named[0].first)});
     }
     if((n.flags & node::takes_varargs) != 0) {
         const auto begin = given.plain.begin() + static_cast<std::ptrdiff_t>(used);
-        set_special(*body.get(), varargs_name_, m_.make_list({begin, given.plain.end()}, false, flavour::tuple));
+        set_special(varargs_name_, m_.make_list({begin, given.plain.end()}, false, flavour::tuple));
     } else if(used < given.plain.size()) {
         m_.fail({"macro ", callee.name, " takes not more than ", n.count, " argument(s)"});
     }
@@ -574,118 +515,15 @@ TOKENWORKS_FUNCTION value interpreter::call_macro(const macro_object& callee, ar
         value content = parameter.a != 0
                             ? eval(parameter.a)
                             : m_.undefined({"parameter '", code_.names[parameter.name], "' was not provided"});
-        body.get()->set(parameter.name, std::move(content));
+        scope_->set(parameter.name, std::move(content));
     }
     value made = m_.make(captured(n.a));
     m_.line = line;
     return made;
 }
 
-TOKENWORKS_FUNCTION value interpreter::make_range(const arguments& given) {
-    std::int64_t bounds[3] = {0, 0, 1};
-    if(given.plain.empty() || given.plain.size() > 3 || !given.named.empty()) {
-        m_.fail("range takes one to three numbers");
-    }
-    bool tainted = false;
-    for(std::size_t i = 0; i < given.plain.size(); ++i) {
-        m_.refuse_undefined(given.plain[i]);
-        if(!is_whole(given.plain[i])) {
-            m_.fail({"range takes numbers, not a value of type ", type_name(given.plain[i])});
-        }
-        bounds[given.plain.size() == 1 ? 1 : i] = given.plain[i].integer();
-        tainted = tainted || given.plain[i].tainted();
-    }
-    const auto [first, last, step] = bounds;
-    if(step == 0) {
-        m_.fail("the step of a range is zero");
-    }
-    value::list_type items;
-    for(std::int64_t at = first; step > 0 ? at < last : at > last; at += step) {
-        if(items.size() == machine::longest_range) {
-            m_.fail({"Range too big. The sandbox blocks ranges larger than MAX_RANGE (", machine::longest_range, ")."});
-        }
-        items.push_back(made_of(at, tainted));
-        if(step > 0 ? step >= last - at : step <= last - at) {
-            break;
-        }
-    }
-    m_.step(items.size());
-    return m_.make_list(std::move(items), tainted, flavour::range);
-}
-
-TOKENWORKS_FUNCTION value interpreter::make_dict(arguments given) {
-    std::vector<value::entry> entries;
-    bool tainted = false;
-    if(given.plain.size() > 1) {
-        m_.fail("dict takes one value and names");
-    }
-    if(!given.plain.empty() && given.plain[0].is(kind::dict)) {
-        entries = given.plain[0].entries();
-        tainted = given.plain[0].tainted();
-    } else if(!given.plain.empty()) {
-        for(const value& pair: items_of(m_, given.plain[0])) {
-            const value::list_type parts = items_of(m_, pair);
-            if(parts.size() != 2) {
-                m_.fail("dict takes pairs");
-            }
-            put(m_, entries, parts[0], parts[1]);
-        }
-    }
-    for(auto& [name, content]: given.named) {
-        put(m_, entries, m_.make(name, true), std::move(content));
-    }
-    return m_.make_dict(std::move(entries), tainted);
-}
-
-TOKENWORKS_FUNCTION value interpreter::make_space(arguments given) {
-    const value content = make_dict(std::move(given));
-    m_.need(sizeof(space_object));
-    auto* const made = new space_object{};
-    value result = value::adopt(kind::space, made);
-    made->retain();
-    spaces_.emplace_back(made);
-    made->charge(m_.used(), sizeof(space_object));
-    for(const value::entry& each: content.entries()) {
-        if(!each.first.is(kind::string)) {
-            m_.fail("the names of a namespace are strings");
-        }
-        made->set(m_, each.first.view(), each.second);
-    }
-    return result;
-}
-
-TOKENWORKS_FUNCTION value interpreter::call_function(function which, arguments given) {
-    const auto one_text = [&](std::string_view name) {
-        if(given.plain.size() + given.named.size() != 1) {
-            m_.fail({name, " takes one argument"});
-        }
-        return str(m_, given.plain.empty() ? given.named[0].second : given.plain[0]);
-    };
-    switch(which) {
-    case function::range:
-        return make_range(given);
-    case function::space:
-        return make_space(std::move(given));
-    case function::dict:
-        return make_dict(std::move(given));
-    case function::raise_exception:
-        tokenworks::detail::raise<template_error>(m_.name(), m_.line, std::string{one_text("raise_exception").view()});
-    case function::strftime_now: {
-        const text format = one_text("strftime_now");
-        return m_.make(format_time(m_, format.view(), now_), format.trusted());
-    }
-    default:
-        m_.fail({"the function ", functions[static_cast<std::size_t>(which)], " is not supported"});
-    }
-}
-
 TOKENWORKS_FUNCTION value interpreter::eval_filter(const node& n) {
-    value of;
-    if(n.a != 0) {
-        of = eval(n.a);
-    } else {
-        of = m_.make(*held_);
-    }
+    const value of = n.a != 0 ? eval(n.a) : m_.make(*held_);
     arguments given = eval_arguments(n);
     return run_filter(m_, code_.names[n.name], of, std::move(given));
 }
@@ -728,23 +566,6 @@ TOKENWORKS_FUNCTION value interpreter::eval_binary(const node& n) {
     return arithmetic(m_, n.what, left, right);
 }
 
-/// Bytes of a value with all that it holds.
-inline std::size_t size_of(const value& v) {
-    std::size_t bytes = sizeof(value);
-    if(v.is(kind::string)) {
-        bytes += v.view().size();
-    } else if(v.is(kind::list)) {
-        for(const value& each: v.items()) {
-            bytes += size_of(each);
-        }
-    } else if(v.is(kind::dict)) {
-        for(const value::entry& each: v.entries()) {
-            bytes += size_of(each.first) + size_of(each.second);
-        }
-    }
-    return bytes;
-}
-
 } // namespace detail
 
 TOKENWORKS_FUNCTION text run(const program& code, std::size_t source_bytes, const variables& given,
@@ -755,7 +576,7 @@ TOKENWORKS_FUNCTION text run(const program& code, std::size_t source_bytes, cons
     }
     std::size_t input = source_bytes;
     for(const auto& each: given) {
-        input += detail::size_of(each.second);
+        input += size_of(each.second);
     }
     machine m{name, bounds, input};
     detail::interpreter runner{code, m, *now};

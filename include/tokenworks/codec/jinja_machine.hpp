@@ -79,12 +79,21 @@ public:
             over_limit({"the template writes more than ", most_output_, " bytes"});
         }
     }
-    void enter() {
-        if(++depth_ > most_depth_) {
-            over_limit({"the template nests deeper than the limit of ", most_depth_});
+    /// Counts a level of nesting for as long as it lives.
+    class level {
+    public:
+        explicit level(machine& m) : machine_{m} {
+            if(++machine_.depth_ > machine_.most_depth_) {
+                machine_.over_limit({"the template nests deeper than the limit of ", machine_.most_depth_});
+            }
         }
-    }
-    void leave() noexcept { --depth_; }
+        ~level() { --machine_.depth_; }
+        level(const level&) = delete;
+        level& operator=(const level&) = delete;
+
+    private:
+        machine& machine_;
+    };
 
     [[nodiscard]] value make(text content, bool markup = false);
     [[nodiscard]] value make(std::string_view bytes, bool trusted) { return make(text{bytes, trusted}); }
@@ -94,6 +103,8 @@ public:
     [[nodiscard]] value undefined(tokenworks::detail::message_parts hint);
     /// Fails if the value is undefined, with its hint.
     void refuse_undefined(const value& v) const;
+    /// Fails for a value of a type that is not what is needed.
+    [[noreturn]] void refuse(std::string_view needed, const value& v) const;
     [[nodiscard]] meter& used() noexcept { return meter_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -120,6 +131,9 @@ private:
 struct arguments {
     value::list_type plain;
     std::vector<std::pair<std::string, value>> named;
+
+    /// Takes the first one of this name out; false if there is none.
+    [[nodiscard]] bool take(std::string_view name, value& found);
 };
 
 class bound;
@@ -139,6 +153,7 @@ public:
     bound(const machine& m, const builtin& callee, arguments given);
 
     [[nodiscard]] bool has(std::size_t i) const noexcept { return (present_ >> i & 1) != 0; }
+    /// None for one that is not given.
     [[nodiscard]] const value& operator[](std::size_t i) const noexcept { return given_[i]; }
     [[nodiscard]] const arguments& rest() const noexcept { return rest_; }
 
@@ -220,6 +235,11 @@ TOKENWORKS_FUNCTION void machine::refuse_undefined(const value& v) const {
     }
 }
 
+TOKENWORKS_FUNCTION void machine::refuse(std::string_view needed, const value& v) const {
+    refuse_undefined(v);
+    fail({needed, ", not a value of type ", type_name(v)});
+}
+
 TOKENWORKS_FUNCTION std::string_view type_name(const value& v) {
     switch(v.what()) {
     case kind::undefined:
@@ -253,6 +273,17 @@ TOKENWORKS_FUNCTION std::string_view type_name(const value& v) {
     return names[static_cast<std::size_t>(v.how())];
 }
 
+TOKENWORKS_FUNCTION bool arguments::take(std::string_view name, value& found) {
+    for(std::size_t i = 0; i < named.size(); ++i) {
+        if(named[i].first == name) {
+            found = std::move(named[i].second);
+            named.erase(named.begin() + static_cast<std::ptrdiff_t>(i));
+            return true;
+        }
+    }
+    return false;
+}
+
 TOKENWORKS_FUNCTION bound::bound(const machine& m, const builtin& callee, arguments given) {
     std::size_t used = 0;
     std::size_t count = 0;
@@ -270,16 +301,11 @@ TOKENWORKS_FUNCTION bound::bound(const machine& m, const builtin& callee, argume
         if(is_given) {
             found = given.plain[used++];
         }
-        for(std::size_t i = 0; i < given.named.size(); ++i) {
-            if(given.named[i].first == name) {
-                if(is_given) {
-                    m.fail({callee.name, "() got two values for argument ", name});
-                }
-                is_given = true;
-                found = std::move(given.named[i].second);
-                given.named.erase(given.named.begin() + static_cast<std::ptrdiff_t>(i));
-                break;
+        if(given.take(name, found)) {
+            if(is_given) {
+                m.fail({callee.name, "() got two values for argument ", name});
             }
+            is_given = true;
         }
         if(!is_given && count < callee.required) {
             m.fail({callee.name, "() needs the argument ", name});
@@ -301,19 +327,15 @@ TOKENWORKS_FUNCTION std::int64_t bound::integer(const machine& m, std::size_t i,
     if(!has(i)) {
         return otherwise;
     }
-    m.refuse_undefined(given_[i]);
     if(!given_[i].is(kind::integer) && !given_[i].is(kind::boolean)) {
-        m.fail({"a number is needed, not a value of type ", type_name(given_[i])});
+        m.refuse("a number is needed", given_[i]);
     }
     return given_[i].integer();
 }
 
 TOKENWORKS_FUNCTION const string_object& bound::string(const machine& m, std::size_t i) const {
-    if(!has(i) || !given_[i].is(kind::string)) {
-        if(has(i)) {
-            m.refuse_undefined(given_[i]);
-        }
-        m.fail({"a string is needed, not a value of type ", has(i) ? type_name(given_[i]) : "NoneType"});
+    if(!given_[i].is(kind::string)) {
+        m.refuse("a string is needed", given_[i]);
     }
     return given_[i].string();
 }

@@ -99,7 +99,7 @@ inline bool find_method(machine& m, const value& v, std::string_view name, value
         found = m.undefined({"the attribute ", tokenworks::detail::escaped(name), " is not to be had"});
         return true;
     }
-    const bool is_list = v.is(kind::list) && v.how() <= flavour::range;
+    const bool is_list = has_places(v);
     if(v.is(kind::string)) {
         method = string_method(name);
     } else if(v.is(kind::dict) || is_list) {
@@ -155,7 +155,7 @@ TOKENWORKS_FUNCTION value get_item(machine& m, const value& v, const value& key)
         if(const value* const content = find(m, v, key)) {
             return *content;
         }
-    } else if(is_whole(key) && (v.is(kind::string) || (v.is(kind::list) && v.how() <= flavour::range))) {
+    } else if(is_whole(key) && (v.is(kind::string) || has_places(v))) {
         const auto size = static_cast<std::int64_t>(length(m, v));
         const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
         if(at < 0 || at >= size) {

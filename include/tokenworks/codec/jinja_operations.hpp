@@ -21,6 +21,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
     return v.is(kind::integer) || v.is(kind::boolean) || v.is(kind::real);
 }
 [[nodiscard]] inline bool is_whole(const value& v) noexcept { return v.is(kind::integer) || v.is(kind::boolean); }
+[[nodiscard]] inline bool is_list_or_tuple(const value& v) noexcept {
+    return v.is(kind::list) && (v.how() == flavour::list || v.how() == flavour::tuple);
+}
+/// Lists, tuples and ranges: what has items by place, and slices.
+[[nodiscard]] inline bool has_places(const value& v) noexcept {
+    return is_list_or_tuple(v) || (v.is(kind::list) && v.how() == flavour::range);
+}
 /// @pre is_number(v)
 [[nodiscard]] inline double real_of(const value& v) noexcept {
     return v.is(kind::real) ? v.real() : static_cast<double>(v.integer());
@@ -45,6 +52,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec::jinja {
 [[nodiscard]] const value* find(machine& m, const value& dict, std::string_view key);
 /// Sets a key of entries that are to become a dict.
 void put(machine& m, std::vector<value::entry>& entries, value key, value content);
+/// The same for each argument that has a name.
+void put_named(machine& m, std::vector<value::entry>& entries, const arguments& given);
 
 /// Where a character begins. @pre index <= characters
 [[nodiscard]] std::size_t byte_of(const string_object& s, std::size_t index);
@@ -162,7 +171,7 @@ TOKENWORKS_FUNCTION int order(machine& m, const value& a, const value& b) {
         const int c = a.view().compare(b.view());
         return c < 0 ? -1 : c > 0 ? 1 : 0;
     }
-    if(a.is(kind::list) && detail::same_flavour(a, b) && (a.how() == flavour::list || a.how() == flavour::tuple)) {
+    if(is_list_or_tuple(a) && detail::same_flavour(a, b)) {
         for(std::size_t i = 0; i < a.items().size() && i < b.items().size(); ++i) {
             if(!equal(m, a.items()[i], b.items()[i])) {
                 return order(m, a.items()[i], b.items()[i]);
@@ -313,6 +322,12 @@ TOKENWORKS_FUNCTION void put(machine& m, std::vector<value::entry>& entries, val
     entries.emplace_back(std::move(key), std::move(content));
 }
 
+TOKENWORKS_FUNCTION void put_named(machine& m, std::vector<value::entry>& entries, const arguments& given) {
+    for(const auto& [name, content]: given.named) {
+        put(m, entries, m.make(name, true), content);
+    }
+}
+
 TOKENWORKS_FUNCTION std::size_t byte_of(const string_object& s, std::size_t index) {
     if(s.ascii()) {
         return index;
@@ -325,7 +340,7 @@ TOKENWORKS_FUNCTION std::size_t byte_of(const string_object& s, std::size_t inde
 }
 
 TOKENWORKS_FUNCTION value slice(machine& m, const value& v, const value& first, const value& last, const value& step) {
-    if(!v.is(kind::string) && !(v.is(kind::list) && v.how() <= flavour::range)) {
+    if(!v.is(kind::string) && !has_places(v)) {
         m.refuse_undefined(v);
         return m.undefined({"a value of type ", type_name(v), " has no slices"});
     }
@@ -436,7 +451,7 @@ inline value add(machine& m, const value& a, const value& b) {
         append_part(joined, b.string(), markup);
         return m.make(std::move(joined), markup);
     }
-    if(a.is(kind::list) && same_flavour(a, b) && (a.how() == flavour::list || a.how() == flavour::tuple)) {
+    if(is_list_or_tuple(a) && same_flavour(a, b)) {
         m.need(a.items().size() + b.items().size(), sizeof(value));
         m.step(a.items().size() + b.items().size());
         value::list_type items{a.items()};
@@ -576,9 +591,7 @@ TOKENWORKS_FUNCTION value arithmetic(machine& m, op what, const value& a, const 
     if(what == op::add) {
         return detail::add(m, a, b);
     }
-    const auto repeats = [](const value& v) {
-        return v.is(kind::string) || (v.is(kind::list) && (v.how() == flavour::list || v.how() == flavour::tuple));
-    };
+    const auto repeats = [](const value& v) { return v.is(kind::string) || is_list_or_tuple(v); };
     if(what == op::multiply && ((repeats(a) && is_whole(b)) || (is_whole(a) && repeats(b)))) {
         return detail::repeat(m, a, b);
     }

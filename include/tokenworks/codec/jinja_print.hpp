@@ -372,7 +372,7 @@ TOKENWORKS_FUNCTION void append_json(machine& m, text& out, const value& v, cons
     case kind::dict:
         return detail::append_json_dict(m, out, v, style, level);
     case kind::list:
-        if(v.how() == flavour::list || v.how() == flavour::tuple) {
+        if(is_list_or_tuple(v)) {
             break;
         }
         [[fallthrough]];

@@ -72,6 +72,22 @@ private:
     Object* held_;
 };
 
+/// Makes a new scope the current one for as long as it lives.
+class inner_scope {
+public:
+    inner_scope(scope*& current, scope* around) : current_{current}, before_{current}, made_{new scope{around}} {
+        current_ = made_.get();
+    }
+    ~inner_scope() { current_ = before_; }
+    inner_scope(const inner_scope&) = delete;
+    inner_scope& operator=(const inner_scope&) = delete;
+
+private:
+    scope*& current_;
+    scope* before_;
+    reference<scope> made_;
+};
+
 class space_object: public open_object {
 public:
     bool attribute(machine&, std::string_view name, value& found) override {
@@ -116,17 +132,6 @@ public:
     const std::uint32_t what;
     const std::string_view name;
     scope* const where; // the interpreter keeps it
-};
-
-/// The functions of a template, before their call.
-enum class function : std::uint8_t { range, space, dict, raise_exception, strftime_now, lipsum, cycler, joiner };
-inline constexpr std::string_view functions[] = {"range",        "namespace", "dict",   "raise_exception",
-                                                 "strftime_now", "lipsum",    "cycler", "joiner"};
-
-class function_object: public object {
-public:
-    explicit function_object(function asked) : which{asked} {}
-    const function which;
 };
 
 /// Who can tell whether a loop's test lets an item through.

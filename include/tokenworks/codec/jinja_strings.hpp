@@ -252,7 +252,7 @@ inline value same_kind(machine& m, const value& self, text content) {
 }
 
 inline const text* optional_text(machine& m, const bound& given, std::size_t i) {
-    return !given.has(i) || given[i].is(kind::none) ? nullptr : &given.string(m, i).content;
+    return given[i].is(kind::none) ? nullptr : &given.string(m, i).content;
 }
 
 inline value strip_method(machine& m, const value& self, const bound& given, bool left, bool right) {
@@ -269,9 +269,8 @@ inline value split_method(machine& m, const value& self, const bound& given, boo
 /// startswith and endswith: one text or a tuple of them.
 inline value ends_method(machine& m, const value& self, const bound& given, bool start) {
     const auto matches = [&](const value& v) {
-        m.refuse_undefined(v);
         if(!v.is(kind::string)) {
-            m.fail({"a string is needed, not a value of type ", type_name(v)});
+            m.refuse("a string is needed", v);
         }
         return start ? self.view().starts_with(v.view()) : self.view().ends_with(v.view());
     };
@@ -392,9 +391,8 @@ inline value join_method(machine& m, const value& self, const bound& given) {
             out.append(self.string().content);
         }
         first = false;
-        m.refuse_undefined(item);
         if(!item.is(kind::string)) {
-            m.fail({"join needs strings, not a value of type ", type_name(item)});
+            m.refuse("join needs strings", item);
         }
         m.step(1 + item.view().size() / 64);
         append_part(out, item.string(), markup);
@@ -443,7 +441,7 @@ inline std::span<const builtin> all_string_methods() {
     {"rstrip", "chars", 0, [](machine& m, const value& s, const bound& a) { return strip_method(m, s, a, false, true); }},
     {"split", "sep maxsplit", 0, [](machine& m, const value& s, const bound& a) { return split_method(m, s, a, false); }},
     {"rsplit", "sep maxsplit", 0, [](machine& m, const value& s, const bound& a) { return split_method(m, s, a, true); }},
-    {"splitlines", "keepends", 0, [](machine& m, const value& s, const bound& a) { return m.make_list(split_lines(m, s.string(), a.has(0) && is_true(a[0])), false); }},
+    {"splitlines", "keepends", 0, [](machine& m, const value& s, const bound& a) { return m.make_list(split_lines(m, s.string(), is_true(a[0])), false); }},
     {"startswith", "prefix", 1, [](machine& m, const value& s, const bound& a) { return ends_method(m, s, a, true); }},
     {"endswith", "suffix", 1, [](machine& m, const value& s, const bound& a) { return ends_method(m, s, a, false); }},
     {"replace", "old new count", 2, replace_method},

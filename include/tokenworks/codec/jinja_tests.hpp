@@ -53,8 +53,7 @@ inline bool same_object(const value& a, const value& b) {
 }
 
 inline bool is_sequence(const value& v) {
-    return v.is(kind::undefined) || v.is(kind::string) || v.is(kind::dict) ||
-           (v.is(kind::list) && v.how() <= flavour::range);
+    return v.is(kind::undefined) || v.is(kind::string) || v.is(kind::dict) || has_places(v);
 }
 
 inline value has_case(machine& m, const value& v, general_category wanted) {

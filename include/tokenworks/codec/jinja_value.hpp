@@ -212,6 +212,9 @@ public:
     const std::string hint;
 };
 
+/// Bytes of a value with all that it holds.
+[[nodiscard]] std::size_t size_of(const value& v);
+
 namespace detail {
 
 /// The places 0 to size - 1, sorted by what `before` says of two of them; those alike stay in order. Any answers will
@@ -313,6 +316,22 @@ TOKENWORKS_FUNCTION value value::dict(std::vector<std::pair<std::string, value>>
         }
     }
     return dict_of(std::move(unique), true);
+}
+
+TOKENWORKS_FUNCTION std::size_t size_of(const value& v) {
+    std::size_t bytes = sizeof(value);
+    if(v.is(kind::string)) {
+        bytes += v.view().size();
+    } else if(v.is(kind::list)) {
+        for(const value& each: v.items()) {
+            bytes += size_of(each);
+        }
+    } else if(v.is(kind::dict)) {
+        for(const value::entry& each: v.entries()) {
+            bytes += size_of(each.first) + size_of(each.second);
+        }
+    }
+    return bytes;
 }
 
 #endif
