@@ -186,7 +186,7 @@ void print_line(const std::string& name, const std::string& value) {
 /// info of a Hugging Face model folder.
 int folder_info(const common_options& options) {
     const auto folder = tw::models::model_folder::open(options.model);
-    const tw::models::decoder_config& config = folder.config();
+    const tw::models::model_config& config = folder.config();
     std::uint64_t elements = 0;
     std::uint64_t bytes = 0;
     std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> types; // name -> tensors, bytes

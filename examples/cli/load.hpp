@@ -74,7 +74,7 @@ public:
             return true;
         };
         loading.precision = matmul_precision(options.matmul_precision);
-        tw::models::decoder_config config = folder.config();
+        tw::models::model_config config = folder.config();
         config.rope_context = tokens;
         if(folder.encoder_config()) {
             both_.emplace(*folder.encoder_config(), std::move(config), folder.weights(), how_, loading);

@@ -43,7 +43,7 @@ struct golden {
     std::vector<std::int32_t> ids;
     std::vector<float> logits;
     tw::io::gguf_file file;
-    tw::models::decoder_config config;
+    tw::models::model_config config;
     std::optional<decoder> model;
 };
 
@@ -75,7 +75,7 @@ double worst_difference(std::span<const float> a, std::span<const float> b) {
     return worst / scale;
 }
 
-bool has_whole_blocks(const tw::models::decoder_config& config) {
+bool has_whole_blocks(const tw::models::model_config& config) {
     return config.key_width % 32 == 0 && config.value_width % 32 == 0;
 }
 

@@ -24,7 +24,7 @@ const std::vector<std::int32_t> ids{3, 0, 18, 7, 7, 11, 2, 1, 16, 5, 9};
 
 /// A model of 19 tokens, and tensors for whatever its configuration asks for.
 struct model {
-    decoder_config config;
+    model_config config;
     reference::tensors tensors;
     bool biases = false;
     bool own_mlp_norm = true; ///< with a parallel residual
@@ -68,7 +68,7 @@ struct model {
     }
 
     void fill() {
-        const decoder_config& c = config;
+        const model_config& c = config;
         add("token_embd.weight", c.vocab_size, c.width);
         if(c.position == position_kind::learned) {
             add("position_embd.weight", c.context_length, c.width);
@@ -174,7 +174,7 @@ void check(model m) {
 TEST_CASE("decoder: architectures of other families follow a double-precision forward pass", "[models]") {
     using tw::kernels::activation_kind;
     model m;
-    decoder_config& c = m.config;
+    model_config& c = m.config;
     SECTION("GPT-2: layer norms, learned positions, a plain GELU mlp, biases, tied embeddings") {
         m.biases = true;
         c.norm = norm_kind::layer;
@@ -252,7 +252,7 @@ TEST_CASE("decoder: sixty configurations drawn at random", "[models]") {
     const auto any = [&](std::uint32_t count) { return static_cast<std::size_t>(engine() % count); };
     for(unsigned i = 0; i < 60; ++i) {
         model m;
-        decoder_config& c = m.config;
+        model_config& c = m.config;
         m.seed = i * 1000;
         m.biases = any(2) != 0;
         m.own_mlp_norm = any(2) != 0;

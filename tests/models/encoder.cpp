@@ -140,10 +140,10 @@ TEST_CASE("encoder: what it refuses", "[models]") {
     CHECK_THROWS_AS(o.model->forward_logits(c, std::span{&input, 1}, tw::nn::rows{rows.data(), 2, 21}),
                     tw::shape_error);
 
-    decoder_config causal = o.files->config();
+    model_config causal = o.files->config();
     causal.causal = true;
     CHECK_THROWS_WITH(encoder(causal, o.files->weights()), ContainsSubstring("a decoder is no encoder"));
-    decoder_config headless = o.files->config();
+    model_config headless = o.files->config();
     headless.head_transform.reset();
     const encoder without{headless, o.files->weights()};
     CHECK_FALSE(without.has_head());

@@ -27,7 +27,7 @@ constexpr double bound = 1e-5;
 
 decoder open(const std::string& folder, std::size_t tokens) {
     const model_folder opened = model_folder::open(folder);
-    decoder_config config = opened.config();
+    model_config config = opened.config();
     config.rope_context = tokens; // transformers decides by the tokens that there are
     return decoder{config, opened.weights()};
 }

@@ -20,7 +20,7 @@ using writer = tokenworks::io::gguf_writer;
 namespace {
 
 template <class Edit>
-decoder_config config_with(Edit&& edit, std::size_t layers = 7) {
+model_config config_with(Edit&& edit, std::size_t layers = 7) {
     const auto f = metadata_of(tiny_model{.architecture = "gemma3", .layers = layers}, edit);
     return gemma3_config(gguf_hyperparameters{f.file});
 }
@@ -39,7 +39,7 @@ std::string refusal(Edit&& edit) {
 } // namespace
 
 TEST_CASE("gemma3: a configuration from a file's metadata", "[models]") {
-    const decoder_config config = config_with([](writer& out) {
+    const model_config config = config_with([](writer& out) {
         out.set("gemma3.attn_logit_softcapping", 50.0F);
         out.set("gemma3.final_logit_softcapping", 30.0F);
         out.set("gemma3.rope.scaling.type", "linear");
@@ -73,7 +73,7 @@ TEST_CASE("gemma3: a configuration from a file's metadata", "[models]") {
 }
 
 TEST_CASE("gemma3: a pattern and bases of its own, values of another width", "[models]") {
-    const decoder_config config = config_with([](writer& out) {
+    const model_config config = config_with([](writer& out) {
         out.set("gemma3.attention.sliding_window_pattern", std::uint32_t{2});
         out.set("gemma3.rope.freq_base", 70000.0F);
         out.set("gemma3.rope.freq_base_swa", 700.0F);
@@ -90,7 +90,7 @@ TEST_CASE("gemma3: a pattern and bases of its own, values of another width", "[m
 }
 
 TEST_CASE("gemma3: the 27B model scales its scores by the width a head would have", "[models]") {
-    const decoder_config config =
+    const model_config config =
         config_with([](writer& out) { out.set("gemma3.embedding_length", std::uint32_t{64}); }, 62);
     CHECK(config.attention_scale == 1 / std::sqrt(16.0F));
 }

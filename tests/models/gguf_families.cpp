@@ -72,7 +72,7 @@ private:
     void count(const std::string& key, std::size_t value) { set(key, static_cast<std::uint32_t>(value)); }
 
     void write_keys() {
-        const decoder_config& c = config_;
+        const model_config& c = config_;
         count("vocab_size", c.vocab_size);
         count("context_length", c.context_length);
         count("embedding_length", c.width);
@@ -328,7 +328,7 @@ private:
         }
     }
 
-    const decoder_config& config_;
+    const model_config& config_;
     const weight_source& weights_;
     std::string architecture_;
     tw::io::gguf_writer out_;
@@ -336,7 +336,7 @@ private:
 };
 
 /// What GGUF files cannot say, as those who read them take it.
-decoder_config as_gguf_has_it(decoder_config config, std::string_view architecture) {
+model_config as_gguf_has_it(model_config config, std::string_view architecture) {
     if(is_one_of(architecture, {"llama", "qwen2", "starcoder2"})) {
         for(layer_config& layer: config.layers) {
             layer.window = 0;

@@ -20,7 +20,7 @@ using writer = tokenworks::io::gguf_writer;
 namespace {
 
 template <class Edit>
-decoder_config config_with(Edit&& edit) {
+model_config config_with(Edit&& edit) {
     const auto f = metadata_of(tiny_model{}, edit);
     return llama_config(gguf_hyperparameters{f.file});
 }
@@ -41,7 +41,7 @@ std::string refusal(Edit&& edit) {
 } // namespace
 
 TEST_CASE("llama: a configuration from a file's metadata", "[models]") {
-    const decoder_config config = config_with([](writer& out) {
+    const model_config config = config_with([](writer& out) {
         out.set("llama.context_length", std::uint32_t{2048});
         out.set("llama.feed_forward_length", std::uint32_t{100});
         out.set("llama.attention.value_length", std::uint32_t{6});
@@ -83,7 +83,7 @@ TEST_CASE("llama: a configuration from a file's metadata", "[models]") {
 }
 
 TEST_CASE("llama: what files may leave out", "[models]") {
-    const decoder_config config = config_with([](writer& out) {
+    const model_config config = config_with([](writer& out) {
         out.erase("llama.attention.head_count_kv");
         out.erase("llama.attention.key_length");
         out.erase("llama.attention.value_length");
@@ -98,7 +98,7 @@ TEST_CASE("llama: what files may leave out", "[models]") {
 }
 
 TEST_CASE("llama: windows, counts once a layer, experts that are none", "[models]") {
-    const decoder_config config = config_with([](writer& out) {
+    const model_config config = config_with([](writer& out) {
         out.set("llama.attention.sliding_window", std::uint32_t{17});
         out.set_array("llama.attention.head_count", std::vector<std::uint32_t>{4, 4});
         out.set_array("llama.attention.head_count_kv", std::vector<std::uint32_t>{1, 1});
@@ -112,7 +112,7 @@ TEST_CASE("llama: windows, counts once a layer, experts that are none", "[models
     }
     CHECK_THAT(refusal([](writer& out) { out.set("llama.expert_count", std::uint32_t{8}); }),
                ContainsSubstring("llama.expert_used_count") && ContainsSubstring("missing"));
-    const decoder_config mixture = config_with([](writer& out) {
+    const model_config mixture = config_with([](writer& out) {
         out.set("llama.expert_count", std::uint32_t{8});
         out.set("llama.expert_used_count", std::uint32_t{2});
     });

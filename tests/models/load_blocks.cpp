@@ -126,7 +126,7 @@ TEST_CASE("load_blocks: blocks that do not fit the width", "[models]") {
     memory_weights source;
     const std::vector<std::byte> bytes(1000);
     source.add("token_embd.weight", tw::dtype::q4_0, {3, 48}, bytes);
-    decoder_config config;
+    model_config config;
     config.architecture = "mine";
     config.vocab_size = 3;
     config.width = 48;

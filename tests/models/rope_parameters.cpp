@@ -28,7 +28,7 @@ rope_config parameters(Edit&& edit) {
     out.set("general.architecture", "x");
     edit(out);
     const gguf_in_memory f{out};
-    decoder_config config;
+    model_config config;
     config.key_width = 8;
     config.context_length = 64;
     return rope_parameters(gguf_hyperparameters{f.file}, config, 10000.0F, rope_pairing::interleaved);

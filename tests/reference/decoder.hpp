@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 #include "reference/activation.hpp"
 
@@ -186,7 +186,7 @@ struct attention_block {
 /// The whole model, from the tensors that GGUF files name so.
 class decoder {
 public:
-    decoder(const tokenworks::models::decoder_config& config, const tensors& weights)
+    decoder(const tokenworks::models::model_config& config, const tensors& weights)
         : config_{config}, weights_{weights} {}
 
     /// Logits [T,V] of every token.
@@ -318,7 +318,7 @@ private:
         }
     }
 
-    tokenworks::models::decoder_config config_;
+    tokenworks::models::model_config config_;
     tensors weights_;
 };
 

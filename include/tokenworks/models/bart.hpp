@@ -8,9 +8,9 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -18,9 +18,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 namespace detail {
 
 /// @param side  "encoder" or "decoder"
-[[nodiscard]] inline decoder_config bart_side(const hyperparameters& from, const std::string& side,
-                                              const char* architecture) {
-    decoder_config config;
+[[nodiscard]] inline model_config bart_side(const hyperparameters& from, const std::string& side,
+                                            const char* architecture) {
+    model_config config;
     config.architecture = architecture;
     config.vocab_size = from.vocab_size();
     config.width = from.count("embedding_length");
@@ -51,8 +51,8 @@ namespace detail {
     return config;
 }
 
-[[nodiscard]] inline decoder_config mbart_side(const hyperparameters& from, const std::string& side) {
-    decoder_config config = bart_side(from, side, "mbart");
+[[nodiscard]] inline model_config mbart_side(const hyperparameters& from, const std::string& side) {
+    model_config config = bart_side(from, side, "mbart");
     config.pre_norm = true;
     config.norm_sums = false;
     config.final_norm = true;
@@ -62,20 +62,20 @@ namespace detail {
 } // namespace detail
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config bart_encoder_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config bart_encoder_config(const hyperparameters& from) {
     return detail::bart_side(from, "encoder", "bart");
 }
-[[nodiscard]] inline decoder_config bart_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config bart_config(const hyperparameters& from) {
     return detail::bart_side(from, "decoder", "bart");
 }
-[[nodiscard]] inline decoder_config mbart_encoder_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config mbart_encoder_config(const hyperparameters& from) {
     return detail::mbart_side(from, "encoder");
 }
-[[nodiscard]] inline decoder_config mbart_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config mbart_config(const hyperparameters& from) {
     return detail::mbart_side(from, "decoder");
 }
 
-[[nodiscard]] inline tensor_names bart_names(const hyperparameters&, const decoder_config& config) {
+[[nodiscard]] inline tensor_names bart_names(const hyperparameters&, const model_config& config) {
     const bool before = config.pre_norm; // which of a part's two sides its norm is on
     tensor_names names{
         {"token_embd", "model.shared"}, {"output.weight", "lm_head.weight"}, {"output.bias", "final_logits_bias"}};

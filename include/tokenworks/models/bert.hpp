@@ -7,16 +7,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config bert_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "bert");
+[[nodiscard]] inline model_config bert_config(const hyperparameters& from) {
+    model_config config = common_config(from, "bert");
     config.causal = false;
     use_layer_norm(from, config, 1e-12F);
     use_activation(from, config, kernels::activation_kind::gelu);
@@ -33,8 +33,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 }
 
 /// Positions count from behind the padding's.
-[[nodiscard]] inline decoder_config roberta_config(const hyperparameters& from) {
-    decoder_config config = bert_config(from);
+[[nodiscard]] inline model_config roberta_config(const hyperparameters& from) {
+    model_config config = bert_config(from);
     config.architecture = "roberta";
     config.first_position = static_cast<std::size_t>(from.whole_or("pad_token_id", 1)) + 1;
     if(config.first_position >= config.context_length) {
@@ -44,14 +44,14 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline decoder_config distilbert_config(const hyperparameters& from) {
-    decoder_config config = bert_config(from);
+[[nodiscard]] inline model_config distilbert_config(const hyperparameters& from) {
+    model_config config = bert_config(from);
     config.architecture = "distilbert";
     config.token_types = 0;
     return config;
 }
 
-[[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const model_config& config) {
     const bool is_roberta = config.architecture == "roberta";
     const std::string model = body_prefix(from, is_roberta ? "roberta" : "bert", "embeddings.word_embeddings.weight");
     const std::string layer = model + "encoder.layer.#.";
@@ -73,7 +73,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
             {"output", is_roberta ? "lm_head" : "cls.predictions"}};
 }
 
-[[nodiscard]] inline tensor_names distilbert_names(const hyperparameters& from, const decoder_config&) {
+[[nodiscard]] inline tensor_names distilbert_names(const hyperparameters& from, const model_config&) {
     const std::string model = body_prefix(from, "distilbert", "embeddings.word_embeddings.weight");
     const std::string layer = model + "transformer.layer.#.";
     return {{"token_embd", model + "embeddings.word_embeddings"},

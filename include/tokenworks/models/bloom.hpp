@@ -5,17 +5,17 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config bloom_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config bloom_config(const hyperparameters& from) {
     from.require_unset("apply_residual_connection_post_layernorm");
-    decoder_config config = common_config(from, "bloom", {.feed_forward_factor = 4, .context_length = 2048});
+    model_config config = common_config(from, "bloom", {.feed_forward_factor = 4, .context_length = 2048});
     use_layer_norm(from, config);
     config.activation = kernels::activation_kind::gelu_tanh;
     config.mlp = feed_forward_kind::plain;
@@ -24,7 +24,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names bloom_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names bloom_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return fused_qkv_names(config, "blk.#.attn_qkv");
     }

@@ -6,16 +6,16 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config cohere_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "cohere");
+[[nodiscard]] inline model_config cohere_config(const hyperparameters& from) {
+    model_config config = common_config(from, "cohere");
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
     config.parallel_residual = true;
@@ -29,8 +29,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Three layers with a window to each one that sees everything, and has no positions.
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config cohere2_config(const hyperparameters& from) {
-    decoder_config config = cohere_config(from);
+[[nodiscard]] inline model_config cohere2_config(const hyperparameters& from) {
+    model_config config = cohere_config(from);
     config.architecture = "cohere2";
     const std::size_t period = from.is_gguf() ? 4 : from.count_or("attention.sliding_window_pattern", 4);
     use_windows(from, config, [&](std::size_t layer) { return (layer + 1) % period != 0; });
@@ -40,7 +40,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names cohere_names(const hyperparameters& from, const decoder_config&) {
+[[nodiscard]] inline tensor_names cohere_names(const hyperparameters& from, const model_config&) {
     if(from.is_gguf()) {
         return {};
     }

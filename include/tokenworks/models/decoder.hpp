@@ -20,7 +20,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
-#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
@@ -53,14 +53,14 @@ public:
     /// Packs the weights for the kernels. Progress counts bytes of weights; returning false cancels.
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
-    decoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {});
+    decoder(model_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {});
 
     /// The decoder of a model that has an encoder too: its tensors' names begin with "dec.", and it shares the table of
     /// tokens.
-    decoder(decoder_config config, const weight_source& source, const nn::embedding& tokens, const execution& how = {},
+    decoder(model_config config, const weight_source& source, const nn::embedding& tokens, const execution& how = {},
             weight_loading loading = {});
 
-    [[nodiscard]] const decoder_config& config() const noexcept { return config_; }
+    [[nodiscard]] const model_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
 
     /// A cache for one sequence of up to `capacity` tokens.
@@ -168,7 +168,7 @@ private:
     [[nodiscard]] nn::activations final_rows(nn::context& c, std::span<const decoder_input> inputs, const step& plan,
                                              nn::rows x) const;
 
-    decoder_config config_;
+    model_config config_;
     nn::input_embeddings embed_;
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
@@ -177,13 +177,13 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source& source, const execution& how,
+TOKENWORKS_FUNCTION decoder::decoder(model_config config, const weight_source& source, const execution& how,
                                      weight_loading loading)
     : config_{std::move(config)} {
     load(source, nullptr, "", how, std::move(loading));
 }
 
-TOKENWORKS_FUNCTION decoder::decoder(decoder_config config, const weight_source& source, const nn::embedding& tokens,
+TOKENWORKS_FUNCTION decoder::decoder(model_config config, const weight_source& source, const nn::embedding& tokens,
                                      const execution& how, weight_loading loading)
     : config_{std::move(config)} {
     load(source, &tokens, "dec.", how, std::move(loading));

@@ -9,16 +9,16 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config deepseek_v3_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "deepseek_v3");
+[[nodiscard]] inline model_config deepseek_v3_config(const hyperparameters& from) {
+    model_config config = common_config(from, "deepseek_v3");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
 
@@ -64,12 +64,12 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// DeepSeek V2: softmax as scores, no bias that chooses, weights as they are.
 /// @throws format_error naming the key; unsupported_error for groups of experts, which are compared in another way
-[[nodiscard]] inline decoder_config deepseek_v2_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config deepseek_v2_config(const hyperparameters& from) {
     if(from.text_or("topk_method", "greedy") != "greedy") {
         tokenworks::detail::raise<unsupported_error>(
             {from.label(), ": topk_method '", tokenworks::detail::escaped(from.text("topk_method")), "'"});
     }
-    decoder_config config = deepseek_v3_config(from);
+    model_config config = deepseek_v3_config(from);
     config.architecture = "deepseek_v2";
     nn::routing_options& routing = config.mixture->routing;
     routing.score = nn::routing_options::score_kind::softmax;
@@ -80,7 +80,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names deepseek_v3_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names deepseek_v3_names(const hyperparameters& from, const model_config& config) {
     const std::string attention = "model.layers.#.self_attn.";
     const std::string mlp = "model.layers.#.mlp.";
     const std::size_t p = config.latent->turned;

@@ -18,7 +18,7 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/activation.hpp>
-#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
@@ -49,10 +49,10 @@ public:
     /// @param part    in front of the tensors' names, but for those of tokens: "enc." where the model has a decoder too
     /// @throws format_error naming a tensor that is missing or of the wrong shape; unsupported_error for a tensor's
     ///         type; argument_error for a configuration that does not fit together; cancelled_error
-    encoder(decoder_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {},
+    encoder(model_config config, const weight_source& source, const execution& how = {}, weight_loading loading = {},
             const std::string& part = {});
 
-    [[nodiscard]] const decoder_config& config() const noexcept { return config_; }
+    [[nodiscard]] const model_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t width() const noexcept { return config_.width; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
     /// The table of tokens, for a decoder that shares it.
@@ -85,7 +85,7 @@ private:
     void embed(nn::context& c, std::span<const encoder_input> inputs, nn::rows x) const;
     void drop_masks(std::span<const encoder_input> inputs, nn::rows x) const;
 
-    decoder_config config_;
+    model_config config_;
     nn::input_embeddings embed_;
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
@@ -94,7 +94,7 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION encoder::encoder(decoder_config config, const weight_source& source, const execution& how,
+TOKENWORKS_FUNCTION encoder::encoder(model_config config, const weight_source& source, const execution& how,
                                      weight_loading loading, const std::string& part)
     : config_{std::move(config)} {
     config_.validate();

@@ -26,7 +26,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 class encoder_decoder {
 public:
     /// @throws as encoder and decoder do
-    encoder_decoder(decoder_config of_encoder, decoder_config of_decoder, const weight_source& source,
+    encoder_decoder(model_config of_encoder, model_config of_decoder, const weight_source& source,
                     const execution& how = {}, const weight_loading& loading = {})
         : encoder_{std::move(of_encoder), source, how, loading, "enc."},
           decoder_{std::move(of_decoder), source, encoder_.token_table(), how, loading} {}

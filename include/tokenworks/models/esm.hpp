@@ -9,16 +9,16 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key; unsupported_error for ESM-1's positions
-[[nodiscard]] inline decoder_config esm_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "esm");
+[[nodiscard]] inline model_config esm_config(const hyperparameters& from) {
+    model_config config = common_config(from, "esm");
     if(from.text_or("position_embedding_type", "absolute") != "rotary") {
         tokenworks::detail::raise<unsupported_error>({from.label(), ": position_embedding_type is not rotary"});
     }
@@ -48,7 +48,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names esm_names(const hyperparameters& from, const decoder_config&) {
+[[nodiscard]] inline tensor_names esm_names(const hyperparameters& from, const model_config&) {
     const std::string model = body_prefix(from, "esm", "embeddings.word_embeddings.weight");
     const std::string layer = model + "encoder.layer.#.";
     return {{"token_embd", model + "embeddings.word_embeddings"},

@@ -7,16 +7,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config falcon_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "falcon", {.feed_forward_factor = 4, .context_length = 2048});
+[[nodiscard]] inline model_config falcon_config(const hyperparameters& from) {
+    model_config config = common_config(from, "falcon", {.feed_forward_factor = 4, .context_length = 2048});
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu);
     config.mlp = feed_forward_kind::plain;
@@ -35,7 +35,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names falcon_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names falcon_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         tensor_names names = fused_qkv_names(config, "blk.#.attn_qkv");
         if(from.has_tensor("blk.0.attn_norm_2.weight")) { // the second is attention's

@@ -1,6 +1,6 @@
 // All families, by the names that files call them.
 //
-// A program with an architecture of its own does not extend this list; it fills a decoder_config, or composes blocks.
+// A program with an architecture of its own does not extend this list; it fills a model_config, or composes blocks.
 #pragma once
 
 #include <string_view>

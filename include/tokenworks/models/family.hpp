@@ -14,8 +14,8 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/rope_parameters.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
@@ -25,11 +25,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 struct family {
     std::string_view gguf; ///< general.architecture, or empty
     std::string_view hf;   ///< model_type of config.json, or empty
-    decoder_config (*configure)(const hyperparameters&);
+    model_config (*configure)(const hyperparameters&);
     /// What the file calls the tensors; names that a GGUF file shares with the blocks need no row.
-    tensor_names (*names)(const hyperparameters&, const decoder_config&);
+    tensor_names (*names)(const hyperparameters&, const model_config&);
     /// Of models that have an encoder and a decoder, which `configure` reads: the encoder.
-    decoder_config (*configure_encoder)(const hyperparameters&) = nullptr;
+    model_config (*configure_encoder)(const hyperparameters&) = nullptr;
 };
 
 /// What files of some families leave out.
@@ -40,10 +40,10 @@ struct family_defaults {
 
 /// The numbers that files of all families give in the same way.
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config common_config(const hyperparameters& from, std::string architecture,
-                                                  family_defaults defaults = {}) {
+[[nodiscard]] inline model_config common_config(const hyperparameters& from, std::string architecture,
+                                                family_defaults defaults = {}) {
     constexpr std::size_t most_tokens = std::size_t{1} << 40;
-    decoder_config config;
+    model_config config;
     config.architecture = std::move(architecture);
     config.vocab_size = from.vocab_size();
     config.width = from.count("embedding_length");
@@ -69,19 +69,19 @@ struct family_defaults {
 }
 
 /// Root mean square norms, as the file has their epsilon.
-inline void use_rms_norm(const hyperparameters& from, decoder_config& config) {
+inline void use_rms_norm(const hyperparameters& from, model_config& config) {
     config.norm = norm_kind::rms;
     config.norm_epsilon = from.real("attention.layer_norm_rms_epsilon");
 }
 
-inline void use_layer_norm(const hyperparameters& from, decoder_config& config, float epsilon = 1e-5F) {
+inline void use_layer_norm(const hyperparameters& from, model_config& config, float epsilon = 1e-5F) {
     config.norm = norm_kind::layer;
     config.norm_epsilon = from.real_or("attention.layer_norm_epsilon", epsilon);
 }
 
 /// Rotary positions in all layers. Converters to GGUF permute queries and keys of some families, so that neighbours
 /// are turned together, as in the papers' own code.
-inline void use_rope(const hyperparameters& from, decoder_config& config, bool permuted_in_gguf = false,
+inline void use_rope(const hyperparameters& from, model_config& config, bool permuted_in_gguf = false,
                      float base = 10000.0F) {
     const bool interleaved = permuted_in_gguf && from.is_gguf();
     config.rope_configs.push_back(rope_parameters(
@@ -90,7 +90,7 @@ inline void use_rope(const hyperparameters& from, decoder_config& config, bool p
 
 /// The activation that a config.json names; GGUF files name none.
 /// @throws unsupported_error for one that is not known
-inline void use_activation(const hyperparameters& from, decoder_config& config, kernels::activation_kind otherwise) {
+inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
     struct row {
         std::string_view name;
         kernels::activation_kind kind;
@@ -126,7 +126,7 @@ inline void use_activation(const hyperparameters& from, decoder_config& config, 
 
 /// Calls slide(layer) for the layers that layer_types names as such, or else for those where slides(i).
 template <class Slides, class Slide>
-void for_sliding_layers(const hyperparameters& from, decoder_config& config, Slides slides, Slide slide) {
+void for_sliding_layers(const hyperparameters& from, model_config& config, Slides slides, Slide slide) {
     std::vector<std::string> types;
     if(!from.is_gguf() && from.has("layer_types")) {
         types = from.texts("layer_types");
@@ -146,20 +146,20 @@ void for_sliding_layers(const hyperparameters& from, decoder_config& config, Sli
 
 /// Windows of the layers that slide.
 template <class Slides>
-void use_windows(const hyperparameters& from, decoder_config& config, Slides slides) {
+void use_windows(const hyperparameters& from, model_config& config, Slides slides) {
     if(!from.has("attention.sliding_window") || (!from.is_gguf() && !from.flag_or("use_sliding_window", true))) {
         return;
     }
     const std::size_t window = from.count("attention.sliding_window");
     for_sliding_layers(from, config, slides, [&](layer_config& layer) { layer.window = window; });
 }
-inline void use_windows(const hyperparameters& from, decoder_config& config) {
+inline void use_windows(const hyperparameters& from, model_config& config) {
     use_windows(from, config, [](std::size_t) { return true; });
 }
 
 /// A mixture of experts in every layer; what a family has besides, it sets itself.
 /// @param feed_forward  F of an expert
-inline mixture_config& use_mixture(const hyperparameters& from, decoder_config& config, std::size_t feed_forward) {
+inline mixture_config& use_mixture(const hyperparameters& from, model_config& config, std::size_t feed_forward) {
     mixture_config& mixture = config.mixture.emplace();
     mixture.feed_forward = feed_forward;
     mixture.routing.experts = from.count("expert_count", nn::routing_options::most_experts);
@@ -199,7 +199,7 @@ inline mixture_config& use_mixture(const hyperparameters& from, decoder_config& 
 }
 
 /// Queries, keys and values from one tensor, all queries first: the form of GGUF files, and of some others.
-[[nodiscard]] inline tensor_names fused_qkv_names(const decoder_config& config, const std::string& stored,
+[[nodiscard]] inline tensor_names fused_qkv_names(const model_config& config, const std::string& stored,
                                                   bool transposed = false) {
     const std::size_t q = config.heads * config.key_width;
     const std::size_t k = config.kv_heads * config.key_width;
@@ -213,7 +213,7 @@ inline mixture_config& use_mixture(const hyperparameters& from, decoder_config& 
 }
 
 /// The same from a tensor that goes group by group: the queries of a key/value head, its key, its value.
-[[nodiscard]] inline tensor_names grouped_qkv_names(const decoder_config& config, const std::string& stored) {
+[[nodiscard]] inline tensor_names grouped_qkv_names(const model_config& config, const std::string& stored) {
     const std::size_t d = config.key_width;
     const std::size_t q = config.heads / config.kv_heads * d;
     return {{"blk.#.attn_q", stored, {.rows = {q + 2 * d, 0, q}}},
@@ -236,7 +236,7 @@ inline mixture_config& use_mixture(const hyperparameters& from, decoder_config& 
 /// Experts of a Hugging Face file, one by one, or, as transformers 5 may write them, all in one tensor.
 /// @param experts         what the file calls them
 /// @param gate, up, down  and the parts of one
-[[nodiscard]] inline tensor_names hf_expert_names(const hyperparameters& from, const decoder_config& config,
+[[nodiscard]] inline tensor_names hf_expert_names(const hyperparameters& from, const model_config& config,
                                                   const std::string& experts, const std::string& gate,
                                                   const std::string& up, const std::string& down) {
     const std::size_t f = config.mixture->feed_forward;

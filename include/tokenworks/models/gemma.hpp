@@ -8,15 +8,15 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Turns on what all Gemmas share.
-inline void use_gemma_form(const hyperparameters& from, decoder_config& config) {
+inline void use_gemma_form(const hyperparameters& from, model_config& config) {
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu_tanh);
     if(config.activation == kernels::activation_kind::gelu) { // what the first files said, and did not mean
@@ -29,7 +29,7 @@ inline void use_gemma_form(const hyperparameters& from, decoder_config& config) 
 /// @param layers_of_27b  of the largest model, which scales scores by the width that a head would have without its
 /// wider
 ///                       heads; GGUF files do not say so
-inline void use_gemma_scores(const hyperparameters& from, decoder_config& config, std::size_t layers_of_27b) {
+inline void use_gemma_scores(const hyperparameters& from, model_config& config, std::size_t layers_of_27b) {
     const bool is_27b = config.layers.size() == layers_of_27b;
     const auto implied = static_cast<float>(is_27b ? config.width / config.heads : config.key_width);
     config.attention_scale = 1.0F / std::sqrt(from.real_or("query_pre_attn_scalar", implied));
@@ -39,16 +39,16 @@ inline void use_gemma_scores(const hyperparameters& from, decoder_config& config
 }
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gemma_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "gemma");
+[[nodiscard]] inline model_config gemma_config(const hyperparameters& from) {
+    model_config config = common_config(from, "gemma");
     use_gemma_form(from, config);
     use_rope(from, config);
     return config;
 }
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gemma2_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "gemma2");
+[[nodiscard]] inline model_config gemma2_config(const hyperparameters& from) {
+    model_config config = common_config(from, "gemma2");
     use_gemma_form(from, config);
     use_gemma_scores(from, config, 46);
     use_windows(from, config, [](std::size_t layer) { return layer % 2 == 0; });
@@ -56,7 +56,7 @@ inline void use_gemma_scores(const hyperparameters& from, decoder_config& config
     return config;
 }
 
-[[nodiscard]] inline tensor_names gemma_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names gemma_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return {};
     }

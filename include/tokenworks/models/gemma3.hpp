@@ -7,16 +7,16 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/gemma.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gemma3_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "gemma3");
+[[nodiscard]] inline model_config gemma3_config(const hyperparameters& from) {
+    model_config config = common_config(from, "gemma3");
     use_gemma_form(from, config);
     // What other families may leave out.
     for(const char* const name: {"attention.head_count_kv", "attention.key_length", "attention.sliding_window"}) {

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/weights.hpp>
 
 #if TOKENWORKS_DEFINITIONS
@@ -22,7 +22,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// The configuration that a file describes, its parts checked against each other.
 /// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
-[[nodiscard]] TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file);
+[[nodiscard]] TOKENWORKS_FUNCTION model_config config_of(const io::gguf_file& file);
 
 /// The weights of a file for a decoder of its configuration. Those that families fuse are taken apart.
 /// @param file  must outlive the result
@@ -54,7 +54,7 @@ private:
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION decoder_config config_of(const io::gguf_file& file) {
+TOKENWORKS_FUNCTION model_config config_of(const io::gguf_file& file) {
     return detail::read_config(detail::family_of(file).configure, gguf_hyperparameters{file});
 }
 

@@ -6,17 +6,17 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gpt2_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config gpt2_config(const hyperparameters& from) {
     from.require_unset("scale_attn_by_inverse_layer_idx");
-    decoder_config config = common_config(from, "gpt2", {.feed_forward_factor = 4});
+    model_config config = common_config(from, "gpt2", {.feed_forward_factor = 4});
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu_tanh);
     if(!from.flag_or("scale_attn_weights", true)) {
@@ -27,7 +27,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names gpt2_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names gpt2_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return fused_qkv_names(config, "blk.#.attn_qkv");
     }

@@ -5,16 +5,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gpt_neox_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "gpt_neox");
+[[nodiscard]] inline model_config gpt_neox_config(const hyperparameters& from) {
+    model_config config = common_config(from, "gpt_neox");
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu);
     config.mlp = feed_forward_kind::plain;
@@ -26,7 +26,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names gpt_neox_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names gpt_neox_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return fused_qkv_names(config, "blk.#.attn_qkv");
     }

@@ -9,20 +9,20 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key; unsupported_error
-[[nodiscard]] inline decoder_config gpt_oss_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config gpt_oss_config(const hyperparameters& from) {
     if(from.real_or("swiglu_alpha", 1.702F) != 1.702F) {
         tokenworks::detail::raise<unsupported_error>({from.label(), ": ", from.key("swiglu_alpha"), " is not 1.702"});
     }
     // F is that of an expert; no layer is without.
-    decoder_config config = common_config(from, "gpt_oss", {.feed_forward_factor = 1});
+    model_config config = common_config(from, "gpt_oss", {.feed_forward_factor = 1});
     use_rms_norm(from, config);
     config.attention_sinks = true;
     use_windows(from, config, [](std::size_t layer) { return layer % 2 == 0; });
@@ -36,7 +36,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names gpt_oss_names(const hyperparameters& from, const decoder_config&) {
+[[nodiscard]] inline tensor_names gpt_oss_names(const hyperparameters& from, const model_config&) {
     if(from.is_gguf()) {
         tensor_names names = gguf_expert_names(from);
         set_names(names, {{"blk.#.ffn_norm", "blk.#.post_attention_norm"}});

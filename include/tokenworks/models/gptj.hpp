@@ -5,16 +5,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config gptj_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "gptj", {.feed_forward_factor = 4});
+[[nodiscard]] inline model_config gptj_config(const hyperparameters& from) {
+    model_config config = common_config(from, "gptj", {.feed_forward_factor = 4});
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu_tanh);
     config.mlp = feed_forward_kind::plain;
@@ -23,7 +23,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names gptj_names(const hyperparameters&, const decoder_config&) {
+[[nodiscard]] inline tensor_names gptj_names(const hyperparameters&, const model_config&) {
     const std::string layer = "transformer.h.#.";
     return {{"token_embd", "transformer.wte"},
             {"output_norm", "transformer.ln_f"},

@@ -3,15 +3,15 @@
 #pragma once
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/llama.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config granite_config(const hyperparameters& from) {
-    decoder_config config = llama_config(from);
+[[nodiscard]] inline model_config granite_config(const hyperparameters& from) {
+    model_config config = llama_config(from);
     config.architecture = "granite";
     config.embedding_scale = from.real_or("embedding_scale", 1);
     config.residual_scale = from.real_or("residual_scale", 1);

@@ -4,17 +4,17 @@
 #pragma once
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// The configuration of a file of the Llama form.
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config llama_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "llama");
+[[nodiscard]] inline model_config llama_config(const hyperparameters& from) {
+    model_config config = common_config(from, "llama");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
     use_windows(from, config);
@@ -25,7 +25,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names llama_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names llama_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return config.mixture ? gguf_expert_names(from) : tensor_names{};
     }

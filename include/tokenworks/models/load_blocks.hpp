@@ -18,7 +18,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
-#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/packed_cache.hpp>
 #include <tokenworks/models/relative_bias.hpp>
 #include <tokenworks/models/weight_loading.hpp>
@@ -35,8 +35,8 @@ class block_loader {
 public:
     /// @param part  in front of the names of all but the token embeddings and the head: "enc." or "dec." where a model
     ///              has both, as in GGUF files
-    block_loader(const decoder_config& config, const weight_source& source, const execution& how,
-                 weight_loading loading, std::string part = {})
+    block_loader(const model_config& config, const weight_source& source, const execution& how, weight_loading loading,
+                 std::string part = {})
         : config_{config}, source_{source}, how_{how}, loading_{std::move(loading)}, part_{std::move(part)} {
         for(const kernels::rope_config& rope: config.rope_configs) {
             ropes_.push_back(std::make_shared<const kernels::rope_table>(
@@ -350,7 +350,7 @@ private:
         return slopes;
     }
 
-    const decoder_config& config_;
+    const model_config& config_;
     const weight_source& source_;
     execution how_;
     weight_loading loading_;

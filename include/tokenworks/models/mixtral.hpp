@@ -5,23 +5,23 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/llama.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config mixtral_config(const hyperparameters& from) {
-    decoder_config config = llama_config(from);
+[[nodiscard]] inline model_config mixtral_config(const hyperparameters& from) {
+    model_config config = llama_config(from);
     config.architecture = "mixtral";
     use_mixture(from, config, config.feed_forward);
     return config;
 }
 
-[[nodiscard]] inline tensor_names mixtral_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names mixtral_names(const hyperparameters& from, const model_config& config) {
     const std::string experts = "model.layers.#.block_sparse_moe.";
     tensor_names names = llama_like_names();
     set_names(names, {{"blk.#.ffn_gate_inp", experts + "gate"}});

@@ -16,9 +16,9 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/io/file_bytes.hpp>
 #include <tokenworks/io/safetensors_reader.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/packed_identity.hpp>
 #include <tokenworks/models/read_family.hpp>
 #include <tokenworks/models/safetensors_source.hpp>
@@ -35,9 +35,9 @@ public:
     [[nodiscard]] static model_folder open(const std::string& path, const io::open_options& options = {});
 
     /// The configuration that config.json describes, its parts checked against each other.
-    [[nodiscard]] const decoder_config& config() const noexcept { return parts_->config; }
+    [[nodiscard]] const model_config& config() const noexcept { return parts_->config; }
     /// Of a model that has an encoder and a decoder, which config() describes: the encoder's.
-    [[nodiscard]] const std::optional<decoder_config>& encoder_config() const noexcept { return parts_->encoder; }
+    [[nodiscard]] const std::optional<model_config>& encoder_config() const noexcept { return parts_->encoder; }
     /// config.json.
     [[nodiscard]] const hf_config& parameters() const noexcept { return parts_->parameters; }
     /// The tensors as they are stored.
@@ -58,8 +58,8 @@ private:
         io::safetensors_file file;
         safetensors_weights stored;
         hf_config parameters;
-        decoder_config config{};
-        std::optional<decoder_config> encoder{};
+        model_config config{};
+        std::optional<model_config> encoder{};
         std::unique_ptr<weight_source> named{};
 
         parts(io::safetensors_file opened, hf_config json)

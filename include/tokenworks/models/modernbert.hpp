@@ -7,16 +7,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config modernbert_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "modernbert");
+[[nodiscard]] inline model_config modernbert_config(const hyperparameters& from) {
+    model_config config = common_config(from, "modernbert");
     config.causal = false;
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu);
@@ -39,7 +39,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names modernbert_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names modernbert_names(const hyperparameters& from, const model_config& config) {
     const std::string model = body_prefix(from, "model", "embeddings.tok_embeddings.weight");
     const std::string layer = model + "layers.#.";
     const std::size_t f = config.feed_forward;

@@ -5,20 +5,20 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key; unsupported_error
-[[nodiscard]] inline decoder_config mpt_config(const hyperparameters& from) {
+[[nodiscard]] inline model_config mpt_config(const hyperparameters& from) {
     from.require_unset("attn_config.qk_ln");
     if(!from.flag_or("attn_config.alibi", true)) {
         tokenworks::detail::raise<unsupported_error>({from.label(), ": attn_config.alibi is off"});
     }
-    decoder_config config = common_config(from, "mpt", {.feed_forward_factor = 4});
+    model_config config = common_config(from, "mpt", {.feed_forward_factor = 4});
     use_layer_norm(from, config);
     config.activation = kernels::activation_kind::gelu;
     config.mlp = feed_forward_kind::plain;
@@ -29,7 +29,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names mpt_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names mpt_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return fused_qkv_names(config, "blk.#.attn_qkv");
     }

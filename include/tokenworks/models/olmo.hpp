@@ -2,16 +2,16 @@
 #pragma once
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config olmo_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "olmo");
+[[nodiscard]] inline model_config olmo_config(const hyperparameters& from) {
+    model_config config = common_config(from, "olmo");
     use_layer_norm(from, config);
     config.norm_weights = false;
     use_activation(from, config, kernels::activation_kind::silu);

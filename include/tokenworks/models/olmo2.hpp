@@ -6,16 +6,16 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config olmo2_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "olmo2");
+[[nodiscard]] inline model_config olmo2_config(const hyperparameters& from) {
+    model_config config = common_config(from, "olmo2");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
     config.pre_norm = false;
@@ -26,7 +26,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names olmo2_names(const hyperparameters& from, const decoder_config&) {
+[[nodiscard]] inline tensor_names olmo2_names(const hyperparameters& from, const model_config&) {
     if(from.is_gguf()) {
         return {};
     }

@@ -3,16 +3,16 @@
 #pragma once
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config phi_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "phi");
+[[nodiscard]] inline model_config phi_config(const hyperparameters& from) {
+    model_config config = common_config(from, "phi");
     use_layer_norm(from, config);
     use_activation(from, config, kernels::activation_kind::gelu_tanh);
     config.mlp = feed_forward_kind::plain;
@@ -24,7 +24,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names phi_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names phi_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return from.has_tensor("blk.0.attn_qkv.weight") ? fused_qkv_names(config, "blk.#.attn_qkv") : tensor_names{};
     }

@@ -6,16 +6,16 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config phi3_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "phi3");
+[[nodiscard]] inline model_config phi3_config(const hyperparameters& from) {
+    model_config config = common_config(from, "phi3");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
     if(from.whole_or("attention.sliding_window", 0) != 0) { // GGUF files say 0 for none
@@ -25,7 +25,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-[[nodiscard]] inline tensor_names phi3_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names phi3_names(const hyperparameters& from, const model_config& config) {
     const std::size_t f = config.feed_forward;
     const bool gguf = from.is_gguf();
     const std::string both = gguf ? "blk.#.ffn_up" : "model.layers.#.mlp.gate_up_proj";

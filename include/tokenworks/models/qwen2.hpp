@@ -5,16 +5,16 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config qwen2_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "qwen2");
+[[nodiscard]] inline model_config qwen2_config(const hyperparameters& from) {
+    model_config config = common_config(from, "qwen2");
     use_rms_norm(from, config);
     use_activation(from, config, kernels::activation_kind::silu);
     if(from.flag_or("use_sliding_window", false)) {

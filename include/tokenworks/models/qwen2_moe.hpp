@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/qwen2.hpp>
 #include <tokenworks/models/qwen3.hpp>
 #include <tokenworks/models/tensor_names.hpp>
@@ -19,7 +19,7 @@
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Turns off the mixture in the layers that have none.
-inline void use_dense_layers(const hyperparameters& from, decoder_config& config) {
+inline void use_dense_layers(const hyperparameters& from, model_config& config) {
     const std::size_t step = from.count_or("decoder_sparse_step", 1);
     for(std::size_t i = 0; i < config.layers.size(); ++i) {
         config.layers[i].is_mixture = (i + 1) % step == 0;
@@ -34,8 +34,8 @@ inline void use_dense_layers(const hyperparameters& from, decoder_config& config
 }
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config qwen2_moe_config(const hyperparameters& from) {
-    decoder_config config = qwen2_config(from);
+[[nodiscard]] inline model_config qwen2_moe_config(const hyperparameters& from) {
+    model_config config = qwen2_config(from);
     config.architecture = "qwen2_moe";
     const std::size_t used = from.count("expert_used_count");
     mixture_config& mixture =
@@ -48,8 +48,8 @@ inline void use_dense_layers(const hyperparameters& from, decoder_config& config
 }
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config qwen3_moe_config(const hyperparameters& from) {
-    decoder_config config = qwen3_config(from);
+[[nodiscard]] inline model_config qwen3_moe_config(const hyperparameters& from) {
+    model_config config = qwen3_config(from);
     config.architecture = "qwen3_moe";
     mixture_config& mixture = use_mixture(from, config, from.count("expert_feed_forward_length"));
     mixture.routing.normalize = from.flag_or("expert_weights_norm", true);
@@ -57,7 +57,7 @@ inline void use_dense_layers(const hyperparameters& from, decoder_config& config
     return config;
 }
 
-[[nodiscard]] inline tensor_names qwen_moe_names(const hyperparameters& from, const decoder_config& config) {
+[[nodiscard]] inline tensor_names qwen_moe_names(const hyperparameters& from, const model_config& config) {
     if(from.is_gguf()) {
         return gguf_expert_names(from);
     }

@@ -3,15 +3,15 @@
 #pragma once
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/qwen2.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// @throws format_error naming the key
-[[nodiscard]] inline decoder_config qwen3_config(const hyperparameters& from) {
-    decoder_config config = qwen2_config(from);
+[[nodiscard]] inline model_config qwen3_config(const hyperparameters& from) {
+    model_config config = qwen2_config(from);
     config.architecture = "qwen3";
     config.qk_norm = qk_norm_kind::per_head;
     return config;

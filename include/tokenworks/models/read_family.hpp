@@ -7,10 +7,10 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
 
@@ -35,9 +35,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
 
 /// The configuration that a file describes, its parts checked against each other.
 /// @throws format_error naming the key, or what does not fit together; unsupported_error
-[[nodiscard]] inline decoder_config read_config(decoder_config (*configure)(const hyperparameters&),
-                                                const hyperparameters& from) {
-    decoder_config config = configure(from);
+[[nodiscard]] inline model_config read_config(model_config (*configure)(const hyperparameters&),
+                                              const hyperparameters& from) {
+    model_config config = configure(from);
     try {
         config.validate();
         for(const kernels::rope_config& rope: config.rope_configs) {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/models/decoder_config.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 

@@ -10,15 +10,15 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 /// Reads what the file says about rotary positions.
 /// @param base  where the file names none
 /// @throws format_error naming the key, unsupported_error for a scaling that is not known
-[[nodiscard]] inline kernels::rope_config rope_parameters(const hyperparameters& from, const decoder_config& config,
+[[nodiscard]] inline kernels::rope_config rope_parameters(const hyperparameters& from, const model_config& config,
                                                           float base, kernels::rope_pairing pairing) {
     kernels::rope_config rope;
     // A share of the head, which is how config.json tells it, is cut to whole values as Python's int() does.

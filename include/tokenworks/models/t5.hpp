@@ -9,9 +9,9 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/decoder_config.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -19,7 +19,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 namespace detail {
 
 /// "relu", or "gated-gelu" for a gated unit; gelu_new stands behind "gelu" there.
-inline void use_t5_feed_forward(const hyperparameters& from, decoder_config& config) {
+inline void use_t5_feed_forward(const hyperparameters& from, model_config& config) {
     const std::string kind = from.text_or("feed_forward_proj", "relu");
     config.mlp = kind.starts_with("gated-") ? feed_forward_kind::gated : feed_forward_kind::plain;
     const std::string name = config.mlp == feed_forward_kind::gated ? kind.substr(6) : kind;
@@ -36,8 +36,8 @@ inline void use_t5_feed_forward(const hyperparameters& from, decoder_config& con
 
 /// The encoder, and the decoder but for its number of layers.
 /// @throws format_error naming the key; unsupported_error
-[[nodiscard]] inline decoder_config t5_encoder_config(const hyperparameters& from) {
-    decoder_config config = common_config(from, "t5", {.context_length = 512});
+[[nodiscard]] inline model_config t5_encoder_config(const hyperparameters& from) {
+    model_config config = common_config(from, "t5", {.context_length = 512});
     config.causal = false;
     config.norm = norm_kind::rms;
     config.norm_epsilon = from.real_or("attention.layer_norm_epsilon", 1e-6F);
@@ -49,8 +49,8 @@ inline void use_t5_feed_forward(const hyperparameters& from, decoder_config& con
     return config;
 }
 
-[[nodiscard]] inline decoder_config t5_config(const hyperparameters& from) {
-    decoder_config config = t5_encoder_config(from);
+[[nodiscard]] inline model_config t5_config(const hyperparameters& from) {
+    model_config config = t5_encoder_config(from);
     config.causal = true;
     config.layers.resize(from.count_or("num_decoder_layers", config.layers.size(), 4096));
     config.memory_width = config.width;
@@ -62,7 +62,7 @@ inline void use_t5_feed_forward(const hyperparameters& from, decoder_config& con
     return config;
 }
 
-[[nodiscard]] inline tensor_names t5_names(const hyperparameters&, const decoder_config& config) {
+[[nodiscard]] inline tensor_names t5_names(const hyperparameters&, const model_config& config) {
     const bool gated = config.mlp == feed_forward_kind::gated;
     tensor_names names{{"token_embd", "shared"}, {"output", "lm_head"}};
     const auto add_side = [&](const std::string& part, const std::string& side, const std::string& mlp) {

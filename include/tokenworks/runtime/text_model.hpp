@@ -62,7 +62,7 @@ struct load_options {
 /// What a text model is made of, wherever it comes from. The weights are not needed once the model is loaded.
 struct text_model_parts {
     std::string name; ///< what errors call it
-    models::decoder_config config;
+    models::model_config config;
     const models::weight_source* weights = nullptr; ///< not owned
     std::uint64_t weight_bytes = 0;                 ///< in all, for progress
     std::unique_ptr<codec::tokenizer> tokenizer{};  ///< or none
@@ -111,7 +111,7 @@ public:
     text_model(text_model_parts parts, const load_options& options);
 
     [[nodiscard]] const models::decoder& network() const noexcept { return *network_; }
-    [[nodiscard]] const models::decoder_config& config() const noexcept { return network_->config(); }
+    [[nodiscard]] const models::model_config& config() const noexcept { return network_->config(); }
     /// @throws unsupported_error where the file has no vocabulary
     [[nodiscard]] const codec::tokenizer& tokenizer() const {
         if(!tokenizer_) {

@@ -1,4 +1,4 @@
-// What a decoder is, as data: the knobs that set one published architecture apart from another.
+// What a transformer is, as data: the knobs that set one published architecture apart from another.
 //
 // A family (models/llama.hpp, models/gpt_neox.hpp) is a function from a file's metadata to this struct plus the names
 // of its tensors; models/decoder.hpp turns it into blocks. Nothing here is a registry: a program may fill the struct
@@ -82,7 +82,7 @@ struct head_transform_config {
     kernels::activation_kind activation = kernels::activation_kind::gelu;
 };
 
-struct decoder_config {
+struct model_config {
     std::string architecture; ///< the name a file gives it, for messages
 
     std::size_t vocab_size = 0;     ///< V
@@ -148,7 +148,7 @@ struct decoder_config {
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION void decoder_config::validate() const {
+TOKENWORKS_FUNCTION void model_config::validate() const {
     const auto need = [&](bool holds, tokenworks::detail::message_parts what) {
         if(!holds) {
             tokenworks::detail::raise<argument_error>(
