@@ -1,6 +1,5 @@
 // The subcommands that read a model file without running it: info, tokenize, detokenize, quantize.
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -23,13 +23,16 @@
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/codec/utf8.hpp>
 #include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/io/gguf.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/export_gguf.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
 #include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
-#include <tokenworks/quant/convert.hpp>
 
+#include "load.hpp"
 #include "options.hpp"
 
 namespace cli {
@@ -403,125 +406,20 @@ int detokenize(const common_options& options, const std::string& ids) {
     return 0;
 }
 
-namespace {
-
-/// The type that a matrix gets: the one asked for, or where its rows are no whole blocks of that, one that fits. The
-/// replacements are those of llama.cpp, so that files of both are alike.
-tw::dtype type_for(tw::dtype wanted, std::uint64_t columns) {
-    if(columns % tw::info(wanted).block_size == 0) {
-        return wanted;
-    }
-    const tw::dtype smaller = wanted == tw::dtype::q4_k   ? tw::dtype::q5_0
-                              : wanted == tw::dtype::q5_k ? tw::dtype::q5_1
-                                                          : tw::dtype::q8_0;
-    return columns % tw::info(smaller).block_size == 0 ? smaller : tw::dtype::f16;
-}
-
-/// What the user asked for: one type, or a mix named *_k_m, in which the tensors that matter most are q6_k. Which those
-/// are follows llama.cpp (llama-quant.cpp, use_more_bits).
-struct type_recipe {
-    tw::dtype type;
-    bool mixed;
-    std::uint64_t layers; ///< of the model; for mixes
-
-    [[nodiscard]] tw::dtype type_of(std::string_view name, bool is_head) const {
-        if(!mixed) {
-            return type;
-        }
-        bool better = is_head;
-        if(name.starts_with("blk.") && (name.find(".attn_v.") != name.npos || name.find(".ffn_down.") != name.npos)) {
-            const std::uint64_t layer = std::strtoull(name.data() + 4, nullptr, 10);
-            better = layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
-        }
-        return better ? tw::dtype::q6_k : type;
-    }
-};
-
-/// general.file_type of a file that is mostly of one type: llama.h, enum llama_ftype.
-std::uint32_t file_type(tw::dtype type, bool mixed) {
-    switch(type) {
-    case tw::dtype::f32:
-        return 0;
-    case tw::dtype::f16:
-        return 1;
-    case tw::dtype::q4_0:
-        return 2;
-    case tw::dtype::q4_1:
-        return 3;
-    case tw::dtype::q8_0:
-        return 7;
-    case tw::dtype::q5_0:
-        return 8;
-    case tw::dtype::q5_1:
-        return 9;
-    case tw::dtype::q4_k:
-        return mixed ? 15 : 14;
-    case tw::dtype::q5_k:
-        return mixed ? 17 : 16;
-    case tw::dtype::q6_k:
-        return 18;
-    case tw::dtype::iq4_nl:
-        return 25;
-    case tw::dtype::bf16:
-        return 32;
-    default:
-        return 1024; // guessed from the tensors
-    }
-}
-
-} // namespace
-
 int quantize(const common_options& options, const quantize_options& what) {
-    std::string lower = what.type;
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const bool mixed = lower == "q4_k_m" || lower == "q5_k_m";
-    const auto wanted = tw::find_dtype(std::string_view{lower}.substr(0, mixed ? 4 : lower.size()));
-    if(!wanted || !tw::quant::can_encode(wanted->type) || static_cast<std::uint32_t>(wanted->type) > 1000 ||
-       wanted->type == tw::dtype::f64) {
-        throw usage_error("TYPE: '" + tw::printable(what.type) + "' is none of " + quantize_types);
-    }
-    const auto file = tw::io::gguf_file::open(what.in);
+    const tw::models::quantization to = quantization_of(options, what.type);
     tw::thread_team team{options.threads};
     const tw::execution how{.set = chosen_isa(options), .threads = &team};
-    tw::io::gguf_writer out{static_cast<std::uint32_t>(file.alignment())};
-    out.copy_metadata(file);
-    out.set("general.file_type", file_type(wanted->type, mixed));
-    out.set("general.quantization_version", std::uint32_t{2});
-    const std::string count_key =
-        std::string{file.get_or<std::string_view>("general.architecture", "")} + ".block_count";
-    const type_recipe recipe{wanted->type, mixed, file.get_or<std::uint64_t>(count_key, 0)};
-    const bool own_head = file.find_tensor("output.weight") != nullptr;
-    for(const tw::io::gguf_tensor& tensor: file.tensors()) {
-        const bool is_head = tensor.name == (own_head ? "output.weight" : "token_embd.weight");
-        const std::span<const std::uint64_t> extents{tensor.extents.data(), tensor.rank};
-        const bool is_matrix = tensor.rank >= 2 && tensor.name.ends_with(".weight");
-        const tw::dtype type = is_matrix ? type_for(recipe.type_of(tensor.name, is_head), extents[0]) : tensor.type;
-        if(type == tensor.type) {
-            out.add_tensor(tensor.name, type, extents, tensor.data);
-            continue;
-        }
-        out.add_tensor(tensor.name, type, extents, [&tensor, &how, type](const tw::io::byte_sink& sink) {
-            const auto columns = static_cast<std::size_t>(tensor.extents[0]);
-            const tw::dtype_info from = tw::info(tensor.type);
-            const tw::dtype_info to = tw::info(type);
-            const std::size_t in_bytes = columns / from.block_size * from.block_bytes;
-            const std::size_t out_bytes = columns / to.block_size * to.block_bytes;
-            const std::size_t rows = tensor.data.size() / in_bytes;
-            const std::size_t at_once = std::max<std::size_t>(1, (std::size_t{1} << 20) / columns);
-            std::vector<float> values(at_once * columns);
-            std::vector<std::byte> encoded(at_once * out_bytes);
-            for(std::size_t row = 0; row < rows; row += at_once) {
-                const std::size_t count = std::min(at_once, rows - row);
-                tw::parallel_for(how, count, 1, [&](tw::work_range range) {
-                    for(std::size_t i = range.begin; i < range.end; ++i) {
-                        const std::span<float> line = std::span{values}.subspan(i * columns, columns);
-                        tw::quant::decode(from.type, tensor.data.subspan((row + i) * in_bytes, in_bytes), line);
-                        tw::quant::encode(to.type, line, std::span{encoded}.subspan(i * out_bytes, out_bytes));
-                    }
-                });
-                sink(std::span{encoded}.first(count * out_bytes));
-            }
-        });
+    std::optional<tw::io::gguf_file> file;
+    std::optional<tw::models::model_folder> folder;
+    tw::io::gguf_writer out;
+    if(std::filesystem::is_directory(what.in)) {
+        folder.emplace(tw::models::model_folder::open(what.in));
+        tw::models::export_gguf(*folder, to, out, how);
+    } else {
+        file.emplace(tw::io::gguf_file::open(what.in));
+        out = tw::io::gguf_writer{static_cast<std::uint32_t>(file->alignment())};
+        tw::models::quantize_gguf(*file, to, out, how);
     }
     progress_bar bar{"quantizing"};
     std::uint64_t bytes = 0;
@@ -532,8 +430,8 @@ int quantize(const common_options& options, const quantize_options& what) {
     });
     if(options.json) {
         std::cout << json{{"file", what.out},
-                          {"type", std::string{wanted->name}},
-                          {"tensors", file.tensors().size()},
+                          {"type", std::string{tw::info(to.type).name}},
+                          {"tensors", out.tensor_count()},
                           {"bytes", bytes}}
                          .dump()
                   << '\n';

@@ -6,16 +6,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include <tokenworks/codec/regex.hpp>
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
+#include <tokenworks/models/importance_matrix.hpp>
 #include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/quantization.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
@@ -31,17 +36,58 @@ namespace cli {
     return name == "medium" ? tw::kernels::matmul_precision::medium : tw::kernels::matmul_precision::highest;
 }
 
-[[nodiscard]] inline tw::text_model load_model(const common_options& options) {
-    progress_bar bar{"loading"};
+/// What TYPE or --quantize, --tensor-type and --imatrix say.
+[[nodiscard]] inline tw::models::quantization quantization_of(const common_options& options, const std::string& type) {
+    using tw::models::quantization;
+    try {
+        quantization to = quantization::named(type);
+        for(const std::string& rule: options.tensor_types) {
+            const std::size_t equals = rule.rfind('=');
+            if(equals == rule.npos) {
+                throw usage_error("--tensor-type: '" + tw::printable(rule) + "' is not REGEX=TYPE");
+            }
+            to.rules.push_back({tw::codec::regex{std::string_view{rule}.substr(0, equals)},
+                                quantization::type_named(std::string_view{rule}.substr(equals + 1))});
+        }
+        if(!options.imatrix.empty()) {
+            to.importance = std::make_shared<const tw::models::importance_matrix>(
+                tw::models::importance_matrix::open(options.imatrix));
+        }
+        return to;
+    } catch(const tw::argument_error& problem) {
+        throw usage_error(problem.what());
+    }
+}
+
+/// What is done to weights on their way.
+[[nodiscard]] inline std::vector<tw::models::weight_transform> transforms_of(const common_options& options) {
+    std::vector<tw::models::weight_transform> all;
+    if(!options.quantize.empty()) {
+        all.push_back(tw::models::quantize_on_load(quantization_of(options, options.quantize)));
+    } else if(!options.tensor_types.empty() || !options.imatrix.empty()) {
+        throw usage_error("--tensor-type and --imatrix go with --quantize");
+    }
+    return all;
+}
+
+/// All but the progress.
+[[nodiscard]] inline tw::load_options load_options_of(const common_options& options) {
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
+    load.packed_cache = options.packed_cache;
+    load.precision = matmul_precision(options.matmul_precision);
+    load.transforms = transforms_of(options);
+    return load;
+}
+
+[[nodiscard]] inline tw::text_model load_model(const common_options& options) {
+    progress_bar bar{"loading"};
+    tw::load_options load = load_options_of(options);
     load.on_progress = [&](std::uint64_t done, std::uint64_t total) {
         bar(done, total);
         return true;
     };
-    load.packed_cache = options.packed_cache;
-    load.precision = matmul_precision(options.matmul_precision);
     tw::text_model model = tw::load_text_model(options.model, load);
     using outcome = tw::models::packed_cache_report::outcome;
     const tw::models::packed_cache_report& packed = model.packed_weights();
@@ -76,12 +122,14 @@ public:
         loading.precision = matmul_precision(options.matmul_precision);
         tw::models::model_config config = folder.config();
         config.rope_context = tokens;
+        const std::vector<tw::models::weight_transform> transforms = transforms_of(options);
+        const tw::models::transformed_weights weights{folder.weights(), transforms, config, how_};
         if(folder.encoder_config()) {
-            both_.emplace(*folder.encoder_config(), std::move(config), folder.weights(), how_, loading);
+            both_.emplace(*folder.encoder_config(), std::move(config), weights.get(), how_, loading);
         } else if(config.causal) {
-            decoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+            decoder_.emplace(std::move(config), weights.get(), how_, std::move(loading));
         } else {
-            encoder_.emplace(std::move(config), folder.weights(), how_, std::move(loading));
+            encoder_.emplace(std::move(config), weights.get(), how_, std::move(loading));
         }
     }
 

@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/models/quantization.hpp>
 #include <tokenworks/version.hpp>
 
 #include "options.hpp"
@@ -55,6 +56,12 @@ void add_model(CLI::App& command, cli::common_options& options) {
     add_machine(command, options);
 }
 
+void add_quantization(CLI::App& command, cli::common_options& options) {
+    add_texts(command, "--tensor-type", options.tensor_types,
+              "REGEX=TYPE, repeatable: the type of matrices whose name matches; the first that does counts");
+    command.add_option("--imatrix", options.imatrix, "how much columns matter: a file made by llama-imatrix");
+}
+
 /// The same for the commands that load the weights.
 void add_loaded_model(CLI::App& command, cli::common_options& options) {
     add_model(command, options);
@@ -65,6 +72,9 @@ void add_loaded_model(CLI::App& command, cli::common_options& options) {
         .add_option("--matmul-precision", options.matmul_precision,
                     "highest, or medium: weights in f32, f16 and bf16 are multiplied as bf16, which is faster")
         ->capture_default_str();
+    command.add_option("--quantize", options.quantize, "bring the weights to a type while they load")
+        ->type_name("TYPE");
+    add_quantization(command, options);
 }
 
 void add_text(CLI::App& command, cli::input_options& input, const std::string& name) {
@@ -198,11 +208,12 @@ int run(int argc, char** argv) {
     bench_command->callback([&] { code = cli::bench(common, bench); });
 
     cli::quantize_options quantize;
-    auto* const quantize_command =
-        app.add_subcommand("quantize", "writes a GGUF file with its matrices in another type");
-    quantize_command->add_option("IN", quantize.in)->required();
+    auto* const quantize_command = app.add_subcommand(
+        "quantize", "writes a GGUF file of another file, or of a model folder, its matrices in a type");
+    quantize_command->add_option("IN", quantize.in, "a GGUF file or a Hugging Face model folder")->required();
     quantize_command->add_option("OUT", quantize.out)->required();
-    quantize_command->add_option("TYPE", quantize.type, cli::quantize_types)->required();
+    quantize_command->add_option("TYPE", quantize.type, tokenworks::models::quantization::names)->required();
+    add_quantization(*quantize_command, common);
     add_machine(*quantize_command, common);
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
 

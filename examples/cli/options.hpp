@@ -25,6 +25,9 @@ struct common_options {
     std::string isa = "auto";
     std::string packed_cache; ///< a file for packed weights, or empty
     std::string matmul_precision = "highest";
+    std::string quantize;                  ///< a type or mix to bring the weights to, or empty
+    std::vector<std::string> tensor_types; ///< REGEX=TYPE
+    std::string imatrix;                   ///< a file, or empty
     bool json = false;
 };
 
@@ -86,10 +89,6 @@ struct bench_options {
     std::string cache_type = "f16";
     std::size_t repetitions = 5;
 };
-
-/// What `quantize` writes, for its help and its error.
-inline constexpr const char* quantize_types =
-    "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m";
 
 struct quantize_options {
     std::string in;

@@ -157,6 +157,7 @@ public:
         add_tensor(name, type, std::span{extents.begin(), extents.size()}, std::forward<Data>(data));
     }
 
+    [[nodiscard]] std::size_t tensor_count() const noexcept { return tensors_.size(); }
     /// Bytes the file will have.
     [[nodiscard]] std::uint64_t total_bytes() const { return header().size() + data_bytes_; }
 

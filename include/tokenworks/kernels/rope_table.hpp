@@ -51,6 +51,7 @@ struct rope_scaling {
     double high_freq_factor = 4;        ///< llama3
     std::vector<float> short_factors{}; ///< longrope, [W/2]: up to the original context
     std::vector<float> long_factors{};  ///< longrope, [W/2]: beyond
+    friend bool operator==(const rope_scaling&, const rope_scaling&) = default;
 };
 
 struct rope_config {
@@ -61,6 +62,7 @@ struct rope_config {
     std::vector<float>
         factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
     std::vector<float> frequencies{}; ///< [W/2], in place of all the above but the pairing, where a file has them
+    friend bool operator==(const rope_config&, const rope_config&) = default;
 };
 
 /// Frequencies, radians a token, of every pair. Immutable; shared by threads and sequences.

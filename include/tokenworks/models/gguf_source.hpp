@@ -44,7 +44,7 @@ private:
 };
 
 /// The hyperparameters of a GGUF file: keys below the architecture's name.
-class gguf_hyperparameters final: public hyperparameters {
+class gguf_hyperparameters: public hyperparameters {
 public:
     explicit gguf_hyperparameters(const io::gguf_file& file)
         : file_{&file}, prefix_{std::string{file.architecture()} + "."} {}

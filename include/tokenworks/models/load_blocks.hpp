@@ -148,7 +148,7 @@ private:
                          {"rows of ", columns, " are no multiple of the ", type.name, " block"});
         }
         kernels::packed_matrix packed = packed_from_cache(name, found, rows, columns);
-        done_ += found.bytes.size();
+        done_ += found.progress_bytes();
         if(loading_.progress && !loading_.progress(done_)) {
             tokenworks::detail::raise<cancelled_error>({"loading ", source_.label(), ": cancelled"});
         }

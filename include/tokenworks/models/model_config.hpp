@@ -53,6 +53,7 @@ struct layer_config {
     bool is_mixture = false;    ///< feed-forward is a mixture of experts
     bool attention_norm = true; ///< where norms come before: false for an input that is normalised already
     static constexpr std::size_t no_rope = ~std::size_t{0};
+    friend bool operator==(const layer_config&, const layer_config&) = default;
 };
 
 /// A mixture of experts, in the layers that have one. See nn/mixture.hpp.
@@ -62,6 +63,7 @@ struct mixture_config {
     bool shared_gate = false;     ///< whose output is weighted by a sigmoid of the token
     nn::routing_options routing{};
     float clamp = 0; ///< as nn::mixture has it
+    friend bool operator==(const mixture_config&, const mixture_config&) = default;
 };
 
 /// Latent attention, see nn/latent_projection.hpp. Of the D values of a head, the last `turned` know the position.
@@ -69,17 +71,20 @@ struct latent_config {
     std::size_t query_rank = 0; ///< Q; 0: queries come from the input itself
     std::size_t rank = 0;       ///< R
     std::size_t turned = 0;     ///< P
+    friend bool operator==(const latent_config&, const latent_config&) = default;
 };
 
 /// Biases of scores by buckets of distances, see models/relative_bias.hpp.
 struct relative_bias_config {
     std::size_t buckets = 0;
     std::size_t max_distance = 0; ///< tokens; all beyond share a bucket
+    friend bool operator==(const relative_bias_config&, const relative_bias_config&) = default;
 };
 
 /// What a masked language model does before its head: norm(activation(x * weight^T + bias)).
 struct head_transform_config {
     kernels::activation_kind activation = kernels::activation_kind::gelu;
+    friend bool operator==(const head_transform_config&, const head_transform_config&) = default;
 };
 
 struct model_config {
@@ -144,6 +149,7 @@ struct model_config {
     /// Checks that the parts fit together.
     /// @throws argument_error naming the field
     void validate() const;
+    friend bool operator==(const model_config&, const model_config&) = default;
 };
 
 #if TOKENWORKS_DEFINITIONS

@@ -34,6 +34,8 @@ public:
     ///         unsupported_error naming the family, an element type, or what else is not known
     [[nodiscard]] static model_folder open(const std::string& path, const io::open_options& options = {});
 
+    /// Where it is.
+    [[nodiscard]] const std::string& path() const noexcept { return parts_->path; }
     /// The configuration that config.json describes, its parts checked against each other.
     [[nodiscard]] const model_config& config() const noexcept { return parts_->config; }
     /// Of a model that has an encoder and a decoder, which config() describes: the encoder's.
@@ -55,6 +57,7 @@ public:
 
 private:
     struct parts {
+        std::string path{};
         io::safetensors_file file;
         safetensors_weights stored;
         hf_config parameters;
@@ -83,6 +86,7 @@ inline model_folder model_folder::open(const std::string& path, const io::open_o
     std::error_code none;
     const std::filesystem::path file = std::filesystem::exists(index, none) ? index : folder / "model.safetensors";
     auto made = std::make_unique<parts>(io::safetensors_file::open(file.string(), options), std::move(parameters));
+    made->path = path;
     made->config = detail::read_config(kind.configure, made->parameters);
     if(kind.configure_encoder != nullptr) {
         made->encoder = detail::read_config(kind.configure_encoder, made->parameters);

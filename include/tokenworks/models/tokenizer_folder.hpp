@@ -105,7 +105,25 @@ inline void read_ends(std::vector<std::uint32_t>& ends, const std::optional<io::
 
 } // namespace detail
 
-inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
+/// What a folder's tokenizer is built from, and the files that it refers to.
+class tokenizer_files {
+public:
+    /// @throws as tokenizer_of
+    explicit tokenizer_files(const std::filesystem::path& path, const tokenworks::limits& limits = {});
+
+    [[nodiscard]] const codec::tokenizer_data& data() const noexcept { return data_; }
+    /// Ids that there are: the greatest and one.
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+private:
+    std::optional<io::file_bytes> bytes_;
+    std::optional<io::json_tree> tree_;
+    std::optional<sentencepiece_model> pieces_;
+    codec::tokenizer_data data_;
+    std::uint64_t size_ = 0;
+};
+
+inline tokenizer_files::tokenizer_files(const std::filesystem::path& path, const tokenworks::limits& limits) {
     std::error_code none;
     const bool is_folder = std::filesystem::is_directory(path, none);
     const std::filesystem::path folder = is_folder ? path : path.parent_path();
@@ -126,19 +144,15 @@ inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const to
     detail::read_ends(ends, detail::json_beside(folder, "generation_config.json", limits));
     detail::read_ends(ends, detail::json_beside(folder, "config.json", limits));
 
-    const io::file_bytes bytes = io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = limits});
-    const bool is_model = file.extension() == ".model";
-    std::optional<io::json_tree> tree;
-    std::optional<sentencepiece_model> pieces;
-    codec::tokenizer_data data;
-    if(is_model) {
-        pieces.emplace(bytes.bytes(), file.string());
-        data = pieces->data(spellings.add_bos.value_or(true), spellings.add_eos.value_or(false));
+    bytes_.emplace(io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = limits}));
+    codec::tokenizer_data& data = data_;
+    if(file.extension() == ".model") {
+        pieces_.emplace(bytes_->bytes(), file.string());
+        data = pieces_->data(spellings.add_bos.value_or(true), spellings.add_eos.value_or(false));
     } else {
-        tree.emplace(bytes.bytes(), file.string(), limits.json_depth);
-        data = tokenizer_data_of(*tree);
+        tree_.emplace(bytes_->bytes(), file.string(), limits.json_depth);
+        data = tokenizer_data_of(*tree_);
     }
-    std::uint64_t size = 0;
     const auto consider = [&](std::string_view text, std::uint64_t id) {
         const auto take = [&](std::optional<std::uint32_t>& out, const std::optional<std::string>& spelling) {
             if(spelling && *spelling == text) {
@@ -149,7 +163,7 @@ inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const to
         take(data.eos, spellings.eos);
         take(data.unk, spellings.unk);
         take(data.pad, spellings.pad);
-        size = std::max(size, id + 1);
+        size_ = std::max(size_, id + 1);
     };
     for(const codec::tokenizer_data::entry& e: data.tokens) {
         consider(e.text, e.id);
@@ -158,12 +172,46 @@ inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const to
         consider(token.content, token.id);
     }
     // The model may have more ids than its tokenizer; these never end a text.
-    std::erase_if(ends, [&](std::uint32_t id) { return id >= size; });
+    std::erase_if(ends, [&](std::uint32_t id) { return id >= size_; });
     if(!data.eos && !ends.empty()) {
         data.eos = ends.front();
     }
     data.ends.insert(data.ends.end(), ends.begin(), ends.end());
-    return codec::make_tokenizer(data);
+}
+
+inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
+    return codec::make_tokenizer(tokenizer_files{path, limits}.data());
+}
+
+/// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
+/// there that is called "default".
+/// @throws format_error, limit_error, io_error
+[[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                 const limits& bounds) {
+    const std::filesystem::path file = folder / "chat_template.jinja";
+    std::error_code none;
+    if(std::filesystem::exists(file, none)) {
+        const io::file_bytes bytes =
+            io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
+        return std::string{reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()};
+    }
+    const std::optional<io::json_tree> config = detail::json_beside(folder, "tokenizer_config.json", bounds);
+    const auto found = config ? config->root().find("chat_template", {"JSON"}) : std::nullopt;
+    if(!found) {
+        return std::nullopt;
+    }
+    if(!found->is_array()) {
+        return std::string{found->string({"chat_template"})};
+    }
+    std::optional<std::string> source;
+    found->elements({"chat_template"}, [&](io::json_value each) {
+        const auto name = each.find("name", {"chat_template"});
+        const auto text = each.find("template", {"chat_template"});
+        if(name && text && name->string({"chat_template name"}) == "default") {
+            source = text->string({"chat_template template"});
+        }
+    });
+    return source;
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

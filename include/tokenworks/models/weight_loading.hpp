@@ -3,17 +3,28 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/execution.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 class packed_cache;
+class weight_source;
+struct model_config;
 
 /// Called with the bytes of weights packed so far; false cancels the load.
 using load_progress = std::function<bool(std::uint64_t bytes_done)>;
+
+/// Other weights in place of those of a file: quantised ones (models/quantization.hpp), or with an adapter merged.
+struct weight_transform {
+    /// What it makes looks at the source, and may run on a team; both outlive it.
+    std::function<std::unique_ptr<weight_source>(const weight_source&, const model_config&, const execution&)> apply;
+    std::uint64_t identity = 0; ///< differs where weights do that it makes of the same ones; for packed caches
+};
 
 struct weight_loading {
     load_progress progress{};

@@ -19,6 +19,7 @@
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
+#include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/quant/convert.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -31,6 +32,11 @@ struct weight {
     std::span<const std::byte> bytes; ///< row-major, block after block
     std::uint64_t offset = format_error::no_offset;
     std::shared_ptr<const std::vector<std::byte>> memory{};
+    std::uint64_t source_bytes = 0; ///< that the source has for it, where they are others; for progress
+
+    [[nodiscard]] std::uint64_t progress_bytes() const noexcept {
+        return source_bytes == 0 ? bytes.size() : source_bytes;
+    }
 };
 
 /// A set of named tensors.
@@ -125,6 +131,25 @@ public:
                                                     std::size_t length) {
     return load_values(source, name, std::array{length});
 }
+
+/// Weights that went through transforms one after the other.
+class transformed_weights {
+public:
+    /// @param source  under the blocks' names; must outlive this
+    transformed_weights(const weight_source& source, std::span<const weight_transform> transforms,
+                        const model_config& config, const execution& how)
+        : last_{&source} {
+        for(const weight_transform& transform: transforms) {
+            made_.push_back(transform.apply(*last_, config, how));
+            last_ = made_.back().get();
+        }
+    }
+    [[nodiscard]] const weight_source& get() const noexcept { return *last_; }
+
+private:
+    std::vector<std::unique_ptr<weight_source>> made_;
+    const weight_source* last_;
+};
 
 /// Tensors in the caller's memory, for tests and for models built in a program.
 class memory_weights final: public weight_source {

@@ -46,6 +46,7 @@ struct routing_options {
         need(used <= experts / groups * groups_used, {used, " experts used of ", groups_used, " groups"});
         need(std::isfinite(scale), {"the scale of weights is not finite"});
     }
+    friend bool operator==(const routing_options&, const routing_options&) = default;
 };
 
 /// An expert of a token.

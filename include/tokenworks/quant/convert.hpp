@@ -94,8 +94,9 @@ template <class Block>
                            (index + 1) * row.block_size - 1, " is ", reason});
 }
 
+/// @param importance  [blocks * Block::size], or null
 template <class Block>
-inline void encode_blocks(const float* from, std::size_t blocks, std::byte* to) {
+inline void encode_blocks(const float* from, const float* importance, std::size_t blocks, std::byte* to) {
     for(std::size_t b = 0; b < blocks; ++b, from += Block::size, to += sizeof(Block)) {
         float largest = 0.0F;
         bool finite = true;
@@ -110,7 +111,11 @@ inline void encode_blocks(const float* from, std::size_t blocks, std::byte* to) 
         Block block;
         // No format reaches 2^32; below it no sum of an encoder overflows unnoticed.
         if(largest < 0x1p32F) {
-            encode(from, block);
+            if constexpr(requires { encode(from, block, importance); }) {
+                encode(from, block, importance == nullptr ? nullptr : importance + b * Block::size);
+            } else {
+                encode(from, block);
+            }
         }
         if(!(largest < 0x1p32F) || !finite_scales(block)) {
             refuse_block(Block::type, b, "too large for the format's half-precision scale");
@@ -205,15 +210,22 @@ inline void decode(dtype type, std::span<const std::byte> src, std::span<float> 
 /// and float8.hpp); block formats give the bytes of ggml's reference quantiser, on every processor and with every flag.
 /// @param src  [n]
 /// @param dst  [n * block_bytes / block_size] bytes at any address; must not overlap src
+/// @param importance  [n], finite and not negative, or empty: what the square of each value's error counts in the
+/// choice
+///                    of a block's scales (not of Q8_0, whose scale is no choice)
 /// @throws     shape_error naming both sizes where they do not fit; unsupported_error where can_encode is false;
 ///             for block formats argument_error naming the block where a value is infinite or NaN, or where its scale
 ///             would be (from 65520 on, in halves)
 /// @note       on an argument_error the blocks before the bad one are written
-inline void encode(dtype type, std::span<const float> src, std::span<std::byte> dst) {
+inline void encode(dtype type, std::span<const float> src, std::span<std::byte> dst,
+                   std::span<const float> importance = {}) {
     if(!can_encode(type)) {
         detail::raise<unsupported_error>({"encode: there is no encoder for ", info(type).name});
     }
     const std::size_t blocks = detail::count_blocks("encode", type, dst.size(), src.size());
+    if(!importance.empty() && importance.size() != src.size()) {
+        detail::raise<shape_error>({"encode: an importance of ", importance.size(), " for ", src.size(), " values"});
+    }
     const float* from = src.data();
     std::byte* to = dst.data();
     switch(type) {
@@ -234,7 +246,7 @@ inline void encode(dtype type, std::span<const float> src, std::span<std::byte> 
     }
     visit_block(type, [&]<class Block>() {
         if constexpr(detail::encodable<Block>) {
-            detail::encode_blocks<Block>(from, blocks, to);
+            detail::encode_blocks<Block>(from, importance.empty() ? nullptr : importance.data(), blocks, to);
         }
     });
 }

@@ -2,7 +2,8 @@
 //
 // Each gives the bytes of ggml's reference quantiser (quantize_row_*_ref of ggml-quants.c; for IQ4_NL what
 // ggml_quantize_chunk writes without an importance matrix), whatever flags this is compiled with. Where the reference
-// converts a number out of range to an integer (scales below 2^-127, which a half cannot hold), the code is 0.
+// converts a number out of range to an integer (scales below 2^-127, which a half cannot hold), the code is 0. With the
+// importance of each value, scales are searched for the least weighted error, as for the larger blocks.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/float16.hpp>
 #include <tokenworks/quant/block.hpp>
+#include <tokenworks/quant/fit_scale.hpp>
 #include <tokenworks/quant/iq4_quants.hpp>
 #include <tokenworks/quant/legacy.hpp>
 #include <tokenworks/quant/rounding.hpp>
@@ -97,6 +99,38 @@ inline void pack_fifth_bits(const std::array<std::uint8_t, 32>& codes, bytes<4>&
     return codes;
 }
 
+/// signed_codes with the scale whose weighted error is least.
+template <int Most>
+[[nodiscard]] inline std::array<std::uint8_t, 32> weighted_signed_codes(const float* values, const float* importance,
+                                                                        bytes<2>& d_out) noexcept {
+    const row32 row = load_row32(values);
+    row32 weight;
+    row32 fitted;
+    weigh(row, importance, mean_square(values, 32), weight);
+    store_half(d_out, f16{fit_symmetric<Most>(row, weight, fitted)});
+    std::array<std::uint8_t, 32> codes;
+    for(std::size_t i = 0; i < 32; ++i) {
+        codes[i] = static_cast<std::uint8_t>(static_cast<int>(fitted[i]) + Most);
+    }
+    return codes;
+}
+
+/// unsigned_codes with the scale and the minimum whose weighted error is least. A minimum above zero is not looked for.
+template <int Most>
+[[nodiscard]] inline std::array<std::uint8_t, 32> weighted_unsigned_codes(const float* values, const float* importance,
+                                                                          bytes<2>& d_out, bytes<2>& min_out) noexcept {
+    const row32 row = load_row32(values);
+    row32 weight;
+    row32 fitted;
+    weigh(row, importance, mean_square(values, 32), weight);
+    const affine_fit fit = fit_affine<Most>(row, weight, fitted);
+    store_half(d_out, f16{fit.scale});
+    store_half(min_out, f16{-fit.min});
+    std::array<std::uint8_t, 32> codes;
+    std::ranges::transform(fitted, codes.begin(), [](float code) { return static_cast<std::uint8_t>(code); });
+    return codes;
+}
+
 /// The index in iq4_values of the value nearest to each x, the greater of two. Midpoints are compared doubled, as exact
 /// integers; NaN gives 0.
 inline void nearest_iq4(const row32& x, std::array<std::uint8_t, 32>& out) noexcept {
@@ -127,32 +161,39 @@ inline void encode(const float* values, q8_0& out) noexcept {
 }
 
 /// Encodes 32 finite values: the one of largest magnitude becomes exactly -8 * d.
-inline void encode(const float* values, q4_0& out) noexcept {
-    detail::pack_nibbles(detail::signed_codes(values, 8, out.d), out.codes);
+/// @param importance  here and below [32] of the values' errors, not negative; null: scales as said, without a search
+inline void encode(const float* values, q4_0& out, const float* importance = nullptr) noexcept {
+    detail::pack_nibbles(importance == nullptr ? detail::signed_codes(values, 8, out.d)
+                                               : detail::weighted_signed_codes<8>(values, importance, out.d),
+                         out.codes);
 }
 
 /// Encodes 32 finite values: the codes span the range from the least to the greatest.
-inline void encode(const float* values, q4_1& out) noexcept {
-    detail::pack_nibbles(detail::unsigned_codes(values, 15, out.d, out.m), out.codes);
+inline void encode(const float* values, q4_1& out, const float* importance = nullptr) noexcept {
+    detail::pack_nibbles(importance == nullptr ? detail::unsigned_codes(values, 15, out.d, out.m)
+                                               : detail::weighted_unsigned_codes<15>(values, importance, out.d, out.m),
+                         out.codes);
 }
 
 /// Encodes 32 finite values: the one of largest magnitude becomes exactly -16 * d.
-inline void encode(const float* values, q5_0& out) noexcept {
-    const auto codes = detail::signed_codes(values, 16, out.d);
+inline void encode(const float* values, q5_0& out, const float* importance = nullptr) noexcept {
+    const auto codes = importance == nullptr ? detail::signed_codes(values, 16, out.d)
+                                             : detail::weighted_signed_codes<16>(values, importance, out.d);
     detail::pack_nibbles(codes, out.codes);
     detail::pack_fifth_bits(codes, out.high);
 }
 
 /// Encodes 32 finite values: the codes span the range from the least to the greatest.
-inline void encode(const float* values, q5_1& out) noexcept {
-    const auto codes = detail::unsigned_codes(values, 31, out.d, out.m);
+inline void encode(const float* values, q5_1& out, const float* importance = nullptr) noexcept {
+    const auto codes = importance == nullptr ? detail::unsigned_codes(values, 31, out.d, out.m)
+                                             : detail::weighted_unsigned_codes<31>(values, importance, out.d, out.m);
     detail::pack_nibbles(codes, out.codes);
     detail::pack_fifth_bits(codes, out.high);
 }
 
 /// Encodes 32 finite values: of 16 scales, which take the value of largest magnitude near one end of the codebook, the
 /// one with the least square error, each error weighted with its value's square.
-inline void encode(const float* values, iq4_nl& out) noexcept {
+inline void encode(const float* values, iq4_nl& out, const float* importance = nullptr) noexcept {
     const detail::row32 row = detail::load_row32(values);
     const float extreme = detail::extreme(values, 32);
     detail::row32 weight;
@@ -163,7 +204,11 @@ inline void encode(const float* values, iq4_nl& out) noexcept {
     std::array<std::uint8_t, 32> codes;
     float d = 0.0F;
     if(std::abs(extreme) >= 1e-15F) {
-        detail::multiply(row, row, weight);
+        if(importance != nullptr) {
+            detail::weigh(row, importance, 2 * detail::mean_square(values, 32), weight);
+        } else {
+            detail::multiply(row, row, weight);
+        }
         float best = 0.0F;
         const float lowest = iq4_values[0];
         // The first try takes the extreme value to the lowest code, the others to -7 ... 7 codes from there.

@@ -22,8 +22,6 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/limits.hpp>
-#include <tokenworks/io/file_bytes.hpp>
-#include <tokenworks/io/json_tree.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/models/weights.hpp>
@@ -57,37 +55,6 @@ private:
     std::size_t tokens_;
 };
 
-/// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
-/// there that is called "default".
-/// @throws format_error, limit_error, io_error
-[[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
-                                                                 const limits& bounds) {
-    const std::filesystem::path file = folder / "chat_template.jinja";
-    std::error_code none;
-    if(std::filesystem::exists(file, none)) {
-        const io::file_bytes bytes =
-            io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
-        return std::string{reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()};
-    }
-    const std::optional<io::json_tree> config = models::detail::json_beside(folder, "tokenizer_config.json", bounds);
-    const auto found = config ? config->root().find("chat_template", {"JSON"}) : std::nullopt;
-    if(!found) {
-        return std::nullopt;
-    }
-    if(!found->is_array()) {
-        return std::string{found->string({"chat_template"})};
-    }
-    std::optional<std::string> source;
-    found->elements({"chat_template"}, [&](io::json_value each) {
-        const auto name = each.find("name", {"chat_template"});
-        const auto text = each.find("template", {"chat_template"});
-        if(name && text && name->string({"chat_template name"}) == "default") {
-            source = text->string({"chat_template template"});
-        }
-    });
-    return source;
-}
-
 } // namespace detail
 
 /// @param path  a GGUF file or a folder
@@ -105,7 +72,7 @@ private:
     text_model_parts parts{
         .name = path, .config = folder.config(), .weights = &folder.weights(), .weight_bytes = folder.weight_bytes()};
     parts.identity = [&] { return models::packed_identity(folder, options.precision); };
-    parts.chat_template = detail::chat_template_of(path, bounds);
+    parts.chat_template = models::chat_template_of(path, bounds);
     std::optional<detail::unpadded_vocabulary> unpadded;
     const bool has_tokenizer = std::filesystem::exists(std::filesystem::path{path} / "tokenizer.json", none) ||
                                std::filesystem::exists(std::filesystem::path{path} / "tokenizer.model", none);

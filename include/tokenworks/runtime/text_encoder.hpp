@@ -165,7 +165,8 @@ private:
         if(options.on_progress) {
             loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
         }
-        network_ = std::make_unique<models::encoder>(folder.config(), folder.weights(), how_, std::move(loading));
+        const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
+        network_ = std::make_unique<models::encoder>(folder.config(), weights.get(), how_, std::move(loading));
     }
 
     embedding_options defaults_;

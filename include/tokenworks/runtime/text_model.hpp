@@ -52,6 +52,8 @@ struct load_options {
     /// Medium: weights of floating point, of F16 and BF16 files say, are multiplied as bf16, activations rounded to it
     /// too. Faster; logits differ by about a hundredth of their scale. Still bitwise the same in every batch.
     kernels::matmul_precision precision = kernels::matmul_precision::highest;
+    /// What is done to the weights on their way, in this order: see models::quantize_on_load.
+    std::vector<models::weight_transform> transforms{};
 
     /// The shared team, or one of its own.
     [[nodiscard]] std::shared_ptr<team> make_team() const {
@@ -207,10 +209,15 @@ TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_op
     }
     std::optional<models::packed_cache> cache;
     if(!options.packed_cache.empty() && parts.identity) {
-        cache.emplace(options.packed_cache, parts.identity());
+        std::uint64_t identity = parts.identity();
+        for(const models::weight_transform& transform: options.transforms) {
+            identity = (identity ^ transform.identity) * 0x100000001B3;
+        }
+        cache.emplace(options.packed_cache, identity);
     }
+    const models::transformed_weights weights{*parts.weights, options.transforms, parts.config, how_};
     network_ = std::make_unique<models::decoder>(
-        std::move(parts.config), *parts.weights, how_,
+        std::move(parts.config), weights.get(), how_,
         models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
     if(cache) {
         cache->finish([&] { return !progress || progress(parts.weight_bytes); });

@@ -1,0 +1,525 @@
+// Writes a Hugging Face model folder as a GGUF file: metadata, tokenizer, chat template, and tensors in the types asked
+// for.
+//
+//   const auto folder = models::model_folder::open("SmolLM2-135M-Instruct");
+//   const auto how = models::quantization::named("q8_0");
+//   io::gguf_writer out;
+//   models::export_gguf(folder, how, out);
+//   out.save("smollm2.q8_0.gguf");
+//
+// The family that reads GGUF files reads what was made, and must come to the configuration that config.json gives: a
+// model that such a file cannot describe is refused and not written wrong. Names of keys and tensors, and the order of
+// rows of queries and keys, are those of llama.cpp's convert_hf_to_gguf.py.
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/io/gguf_reader.hpp>
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/export_vocabulary.hpp>
+#include <tokenworks/models/families.hpp>
+#include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/models/model_config.hpp>
+#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/quantization.hpp>
+#include <tokenworks/models/quantize_gguf.hpp>
+#include <tokenworks/models/read_family.hpp>
+#include <tokenworks/models/tensor_names.hpp>
+#include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/models/weights.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+namespace detail {
+
+/// The hyperparameters of metadata that has no tensors yet.
+class exported_hyperparameters final: public gguf_hyperparameters {
+public:
+    exported_hyperparameters(const io::gguf_file& file, const model_config& config, const weight_source& weights)
+        : gguf_hyperparameters{file}, config_{&config}, weights_{&weights} {}
+
+    [[nodiscard]] bool tied_embeddings() const override { return config_->tied_embeddings; }
+    [[nodiscard]] bool has_tensor(std::string_view name) const override {
+        if(name == "blk.0.attn_norm_2.weight") { // two norms beside each other have this name in Falcon's files
+            return config_->parallel_residual && weights_->find("blk.0.ffn_norm.weight").has_value();
+        }
+        if(name.find("_exps.") != name.npos) {
+            return config_->mixture.has_value();
+        }
+        if(config_->qk_norm == qk_norm_kind::own_head && name == "blk.0.attn_q_norm.weight") {
+            return true;
+        }
+        return weights_->find(name).has_value();
+    }
+    [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
+        if(config_->rope_configs.empty()) {
+            return {};
+        }
+        const kernels::rope_scaling& scaling = config_->rope_configs[0].scaling;
+        return name == "rope_factors_long"    ? scaling.long_factors
+               : name == "rope_factors_short" ? scaling.short_factors
+                                              : gguf_hyperparameters::factors(name, count);
+    }
+
+private:
+    const model_config* config_;
+    const weight_source* weights_;
+};
+
+/// A tensor of the file: matrices of the folder one below the other.
+struct exported_tensor {
+    std::string name{};
+    std::vector<std::string> parts{}; ///< names that blocks ask for
+    std::size_t stacked = 0;          ///< experts or heads in an axis of their own; 0: none
+    std::size_t turned_heads = 0;     ///< of queries or keys whose rows change places; 0: none
+};
+
+class gguf_exporter {
+public:
+    gguf_exporter(const model_folder& folder, std::shared_ptr<const quantization> how, io::gguf_writer& out,
+                  const execution& where)
+        : folder_{folder},
+          config_{folder.config()},
+          weights_{folder.weights()},
+          how_{std::move(how)},
+          out_{out},
+          where_{where} {}
+
+    void write(const std::string& path, const limits& bounds);
+
+private:
+    [[noreturn]] TOKENWORKS_COLD void refuse(tokenworks::detail::message_parts why) const {
+        tokenworks::detail::raise<unsupported_error>(
+            {folder_.parameters().label(),
+             ": there is no GGUF form of this model: ", tokenworks::detail::message(why)});
+    }
+
+    [[nodiscard]] const family& target() const;
+    void write_config();
+    void write_ropes();
+    void write_mixture();
+    void write_family_keys();
+    [[nodiscard]] static model_config comparable(model_config config);
+    void require_same(const model_config& read, const model_config& wanted) const;
+    [[nodiscard]] std::vector<std::string> block_tensors() const;
+    [[nodiscard]] std::vector<exported_tensor> tensors(const tensor_names& names, bool turned) const;
+    void add(const exported_tensor& tensor);
+
+    template <class T>
+    void set(const char* key, T value) {
+        out_.set(architecture_ + "." + key, value);
+    }
+    void count(const char* key, std::size_t value) { set(key, static_cast<std::uint32_t>(value)); }
+
+    const model_folder& folder_;
+    const model_config& config_;
+    const weight_source& weights_;
+    std::shared_ptr<const quantization> how_;
+    io::gguf_writer& out_;
+    execution where_;
+    std::string architecture_;
+    std::size_t rope_width_ = 0;
+};
+
+/// The family of GGUF files that holds this model.
+inline const family& gguf_exporter::target() const {
+    std::string_view name =
+        find_family(&family::hf, folder_.parameters().model_type(), folder_.parameters().label(), "model_type").gguf;
+    const std::string type = folder_.parameters().model_type();
+    if(type == "mistral" || type == "mixtral") {
+        name = "llama";
+    }
+    if(name.empty() || config_.latent || config_.attention_sinks || folder_.encoder_config() || !config_.causal) {
+        refuse({"'", tokenworks::detail::escaped(type), "' has none that is known here"});
+    }
+    return find_family(&family::gguf, name, folder_.parameters().label(), "architecture");
+}
+
+inline void gguf_exporter::write_config() {
+    count("vocab_size", config_.vocab_size);
+    count("context_length", config_.context_length);
+    count("embedding_length", config_.width);
+    count("block_count", config_.layers.size());
+    count("feed_forward_length", config_.feed_forward);
+    count("attention.head_count", config_.heads);
+    count("attention.head_count_kv", config_.kv_heads);
+    count("attention.key_length", config_.key_width);
+    count("attention.value_length", config_.value_width);
+    set(config_.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+        config_.norm_epsilon);
+    const auto sliding = std::ranges::find_if(config_.layers, [](const layer_config& l) { return l.window != 0; });
+    if(sliding != config_.layers.end()) {
+        count("attention.sliding_window", sliding->window);
+    }
+    if(config_.attention_softcap != 0) {
+        set("attn_logit_softcapping", config_.attention_softcap);
+    }
+    if(config_.logit_softcap != 0) {
+        set("final_logit_softcapping", config_.logit_softcap);
+    }
+    write_ropes();
+    write_mixture();
+    write_family_keys();
+}
+
+inline void gguf_exporter::write_ropes() {
+    if(config_.rope_configs.empty()) {
+        return;
+    }
+    const kernels::rope_config& rope = config_.rope_configs[0];
+    rope_width_ = rope.width;
+    count("rope.dimension_count", rope.width);
+    set("rope.freq_base", static_cast<float>(rope.base));
+    if(config_.rope_configs.size() > 1) {
+        set("rope.freq_base_swa", static_cast<float>(config_.rope_configs[1].base));
+    }
+    const kernels::rope_scaling& scaling = rope.scaling;
+    const auto real = [&](const char* key, double value) { set(key, static_cast<float>(value)); };
+    using enum kernels::rope_scaling_kind;
+    switch(scaling.kind) {
+    case none:
+    case llama3: // becomes a tensor of factors
+        return;
+    case linear:
+        out_.set(architecture_ + ".rope.scaling.type", std::string_view{"linear"});
+        break;
+    case yarn:
+        out_.set(architecture_ + ".rope.scaling.type", std::string_view{"yarn"});
+        break;
+    case longrope:
+        out_.set(architecture_ + ".rope.scaling.type", std::string_view{"longrope"});
+        break;
+    default:
+        refuse({"its rotary positions are scaled in a way that depends on the text's length"});
+    }
+    real("rope.scaling.factor", scaling.factor);
+    count("rope.scaling.original_context_length", scaling.original_context);
+    if(scaling.attention_factor != 0) {
+        real("rope.scaling.attn_factor", scaling.attention_factor);
+    }
+}
+
+inline void gguf_exporter::write_mixture() {
+    if(!config_.mixture) {
+        return;
+    }
+    const mixture_config& mixture = *config_.mixture;
+    count("expert_count", mixture.routing.experts);
+    count("expert_used_count", mixture.routing.used);
+    if(architecture_ != "llama") { // where an expert is as wide as a layer without them
+        count("expert_feed_forward_length", mixture.feed_forward);
+    }
+    if(mixture.shared != 0) {
+        count("expert_shared_feed_forward_length", mixture.shared);
+    }
+}
+
+/// What some families say besides.
+inline void gguf_exporter::write_family_keys() {
+    if(architecture_ == "granite") {
+        set("embedding_scale", config_.embedding_scale);
+        set("residual_scale", config_.residual_scale);
+        set("attention.scale", config_.attention_scale);
+        set("logit_scale", 1 / config_.logit_scale);
+    } else if(architecture_ == "command-r" || architecture_ == "cohere2") {
+        set("logit_scale", config_.logit_scale);
+    } else if(architecture_ == "gptneox" || architecture_ == "stablelm") {
+        set("use_parallel_residual", config_.parallel_residual);
+    }
+    if(config_.position == position_kind::alibi) {
+        set("attention.max_alibi_bias", config_.alibi_max_bias);
+    }
+    if(config_.qkv_clip != 0) {
+        set("attention.clamp_kqv", config_.qkv_clip);
+    }
+}
+
+/// Factors that divide a pair's frequency in place of a scaling by wavelength.
+[[nodiscard]] inline std::vector<float> factors_of(const kernels::rope_config& scaled) {
+    kernels::rope_config plain = scaled;
+    plain.scaling = {};
+    const kernels::rope_table from{plain};
+    const kernels::rope_table to{scaled};
+    std::vector<float> factors;
+    for(std::size_t i = 0; i < from.frequencies().size(); ++i) {
+        factors.push_back(static_cast<float>(from.frequencies()[i] / to.frequencies()[i]));
+    }
+    return factors;
+}
+
+/// A configuration without what may differ between the formats.
+inline model_config gguf_exporter::comparable(model_config config) {
+    config.architecture.clear();
+    for(kernels::rope_config& rope: config.rope_configs) {
+        rope.pairing = kernels::rope_pairing::halves;
+        if(rope.scaling.kind == kernels::rope_scaling_kind::llama3) {
+            rope.factors.clear();
+        }
+        if(rope.scaling.kind == kernels::rope_scaling_kind::none ||
+           rope.scaling.kind == kernels::rope_scaling_kind::llama3) {
+            rope.scaling = {};
+        }
+    }
+    return config;
+}
+
+inline void gguf_exporter::require_same(const model_config& read, const model_config& wanted) const {
+    if(read == wanted) {
+        return;
+    }
+    const auto differs = [&](const char* what) {
+        refuse({"'", architecture_, "' files cannot say what config.json does about ", what});
+    };
+    if(read.layers != wanted.layers) {
+        differs("layers with windows, without positions, or without experts");
+    }
+    if(read.attention_scale != wanted.attention_scale) {
+        differs("the scale of attention's scores");
+    }
+    if(read.position != wanted.position || read.rope_configs != wanted.rope_configs ||
+       read.alibi_scale != wanted.alibi_scale || read.alibi_max_bias != wanted.alibi_max_bias) {
+        differs("positions");
+    }
+    if(read.qk_norm != wanted.qk_norm) {
+        differs("norms of queries and keys");
+    }
+    if(read.mlp != wanted.mlp || read.activation != wanted.activation || read.mixture != wanted.mixture) {
+        differs("the feed-forward part");
+    }
+    differs("sizes, norms or scales");
+}
+
+/// The names of the tensors that blocks may ask for, one a matrix or vector.
+inline std::vector<std::string> gguf_exporter::block_tensors() const {
+    std::vector<std::string> names;
+    const auto both = [&](const std::string& name) {
+        for(const char* const end: {".weight", ".bias"}) {
+            if(weights_.find(name + end)) {
+                names.push_back(name + end);
+            }
+        }
+    };
+    for(const char* const name: {"token_embd", "position_embd", "token_embd_norm", "output_norm"}) {
+        both(name);
+    }
+    if(!config_.tied_embeddings) {
+        both("output");
+    } else if(weights_.find("output.bias")) {
+        names.emplace_back("output.bias");
+    }
+    for(std::size_t layer = 0; layer < config_.layers.size(); ++layer) {
+        const std::string prefix = "blk." + std::to_string(layer) + ".";
+        for(const char* const name: {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "post_attention_norm",
+                                     "ffn_norm", "ffn_gate", "ffn_up", "ffn_down", "post_ffw_norm", "ffn_gate_inp",
+                                     "ffn_gate_inp_shexp", "ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"}) {
+            both(prefix + name);
+        }
+        if(config_.mixture && config_.layers[layer].is_mixture) {
+            for(std::size_t e = 0; e < config_.mixture->routing.experts; ++e) {
+                for(const char* const name: {"ffn_gate.", "ffn_up.", "ffn_down."}) {
+                    both(prefix + name + std::to_string(e));
+                }
+            }
+        }
+        for(const bool is_query: {true, false}) {
+            const std::string name = prefix + (is_query ? "attn_q_norm" : "attn_k_norm");
+            both(name);
+            for(std::size_t h = 0; config_.qk_norm == qk_norm_kind::own_head && !weights_.find(name + ".weight") &&
+                                   h < (is_query ? config_.heads : config_.kv_heads);
+                ++h) {
+                both(name + "." + std::to_string(h));
+            }
+        }
+    }
+    return names;
+}
+
+/// Those of the file, each with the parts that it is made of.
+inline std::vector<exported_tensor> gguf_exporter::tensors(const tensor_names& names, bool turned) const {
+    struct placed {
+        std::size_t first; // row in the tensor, where that is fused
+        std::string part;
+    };
+    std::vector<std::string> order;
+    std::map<std::string, std::vector<placed>, std::less<>> stored;
+    std::map<std::string, std::size_t, std::less<>> stacked;
+    for(const std::string& part: block_tensors()) {
+        const numbered_name asked{part};
+        const std::size_t dot = asked.pattern.rfind('.');
+        const std::string ending = asked.pattern.substr(dot);
+        std::string name = part;
+        std::size_t first = 0;
+        const auto row = std::ranges::find_if(names, [&](const tensor_name& each) {
+            return each.name == asked.pattern || each.name == asked.pattern.substr(0, dot);
+        });
+        if(row != names.end()) {
+            name = asked.filled(row->stored) + (row->name == asked.pattern ? "" : ending);
+            first = row->part.rows.first;
+        } else if(!asked.numbers[1].empty()) { // heads with norms of their own
+            name = part.substr(0, part.rfind('.', part.size() - ending.size() - 1)) + ending;
+        }
+        auto& parts = stored[name];
+        if(parts.empty()) {
+            order.push_back(name);
+        }
+        if(!asked.numbers[1].empty()) {
+            ++stacked[name];
+        }
+        parts.push_back({first, part});
+    }
+    std::vector<exported_tensor> all;
+    for(const std::string& name: order) {
+        auto& parts = stored[name];
+        std::ranges::stable_sort(parts, {}, &placed::first);
+        exported_tensor& tensor = all.emplace_back(exported_tensor{.name = name});
+        for(placed& part: parts) {
+            tensor.parts.push_back(std::move(part.part));
+        }
+        if(const auto at = stacked.find(name); at != stacked.end()) {
+            tensor.stacked = at->second;
+        }
+        const bool is_query = name.find(".attn_q.") != name.npos;
+        if(turned && (is_query || name.find(".attn_k.") != name.npos)) {
+            tensor.turned_heads = is_query ? config_.heads : config_.kv_heads;
+        }
+    }
+    return all;
+}
+
+/// Rows of each head from halves to neighbours: the first of each pair and its other follow each other.
+[[nodiscard]] inline weight with_turned_rows(weight w, std::size_t heads, std::size_t width) {
+    const std::size_t rows = w.extents[0];
+    const std::size_t d = rows / heads;
+    const std::size_t row_bytes = w.bytes.size() / rows;
+    auto bytes = std::make_shared<std::vector<std::byte>>(w.bytes.begin(), w.bytes.end());
+    for(std::size_t h = 0; h < heads; ++h) {
+        for(std::size_t i = 0; i < width; ++i) {
+            const std::size_t from = h * d + (i % 2 == 0 ? i / 2 : width / 2 + i / 2);
+            std::ranges::copy(w.bytes.subspan(from * row_bytes, row_bytes),
+                              bytes->begin() + static_cast<std::ptrdiff_t>((h * d + i) * row_bytes));
+        }
+    }
+    w.bytes = *bytes;
+    w.memory = std::move(bytes);
+    return w;
+}
+
+inline void gguf_exporter::add(const exported_tensor& tensor) {
+    std::vector<std::size_t> shape;
+    std::size_t rows = 0;
+    for(const std::string& part: tensor.parts) {
+        shape = weights_.find(part)->extents;
+        rows += shape[0];
+    }
+    std::vector<std::uint64_t> extents(shape.rbegin(), shape.rend());
+    if(tensor.stacked != 0) {
+        extents.push_back(tensor.stacked);
+    } else {
+        extents.back() = rows;
+    }
+    const bool is_matrix = quantization::applies_to(tensor.name, extents.size());
+    const bool is_head = tensor.name == (config_.tied_embeddings ? "token_embd.weight" : "output.weight");
+    const dtype type = is_matrix ? how_->type_of(tensor.name, extents[0], config_.layers.size(), is_head) : dtype::f32;
+    out_.add_tensor(tensor.name, type, extents,
+                    [&weights = weights_, how = how_, where = where_, width = rope_width_, tensor,
+                     type](const io::byte_sink& sink) {
+                        const std::span<const float> importance =
+                            how->importance ? how->importance->find(tensor.name) : std::span<const float>{};
+                        for(std::size_t i = 0; i < tensor.parts.size(); ++i) {
+                            weight w = *weights.find(tensor.parts[i]);
+                            const weight stored = w;
+                            const std::size_t columns = w.extents.back();
+                            if(tensor.turned_heads != 0) {
+                                w = with_turned_rows(std::move(w), tensor.turned_heads, width);
+                            }
+                            const bool own = tensor.stacked != 0 && importance.size() == tensor.parts.size() * columns;
+                            encode_rows(weights, w, type, own ? importance.subspan(i * columns, columns) : importance,
+                                        where, sink);
+                            weights.release(stored);
+                        }
+                    });
+}
+
+inline void gguf_exporter::write(const std::string& path, const limits& bounds) {
+    const family& kind = target();
+    architecture_ = kind.gguf;
+    out_.set("general.architecture", std::string_view{architecture_});
+    out_.set("general.type", std::string_view{"model"});
+    const std::filesystem::path place{path};
+    const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
+    out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
+    set_quantization(out_, *how_);
+    write_config();
+
+    const std::vector<std::byte> metadata = out_.to_bytes();
+    const io::gguf_file file = io::gguf_file::from_memory(metadata, folder_.parameters().label());
+    const exported_hyperparameters from{file, config_, weights_};
+    const model_config again = read_config(kind.configure, from);
+    require_same(comparable(again), comparable(config_));
+    const bool turned = !config_.rope_configs.empty() &&
+                        again.rope_configs[0].pairing == kernels::rope_pairing::interleaved &&
+                        config_.rope_configs[0].pairing == kernels::rope_pairing::halves;
+
+    std::error_code none;
+    if(std::filesystem::exists(place / "tokenizer.json", none) ||
+       std::filesystem::exists(place / "tokenizer.model", none)) {
+        export_vocabulary(tokenizer_files{place, bounds}, config_.vocab_size, out_);
+    } else {
+        out_.set("tokenizer.ggml.model", std::string_view{"no_vocab"});
+    }
+    if(const std::optional<std::string> source = chat_template_of(place, bounds)) {
+        out_.set("tokenizer.chat_template", std::string_view{*source});
+    }
+    for(const exported_tensor& tensor: tensors(kind.names(from, again), turned)) {
+        add(tensor);
+    }
+    if(!config_.rope_configs.empty()) {
+        const kernels::rope_config& rope = config_.rope_configs[0];
+        const auto factors = [&](const char* tensor, std::vector<float> values) {
+            const std::array<std::uint64_t, 1> extents{values.size()};
+            out_.add_tensor(tensor, dtype::f32, extents, [values = std::move(values)](const io::byte_sink& sink) {
+                sink(std::as_bytes(std::span{values}));
+            });
+        };
+        if(rope.scaling.kind == kernels::rope_scaling_kind::llama3) {
+            factors("rope_freqs.weight", factors_of(rope));
+        } else if(rope.scaling.kind == kernels::rope_scaling_kind::longrope) {
+            factors("rope_factors_long.weight", rope.scaling.long_factors);
+            factors("rope_factors_short.weight", rope.scaling.short_factors);
+        }
+    }
+}
+
+} // namespace detail
+
+/// Adds all metadata and tensors of a folder to a writer, matrices in the types that they get, all else as float32.
+/// @param folder  must stay until the writer has saved, and so must the team
+/// @throws unsupported_error for a family, a configuration or a tokenizer that GGUF files do not hold; as the files'
+///         readers do; saving throws as encode_rows
+inline void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
+                        const execution& where = {}, const limits& bounds = {}) {
+    detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where}.write(folder.path(), bounds);
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -1,0 +1,270 @@
+// Writes a folder's tokenizer as the tokenizer.ggml.* keys of a GGUF file.
+//
+// Those keys hold less than a tokenizer.json: byte-level BPE whose pre-tokenizer has a name there, or BPE in
+// SentencePiece's form. What comes out is read back and tried on a few texts, so that a tokenizer that they cannot hold
+// is refused and not written wrong. Normalization to NFC, which they leave out, is left out here too.
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/token_pipeline.hpp>
+#include <tokenworks/codec/tokenizer.hpp>
+#include <tokenworks/codec/tokenizer_data.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/tokenizer_folder.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+namespace detail {
+
+class vocabulary_exporter {
+public:
+    vocabulary_exporter(const codec::tokenizer_data& from, std::size_t vocab_size) : from_{from}, size_{vocab_size} {}
+
+    /// @throws unsupported_error
+    void write(io::gguf_writer& out);
+
+private:
+    [[noreturn]] TOKENWORKS_COLD void refuse(tokenworks::detail::message_parts why) const {
+        tokenworks::detail::raise<unsupported_error>(
+            {from_.name, ": this tokenizer does not go into a GGUF file: ", tokenworks::detail::message(why)});
+    }
+
+    void choose_model();
+    [[nodiscard]] std::string pre_tokenizer() const;
+    void place_tokens();
+    void score_by_merges();
+    void find_ends();
+    void try_out() const;
+
+    const codec::tokenizer_data& from_;
+    std::size_t size_;
+    codec::vocabulary_data made_;
+    std::vector<std::string> padding_, merges_;
+};
+
+inline void vocabulary_exporter::choose_model() {
+    using enum codec::token_model;
+    made_.name = from_.name;
+    const bool is_bytes = std::ranges::any_of(from_.splitters, [](const codec::splitter_data& step) {
+        return step.kind == codec::splitter_kind::byte_level;
+    });
+    if(from_.model == bpe && is_bytes) {
+        made_.model = "gpt2";
+        made_.pre = pre_tokenizer();
+    } else if(from_.model == sentencepiece_bpe || (from_.model == bpe && from_.byte_fallback)) {
+        made_.model = "llama";
+        made_.pre = "default";
+    } else {
+        refuse({"it is neither byte-level BPE nor BPE of SentencePiece's form"});
+    }
+    if(!from_.continuing_prefix.empty() || !from_.word_suffix.empty()) {
+        refuse({"it marks parts of words"});
+    }
+    bool adds_blank = false;
+    for(const codec::splitter_data& step: from_.splitters) {
+        adds_blank = adds_blank || (step.kind == codec::splitter_kind::byte_level && step.add_prefix_space) ||
+                     (step.kind == codec::splitter_kind::metaspace && step.prepend != codec::prepend_scheme::never);
+    }
+    for(const codec::normalizer_data& step: from_.normalizers) {
+        adds_blank = adds_blank || step.kind == codec::normalizer_kind::prepend ||
+                     (step.kind == codec::normalizer_kind::sentencepiece && step.add_prefix);
+    }
+    made_.add_space_prefix = adds_blank;
+}
+
+/// The name that files give to what cuts words. See pretokenizer.hpp for what the names stand for.
+inline std::string vocabulary_exporter::pre_tokenizer() const {
+    using enum codec::splitter_kind;
+    const auto& steps = from_.splitters;
+    if(steps[0].kind == byte_level && steps[0].use_regex) {
+        return "gpt-2";
+    }
+    if(steps[0].kind == digits && steps[0].individual_digits && steps.size() == 2 && steps[1].use_regex) {
+        return "smollm";
+    }
+    if(steps[0].kind == punctuation) {
+        return "falcon";
+    }
+    if(steps[0].kind == split && steps[0].pattern.is_regex && steps.size() == 2 && !steps[1].use_regex) {
+        constexpr std::string_view words = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)";
+        constexpr std::string_view rest = R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+        const std::string& regex = steps[0].pattern.text;
+        if(regex == std::string{words} + R"(\p{N}{1,3})" + std::string{rest}) {
+            return from_.ignore_merges ? "llama-bpe" : "smaug-bpe";
+        }
+        if(regex == std::string{words} + R"(\p{N})" + std::string{rest}) {
+            return "qwen2";
+        }
+    }
+    refuse({"its pre-tokenizer has no name there"});
+}
+
+inline void vocabulary_exporter::place_tokens() {
+    made_.tokens.resize(size_);
+    made_.types.assign(size_, static_cast<std::int32_t>(codec::token_type::unused));
+    if(made_.model == "llama") {
+        made_.scores.assign(size_, 0);
+    }
+    const auto place = [&](std::string_view text, std::uint64_t id, codec::token_type type) {
+        if(id >= size_) {
+            refuse({"token ", id, " is beyond the model's ", size_});
+        }
+        made_.tokens[id] = text;
+        made_.types[id] = static_cast<std::int32_t>(type);
+    };
+    for(std::size_t i = 0; i < from_.tokens.size(); ++i) {
+        const auto& [text, id] = from_.tokens[i];
+        codec::token_type type = i < from_.types.size() ? from_.types[i] : codec::token_type::normal;
+        if(from_.byte_fallback && codec::detail::parse_byte_token(text) >= 0) {
+            type = codec::token_type::byte;
+        } else if(from_.unk_token && text == *from_.unk_token) {
+            type = codec::token_type::unknown;
+        }
+        place(text, id, type);
+        if(i < from_.scores.size()) {
+            made_.scores[id] = static_cast<float>(from_.scores[i]);
+        }
+    }
+    for(const codec::added_token& token: from_.added) {
+        if(token.id < size_ && made_.types[token.id] == static_cast<std::int32_t>(codec::token_type::unknown)) {
+            continue;
+        }
+        place(token.content, token.id, token.special ? codec::token_type::control : codec::token_type::user_defined);
+    }
+    padding_.reserve(size_); // views into it must stay
+    for(std::size_t id = 0; id < size_; ++id) {
+        if(made_.tokens[id].empty()) {
+            padding_.push_back("[PAD" + std::to_string(id) + "]");
+            made_.tokens[id] = padding_.back();
+        }
+    }
+    merges_.reserve(from_.merges.size());
+    if(made_.model == "gpt2") {
+        for(const auto& [left, right]: from_.merges) {
+            merges_.push_back(std::string{left} + " " + std::string{right});
+            made_.merges.emplace_back(merges_.back());
+        }
+    } else if(from_.scores.empty()) {
+        score_by_merges();
+    }
+}
+
+/// Pieces that are merged earlier have a higher score.
+inline void vocabulary_exporter::score_by_merges() {
+    std::map<std::string, float, std::less<>> ranks;
+    for(const auto& [left, right]: from_.merges) {
+        const auto rank = static_cast<float>(ranks.size() + 1);
+        ranks.try_emplace(std::string{left} + std::string{right}, -rank);
+    }
+    for(std::size_t id = 0; id < size_; ++id) {
+        if(const auto at = ranks.find(made_.tokens[id]); at != ranks.end()) {
+            made_.scores[id] = at->second;
+        }
+    }
+}
+
+inline void vocabulary_exporter::find_ends() {
+    made_.bos = from_.bos;
+    made_.eos = from_.eos;
+    made_.unk = from_.unk;
+    made_.pad = from_.pad;
+    using enum codec::template_part::source;
+    const auto special_at = [&](bool is_first) -> std::optional<std::uint32_t> {
+        if(from_.single.empty()) {
+            return std::nullopt;
+        }
+        const codec::template_part& part = is_first ? from_.single.front() : from_.single.back();
+        if(part.from != special) {
+            return std::nullopt;
+        }
+        if(part.ids.size() != 1) {
+            refuse({"a text gets several tokens at one end"});
+        }
+        return part.ids.front();
+    };
+    const auto use = [&](std::optional<std::uint32_t>& id, std::optional<bool>& add, bool is_first) {
+        const std::optional<std::uint32_t> found = special_at(is_first);
+        add = found.has_value();
+        if(found) {
+            id = found;
+        }
+    };
+    use(made_.bos, made_.add_bos, true);
+    use(made_.eos, made_.add_eos, false);
+    for(const std::uint32_t end: from_.ends) {
+        if(!made_.eos) {
+            made_.eos = end;
+        } else if(end != *made_.eos && !made_.eot) {
+            made_.eot = end;
+        }
+    }
+}
+
+/// Reads back what was made.
+inline void vocabulary_exporter::try_out() const {
+    const codec::tokenizer before = codec::make_tokenizer(from_);
+    const codec::tokenizer after{made_};
+    for(const char* const text:
+        {"", "Hello, world! It's 2024: x = 3.14159; they'll see.\n\n  a\tb   c  ", " leading, and trailing ",
+         "\xC3\x89lan na\xC3\xAFve, \xE6\x9D\xB1\xE4\xBA\xAC \xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82 "
+         "\xF0\x9F\x98\x80",
+         "def f(x):\n    return x[1:]  # done\r\n\treturn 1_000_000"}) {
+        if(before.encode(text, {.add_special = true}) != after.encode(text, {.add_special = true})) {
+            refuse({"read back, it gives other ids for \"", tokenworks::detail::escaped(text), "\""});
+        }
+    }
+}
+
+inline void vocabulary_exporter::write(io::gguf_writer& out) {
+    choose_model();
+    place_tokens();
+    find_ends();
+    try_out();
+    out.set("tokenizer.ggml.model", made_.model);
+    out.set("tokenizer.ggml.pre", made_.pre);
+    out.set_array("tokenizer.ggml.tokens", made_.tokens);
+    out.set_array("tokenizer.ggml.token_type", made_.types);
+    if(!made_.scores.empty()) {
+        out.set_array("tokenizer.ggml.scores", made_.scores);
+    }
+    if(!made_.merges.empty()) {
+        out.set_array("tokenizer.ggml.merges", made_.merges);
+    }
+    const auto id = [&](const char* key, std::optional<std::uint32_t> value) {
+        if(value) {
+            out.set(std::string{"tokenizer.ggml."} + key + "_token_id", *value);
+        }
+    };
+    id("bos", made_.bos);
+    id("eos", made_.eos);
+    id("eot", made_.eot);
+    id("unknown", made_.unk);
+    id("padding", made_.pad);
+    out.set("tokenizer.ggml.add_bos_token", *made_.add_bos);
+    out.set("tokenizer.ggml.add_eos_token", *made_.add_eos);
+    out.set("tokenizer.ggml.add_space_prefix", *made_.add_space_prefix);
+}
+
+} // namespace detail
+
+/// Sets the tokenizer.ggml.* keys of a file.
+/// @param vocab_size  V of the model; ids that the tokenizer lacks become unused tokens
+/// @throws unsupported_error where those keys cannot say what the tokenizer does
+inline void export_vocabulary(const tokenizer_files& from, std::size_t vocab_size, io::gguf_writer& out) {
+    detail::vocabulary_exporter{from.data(), vocab_size}.write(out);
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models
