@@ -128,9 +128,10 @@ int generate(const common_options& options, const generate_options& what) {
             return true;
         };
     }
-    auto generation = tw::generate(
-        model, model.make_state(model.state_options_for(prompt.size(), loop.max_tokens, what.context, cache)),
-        model.tokenizer(), prompt, std::move(loop));
+    const adapters with{options, model};
+    tw::text_model::state_options sizes = model.state_options_for(prompt.size(), loop.max_tokens, what.context, cache);
+    sizes.adapters = with.all();
+    auto generation = tw::generate(model, model.make_state(sizes), model.tokenizer(), prompt, std::move(loop));
     std::string all;
     for(const std::string_view piece: generation) {
         if(options.json) {
@@ -168,7 +169,9 @@ void on_interrupt(int) { interrupted = true; }
 int chat(const common_options& options, const generate_options& what) {
     const tw::generate_options loop = loop_options(what);
     const tw::text_model model = load_model(options);
-    tw::text_model::state state = model.make_state({what.context, cache_type(what.cache_type)});
+    const adapters with{options, model};
+    tw::text_model::state state =
+        model.make_state({.capacity = what.context, .cache_type = cache_type(what.cache_type), .adapters = with.all()});
     std::vector<tw::codec::chat_message> messages = first_messages(what);
     std::vector<std::int32_t> seen; // what the state holds
     struct sigaction action {};

@@ -48,6 +48,9 @@ std::vector<std::int32_t> ids_of(const embed_options& what) {
 }
 
 token_rows rows_of_encoder(const common_options& options, const embed_options& what) {
+    if(!options.loras.empty() && !options.merge_loras) {
+        throw usage_error("--lora: an encoder takes adapters with --merge-lora only");
+    }
     const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options_of(options));
     const std::vector<std::int32_t> ids = what.input.ids ? ids_of(what) : encoder.encode(text_of(what.input));
     return {encoder.width(), encoder.hidden(ids), encoder.defaults()};
@@ -62,12 +65,14 @@ token_rows rows_of_decoder(const common_options& options, const embed_options& w
     }
     token_rows rows{.width = model.config().width};
     rows.values.resize(ids.size() * rows.width);
+    const adapters with{options, model};
     tw::nn::context c{model.how()};
     tw::nn::kv_cache cache = model.network().make_cache(ids.size());
     constexpr std::size_t step = 512;
     for(std::size_t at = 0; at < ids.size(); at += step) {
         const std::span<const std::int32_t> part = std::span{ids}.subspan(at, std::min(step, ids.size() - at));
-        const tw::models::decoder_input next{&cache, part, tw::models::decoder_input::logits::all};
+        const tw::models::decoder_input next{
+            .cache = &cache, .tokens = part, .want = tw::models::decoder_input::logits::all, .adapters = with.all()};
         model.network().forward_hidden(c, std::span{&next, 1},
                                        tw::nn::rows{rows.values.data() + at * rows.width, part.size(), rows.width});
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -18,9 +20,12 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
+#include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/importance_matrix.hpp>
+#include <tokenworks/models/lora.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantization.hpp>
+#include <tokenworks/nn/adapter.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
@@ -59,9 +64,64 @@ namespace cli {
     }
 }
 
+/// What --lora names.
+[[nodiscard]] inline std::vector<tw::models::lora> loras_of(const common_options& options,
+                                                            const tw::models::tensor_names& names) {
+    std::vector<tw::models::lora> all;
+    for(const std::string& text: options.loras) {
+        std::string path = text;
+        float scale = 1;
+        const std::size_t colon = text.rfind(':');
+        if(colon != text.npos && !std::filesystem::exists(text)) {
+            const char* const end = text.data() + text.size();
+            const auto [last, problem] = std::from_chars(text.data() + colon + 1, end, scale);
+            if(problem != std::errc{} || last != end) {
+                throw usage_error("--lora: '" + tw::printable(text) + "' is not PATH[:SCALE]");
+            }
+            path.resize(colon);
+        }
+        all.push_back(tw::models::lora::open(path, names, scale));
+    }
+    return all;
+}
+
+/// The adapters that sequences get, unless they were merged.
+class adapters {
+public:
+    adapters(const common_options& options, const tw::models::tensor_names& names, const tw::models::decoder& network,
+             const tw::execution& how) {
+        if(!options.merge_loras) {
+            for(const tw::models::lora& each: loras_of(options, names)) {
+                owned_.push_back(each.adapter_of(network, how));
+            }
+        }
+        for(const tw::nn::adapter& each: owned_) {
+            all_.push_back(&each);
+        }
+    }
+    adapters(const common_options& options, const tw::text_model& model)
+        : adapters{options, model.names(), model.network(), model.how()} {}
+    adapters(const adapters&) = delete;
+    adapters& operator=(const adapters&) = delete;
+
+    [[nodiscard]] const std::vector<const tw::nn::adapter*>& all() const noexcept { return all_; }
+
+private:
+    std::vector<tw::nn::adapter> owned_;
+    std::vector<const tw::nn::adapter*> all_;
+};
+
 /// What is done to weights on their way.
 [[nodiscard]] inline std::vector<tw::models::weight_transform> transforms_of(const common_options& options) {
     std::vector<tw::models::weight_transform> all;
+    if(options.merge_loras) {
+        const tw::models::tensor_names names = std::filesystem::is_directory(options.model)
+                                                   ? tw::models::model_folder::open(options.model).names()
+                                                   : tw::models::gguf_names(tw::io::gguf_file::open(options.model));
+        for(const tw::models::lora& each: loras_of(options, names)) {
+            all.push_back(tw::models::merge_on_load(each));
+        }
+    }
     if(!options.quantize.empty()) {
         all.push_back(tw::models::quantize_on_load(quantization_of(options, options.quantize)));
     } else if(!options.tensor_types.empty() || !options.imatrix.empty()) {
@@ -122,6 +182,10 @@ public:
         loading.precision = matmul_precision(options.matmul_precision);
         tw::models::model_config config = folder.config();
         config.rope_context = tokens;
+        if(!options.loras.empty() && !options.merge_loras && !(config.causal && !folder.encoder_config())) {
+            throw usage_error("--lora: '" + config.architecture + "' takes adapters with --merge-lora only");
+        }
+        names_ = folder.names();
         const std::vector<tw::models::weight_transform> transforms = transforms_of(options);
         const tw::models::transformed_weights weights{folder.weights(), transforms, config, how_};
         if(folder.encoder_config()) {
@@ -140,12 +204,16 @@ public:
     [[nodiscard]] const tw::models::encoder* encoder() const { return encoder_ ? &*encoder_ : nullptr; }
     [[nodiscard]] const tw::models::encoder_decoder* both() const { return both_ ? &*both_ : nullptr; }
 
+    /// How its files call tensors.
+    [[nodiscard]] const tw::models::tensor_names& names() const { return model_ ? model_->names() : names_; }
+
     [[nodiscard]] const tw::execution& how() const { return model_ ? model_->how() : how_; }
 
 private:
     std::optional<tw::text_model> model_;
     std::optional<tw::thread_team> team_;
     tw::execution how_;
+    tw::models::tensor_names names_;
     std::optional<tw::models::decoder> decoder_;
     std::optional<tw::models::encoder> encoder_;
     std::optional<tw::models::encoder_decoder> both_;

@@ -36,7 +36,7 @@ namespace {
 template <class Take>
 void each_row_of_logits(const tw::models::decoder& network, tw::nn::context& c, tw::nn::kv_cache& cache,
                         std::span<const std::int32_t> tokens, std::size_t first_wanted, Take take,
-                        const tw::nn::kv_cache* memory = nullptr) {
+                        const std::vector<const tw::nn::adapter*>& with, const tw::nn::kv_cache* memory = nullptr) {
     constexpr std::size_t unwanted_step = 512;
     const std::size_t v = network.vocab_size();
     // Steps of at most 32 MB of logits; how a sequence is cut changes no bit of them.
@@ -46,7 +46,8 @@ void each_row_of_logits(const tw::models::decoder& network, tw::nn::context& c, 
         const bool wanted = at >= first_wanted;
         const std::size_t count = wanted ? std::min(wanted_step, tokens.size() - at)
                                          : std::min({unwanted_step, first_wanted - at, tokens.size() - at});
-        const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none, memory};
+        const input next{&cache, tokens.subspan(at, count), wanted ? input::logits::all : input::logits::none, memory,
+                         with};
         const tw::nn::rows rows{logits.data(), wanted ? count : std::size_t{0}, v};
         network.forward(c, std::span{&next, 1}, rows);
         for(std::size_t i = 0; wanted && i < count; ++i) {
@@ -124,6 +125,7 @@ int logits(const common_options& options, const logits_options& what) {
         if(model.both() != nullptr) {
             memory.emplace(model.both()->encode(c, ids, tw::dtype::f32));
         }
+        const adapters with{options, model.names(), network, model.how()};
         tw::nn::kv_cache cache = network.make_cache(tokens.size(), tw::dtype::f32);
         shape = {tokens.size(), network.vocab_size()};
         start(shape[0], shape[1]);
@@ -132,7 +134,7 @@ int logits(const common_options& options, const logits_options& what) {
             out.write(std::as_bytes(row));
             bar(token + 1, tokens.size());
         };
-        each_row_of_logits(network, c, cache, tokens, 0, take, memory ? &*memory : nullptr);
+        each_row_of_logits(network, c, cache, tokens, 0, take, with.all(), memory ? &*memory : nullptr);
     }
     out.commit();
     if(options.json) {
@@ -157,6 +159,7 @@ int perplexity(const common_options& options, const perplexity_options& what) {
                                  std::to_string(what.context));
     }
     tw::nn::context c{model.how()};
+    const adapters with{options, model};
     tw::nn::kv_cache cache = model.network().make_cache(what.context);
     progress_bar bar{"scoring"};
     double sum = 0;
@@ -169,13 +172,15 @@ int perplexity(const common_options& options, const perplexity_options& what) {
         }
         cache.truncate(0);
         // The last token's logits predict nothing that is in the window.
-        each_row_of_logits(model.network(), c, cache, window.first(window.size() - 1), what.context / 2,
-                           [&](std::size_t at, std::span<const float> row) {
-                               const double loss = -log_probability(row, window[at + 1]);
-                               sum += loss;
-                               sum_of_squares += loss * loss;
-                               ++count;
-                           });
+        each_row_of_logits(
+            model.network(), c, cache, window.first(window.size() - 1), what.context / 2,
+            [&](std::size_t at, std::span<const float> row) {
+                const double loss = -log_probability(row, window[at + 1]);
+                sum += loss;
+                sum_of_squares += loss * loss;
+                ++count;
+            },
+            with.all());
         bar(w + 1, windows);
     }
     const double mean = sum / count;
@@ -202,6 +207,7 @@ int bench(const common_options& options, const bench_options& what) {
     const std::size_t v = model.vocab_size();
     tw::nn::context c{model.how()};
 
+    const adapters with{options, model};
     const tw::dtype type_of_cache = cache_type(what.cache_type);
     std::vector<tw::nn::kv_cache> caches;
     for(std::size_t i = 0; i < what.batch; ++i) {
@@ -223,7 +229,7 @@ int bench(const common_options& options, const bench_options& what) {
             const std::size_t count = std::min(chunk, total - at);
             const bool last = at + count == total;
             const input next{&cache, std::span{tokens}.subspan(at, count),
-                             last ? input::logits::last : input::logits::none};
+                             last ? input::logits::last : input::logits::none, nullptr, with.all()};
             network.forward(c, std::span{&next, 1}, tw::nn::rows{logits.data(), std::size_t{last}, v});
         }
     };
@@ -234,7 +240,7 @@ int bench(const common_options& options, const bench_options& what) {
         }
         for(std::size_t n = 0; n < what.generate; ++n) {
             for(std::size_t i = 0; i < what.batch; ++i) {
-                inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last};
+                inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last, nullptr, with.all()};
             }
             network.forward_greedy(c, inputs, std::span{tokens}.first(what.batch));
         }

@@ -28,6 +28,8 @@ struct common_options {
     std::string quantize;                  ///< a type or mix to bring the weights to, or empty
     std::vector<std::string> tensor_types; ///< REGEX=TYPE
     std::string imatrix;                   ///< a file, or empty
+    std::vector<std::string> loras;        ///< PATH or PATH:SCALE
+    bool merge_loras = false;
     bool json = false;
 };
 

@@ -45,6 +45,7 @@ struct decoder_input {
     std::span<const std::int32_t> tokens{}; ///< ids, each in 0 … V-1
     enum class logits { none, last, all } want = logits::last;
     const nn::kv_cache* memory = nullptr; ///< what decoder::remember has made, for layers that attend to an encoder
+    std::span<const nn::adapter* const> adapters{}; ///< of this model, made by models::lora; applied in this order
 };
 
 /// Immutable after construction; share it by const reference among threads. Each thread needs its own context.
@@ -62,6 +63,10 @@ public:
 
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
+    /// The weights of the linear layers by the names that blocks ask for, for adapters.
+    [[nodiscard]] std::span<const std::pair<std::string, const kernels::packed_matrix*>> matrices() const noexcept {
+        return matrices_;
+    }
 
     /// A cache for one sequence of up to `capacity` tokens.
     [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const;
@@ -141,6 +146,15 @@ private:
     void load(const weight_source& source, const nn::embedding* tokens, const std::string& part, const execution& how,
               weight_loading loading);
 
+    /// The context's adapters are those of a step, and of nothing else that runs in it.
+    struct adapters_of_step {
+        nn::context& c;
+        explicit adapters_of_step(nn::context& of) noexcept : c{of} { c.adapted.clear(); }
+        ~adapters_of_step() { c.adapted.clear(); }
+        adapters_of_step(const adapters_of_step&) = delete;
+        adapters_of_step& operator=(const adapters_of_step&) = delete;
+    };
+
     /// Checks the inputs.
     [[nodiscard]] step plan_of(std::span<const decoder_input> inputs) const;
 
@@ -173,6 +187,7 @@ private:
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
     nn::linear head_;
+    std::vector<std::pair<std::string, const kernels::packed_matrix*>> matrices_;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -203,6 +218,7 @@ TOKENWORKS_FUNCTION void decoder::load(const weight_source& source, const nn::em
     }
     final_norm_ = load.final_norm();
     head_ = load.head(embed_.tokens);
+    matrices_ = std::move(load.matrices());
 }
 
 TOKENWORKS_FUNCTION nn::kv_cache decoder::make_cache(std::size_t capacity, dtype type) const {
@@ -213,9 +229,13 @@ TOKENWORKS_FUNCTION nn::kv_cache decoder::make_cache(std::size_t capacity, dtype
 template <class Finish>
 void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const step& plan, const Finish& finish) const {
     c.begin_step(plan.rows, inputs.size());
+    const adapters_of_step adapted{c};
     std::size_t row = 0;
     for(const decoder_input& input: inputs) {
         c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size(), input.memory});
+        for(const nn::adapter* const with: input.adapters) {
+            c.adapted.push_back({row, input.tokens.size(), with});
+        }
         row += input.tokens.size();
     }
     const arena::scope scratch{c.scratch};
@@ -226,6 +246,14 @@ void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const s
         layers_[i](c, x);
     }
     if(plan.wanted != 0) {
+        c.adapted.clear();
+        std::size_t wanted = 0;
+        for(const decoder_input& input: inputs) {
+            for(const nn::adapter* const with: input.adapters) {
+                c.adapted.push_back({wanted, rows_wanted(input), with});
+            }
+            wanted += rows_wanted(input);
+        }
         finish(final_rows(c, inputs, plan, x));
     }
     for(const decoder_input& input: inputs) {

@@ -6,6 +6,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/models/gguf_source.hpp>
 #include <tokenworks/models/model_config.hpp>
+#include <tokenworks/models/tensor_names.hpp>
 #include <tokenworks/models/weights.hpp>
 
 #if TOKENWORKS_DEFINITIONS
@@ -15,7 +16,6 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/read_family.hpp>
-#include <tokenworks/models/tensor_names.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -28,6 +28,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// @param file  must outlive the result
 /// @throws as config_of
 [[nodiscard]] TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file);
+
+/// How a file calls the tensors that differ from the blocks' names, for adapters.
+/// @throws as config_of
+[[nodiscard]] TOKENWORKS_FUNCTION tensor_names gguf_names(const io::gguf_file& file);
 
 #if TOKENWORKS_DEFINITIONS
 
@@ -58,10 +62,14 @@ TOKENWORKS_FUNCTION model_config config_of(const io::gguf_file& file) {
     return detail::read_config(detail::family_of(file).configure, gguf_hyperparameters{file});
 }
 
-TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file) {
+TOKENWORKS_FUNCTION tensor_names gguf_names(const io::gguf_file& file) {
     const family& kind = detail::family_of(file);
     const gguf_hyperparameters from{file};
-    return std::make_unique<detail::renamed_gguf>(file, kind.names(from, detail::read_config(kind.configure, from)));
+    return kind.names(from, detail::read_config(kind.configure, from));
+}
+
+TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file) {
+    return std::make_unique<detail::renamed_gguf>(file, gguf_names(file));
 }
 
 #endif

@@ -30,6 +30,8 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
+using named_matrices = std::vector<std::pair<std::string, const kernels::packed_matrix*>>;
+
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
 public:
@@ -68,6 +70,7 @@ public:
 
     [[nodiscard]] nn::linear head(const nn::embedding& embedding) {
         if(config_.tied_embeddings) {
+            matrices_.emplace_back("output.weight", embedding.table().get());
             return nn::linear{embedding.table(), optional_vector("output.bias", config_.vocab_size)};
         }
         return linear("output", config_.vocab_size, config_.width);
@@ -105,6 +108,9 @@ public:
         result.residual_scale = config_.residual_scale;
         return result;
     }
+
+    /// The weights of the linear layers that were made, by name.
+    [[nodiscard]] named_matrices& matrices() noexcept { return matrices_; }
 
 private:
     void add_cross_attention(nn::decoder_layer& layer, const std::string& prefix) {
@@ -177,7 +183,9 @@ private:
     }
 
     [[nodiscard]] nn::linear linear(const std::string& name, std::size_t rows, std::size_t columns) {
-        return nn::linear{matrix(name + ".weight", rows, columns), optional_vector(name + ".bias", rows)};
+        nn::linear made{matrix(name + ".weight", rows, columns), optional_vector(name + ".bias", rows)};
+        matrices_.emplace_back(name + ".weight", &made.weight());
+        return made;
     }
 
     [[nodiscard]] nn::norm norm(const std::string& name) { return norm(name, config_.width); }
@@ -359,6 +367,7 @@ private:
     huge_pool pool_;
     std::uint64_t done_ = 0;
     std::vector<std::shared_ptr<const kernels::rope_table>> ropes_;
+    named_matrices matrices_;
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -52,6 +52,8 @@ public:
         }
         return sum;
     }
+    /// How its tensors are called, for adapters.
+    [[nodiscard]] const tensor_names& names() const noexcept { return parts_->names; }
     /// The tensors under the blocks' names. Valid as long as the folder, which may move.
     [[nodiscard]] const weight_source& weights() const noexcept { return *parts_->named; }
 
@@ -63,6 +65,7 @@ private:
         hf_config parameters;
         model_config config{};
         std::optional<model_config> encoder{};
+        tensor_names names{};
         std::unique_ptr<weight_source> named{};
 
         parts(io::safetensors_file opened, hf_config json)
@@ -91,7 +94,8 @@ inline model_folder model_folder::open(const std::string& path, const io::open_o
     if(kind.configure_encoder != nullptr) {
         made->encoder = detail::read_config(kind.configure_encoder, made->parameters);
     }
-    made->named = std::make_unique<named_weights>(made->stored, kind.names(made->parameters, made->config), false);
+    made->names = kind.names(made->parameters, made->config);
+    made->named = std::make_unique<named_weights>(made->stored, made->names, false);
     return model_folder{std::move(made)};
 }
 

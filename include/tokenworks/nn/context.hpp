@@ -22,6 +22,7 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
 
+class adapter;
 class kv_cache;
 
 /// Rows first … first + count - 1 of a step continue one sequence; the first sits at position `start`.
@@ -31,6 +32,13 @@ struct sequence_rows {
     std::size_t count = 0;
     std::size_t start = 0;
     const kv_cache* memory = nullptr; ///< what cross-attention reads, of another sequence; may be null
+};
+
+/// Rows of a step whose layers an adapter changes.
+struct adapted_rows {
+    std::size_t first = 0;
+    std::size_t count = 0;
+    const adapter* with = nullptr;
 };
 
 /// [T,C] activations, and whatever block wants them.
@@ -100,6 +108,7 @@ public:
     arena scratch;
     std::size_t layer = 0; ///< index of the layer that runs, for caches and observers
     observer on_activation;
+    std::vector<adapted_rows> adapted; ///< in the order in which adapters are applied; of the rows that layers now see
 
 private:
     struct rotation {

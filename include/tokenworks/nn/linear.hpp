@@ -22,6 +22,7 @@
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/core/arena.hpp>
 #include <tokenworks/kernels/elementwise.hpp>
+#include <tokenworks/nn/adapter.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
@@ -44,6 +45,9 @@ public:
     [[nodiscard]] std::size_t out_width() const noexcept { return weight_ == nullptr ? 0 : weight_->rows(); }
     [[nodiscard]] std::size_t in_width() const noexcept { return weight_ == nullptr ? 0 : weight_->columns(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return weight_ == nullptr ? 0 : weight_->bytes(); }
+
+    /// [N,K], which adapters know the layer by.
+    [[nodiscard]] const kernels::packed_matrix& weight() const noexcept { return *weight_; }
 
     /// Whether products take the 8-bit form of the input.
     [[nodiscard]] bool takes_quantized() const noexcept { return weight_->needs_quantized_activations(); }
@@ -100,7 +104,8 @@ inline void finish_in_parts(const execution& how, rows out, std::size_t unit, co
 template <std::size_t N>
 void project(context& c, const activations& x, const projection (&layers)[N]) {
     static_assert(N <= 8, "tokenworks: project takes up to eight layers");
-    if(!std::ranges::all_of(layers, [](const projection& each) { return each.layer.takes_quantized(); })) {
+    if(!c.adapted.empty() ||
+       !std::ranges::all_of(layers, [](const projection& each) { return each.layer.takes_quantized(); })) {
         for(const projection& each: layers) {
             each.layer(c, x, each.to);
             if(each.finish) {
@@ -127,7 +132,7 @@ TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, 
 
 TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::span<kernels::best_column> best,
                                         kernels::argmax_options options) const {
-    if(takes_quantized()) {
+    if(takes_quantized() && c.adapted.empty()) {
         options.bias = bias_;
         kernels::matmul_argmax(x.quantized(c), *weight_, best, options, c.how);
         return;
@@ -148,7 +153,7 @@ TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::s
 TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, const projection& first,
                                               const projection& second, kernels::product_finish finish) {
     constexpr std::size_t unit = 32;
-    if(first.layer.takes_quantized() && second.layer.takes_quantized()) {
+    if(c.adapted.empty() && first.layer.takes_quantized() && second.layer.takes_quantized()) {
         kernels::matmul_task task = first.product();
         task.unit = unit;
         task.finish = finish;
@@ -169,6 +174,7 @@ TOKENWORKS_FUNCTION void linear::operator()(context& c, const activations& x, de
     } else {
         kernels::matmul(x.values(), task.w, task.out, task.options, c.how);
     }
+    apply_adapters(c, *weight_, x.values(), to.out);
 }
 
 #endif

@@ -28,6 +28,7 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
+#include <tokenworks/models/tensor_names.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
@@ -70,6 +71,7 @@ struct text_model_parts {
     std::unique_ptr<codec::tokenizer> tokenizer{};  ///< or none
     std::string tokenizer_field = "tokenizer";      ///< what errors call it
     std::optional<std::string> chat_template{};     ///< its source
+    models::tensor_names names{};                   ///< how its format calls tensors, for adapters
     std::function<std::uint64_t()> identity{};      ///< what a packed cache is of; needed where there is one
 };
 
@@ -79,12 +81,15 @@ public:
     struct state_options {
         std::size_t capacity = 0;      ///< tokens; 0: the model's context length
         dtype cache_type = dtype::f16; ///< one of kv_cache::types: f32, f16, bf16, q8_0 or q4_0
+        /// Low-rank adapters of this model (models/lora.hpp), applied in this order. They must outlive the state.
+        std::vector<const nn::adapter*> adapters{};
     };
 
     /// What one sequence remembers. Not for several threads at once.
     class state {
     public:
-        state(nn::kv_cache cache, const execution& how) : context_{how}, cache_{std::move(cache)} {}
+        state(nn::kv_cache cache, const execution& how, std::vector<const nn::adapter*> adapters = {})
+            : context_{how}, cache_{std::move(cache)}, adapters_{std::move(adapters)} {}
 
         /// Tokens seen so far.
         [[nodiscard]] std::size_t size() const noexcept { return cache_.size(); }
@@ -94,10 +99,12 @@ public:
 
         [[nodiscard]] nn::kv_cache& cache() noexcept { return cache_; }
         [[nodiscard]] nn::context& context() noexcept { return context_; }
+        [[nodiscard]] std::span<const nn::adapter* const> adapters() const noexcept { return adapters_; }
 
     private:
         nn::context context_;
         nn::kv_cache cache_;
+        std::vector<const nn::adapter*> adapters_;
     };
 
     /// Opens a GGUF file, maps it, and packs its weights; the file is closed again at the end.
@@ -121,6 +128,8 @@ public:
         }
         return *tokenizer_;
     }
+    /// How the model's files call tensors, for adapters.
+    [[nodiscard]] const models::tensor_names& names() const noexcept { return names_; }
     /// What became of load_options::packed_cache.
     [[nodiscard]] const models::packed_cache_report& packed_weights() const noexcept { return packed_weights_; }
     [[nodiscard]] const execution& how() const noexcept { return how_; }
@@ -143,7 +152,7 @@ public:
         if(context == 0) {
             context = std::min(context_length(), prompt + std::min(max_tokens, context_length()));
         }
-        return {context, cache_type};
+        return {.capacity = context, .cache_type = cache_type};
     }
 
     /// Continues token ids, in a state of their own.
@@ -182,6 +191,7 @@ private:
     [[nodiscard]] static text_model from(const io::gguf_file& file, const load_options& options);
 
     std::string name_;
+    models::tensor_names names_;
     std::optional<codec::chat_template> template_;
     std::string no_template_;
     std::shared_ptr<team> team_;
@@ -194,7 +204,7 @@ private:
 #if TOKENWORKS_DEFINITIONS
 
 TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_options& options)
-    : name_{std::move(parts.name)}, tokenizer_{std::move(parts.tokenizer)} {
+    : name_{std::move(parts.name)}, names_{std::move(parts.names)}, tokenizer_{std::move(parts.tokenizer)} {
     team_ = options.make_team();
     how_ = execution{options.set, team_.get()};
     if(tokenizer_ && tokenizer_->vocab_size() != parts.config.vocab_size) {
@@ -242,6 +252,7 @@ TOKENWORKS_FUNCTION text_model text_model::from(const io::gguf_file& file, const
         parts.weight_bytes += tensor.bytes;
     }
     parts.identity = [&] { return models::packed_identity(file, options.precision); };
+    parts.names = models::gguf_names(file);
     const std::unique_ptr<models::weight_source> weights = models::weights_of(file);
     parts.weights = weights.get();
     return text_model{std::move(parts), options};
@@ -259,14 +270,17 @@ TOKENWORKS_FUNCTION text_model text_model::load(std::span<const std::byte> bytes
 TOKENWORKS_FUNCTION void text_model::forward(state& s, std::span<const codec::token_id> tokens,
                                              std::span<float> logits) const {
     using wanted = models::decoder_input::logits;
-    const models::decoder_input input{&s.cache(), tokens, logits.empty() ? wanted::none : wanted::last};
+    const models::decoder_input input{.cache = &s.cache(),
+                                      .tokens = tokens,
+                                      .want = logits.empty() ? wanted::none : wanted::last,
+                                      .adapters = s.adapters()};
     network_->forward(s.context(), std::span{&input, 1},
                       nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
 }
 
 TOKENWORKS_FUNCTION codec::token_id text_model::forward_greedy(state& s,
                                                                std::span<const codec::token_id> tokens) const {
-    const models::decoder_input input{&s.cache(), tokens, models::decoder_input::logits::last};
+    const models::decoder_input input{.cache = &s.cache(), .tokens = tokens, .adapters = s.adapters()};
     codec::token_id id = 0;
     network_->forward_greedy(s.context(), std::span{&input, 1}, std::span{&id, 1});
     return id;
@@ -274,7 +288,7 @@ TOKENWORKS_FUNCTION codec::token_id text_model::forward_greedy(state& s,
 
 TOKENWORKS_FUNCTION text_model::state text_model::make_state(const state_options& options) const {
     const std::size_t capacity = options.capacity == 0 ? context_length() : options.capacity;
-    return state{network_->make_cache(capacity, options.cache_type), how_};
+    return state{network_->make_cache(capacity, options.cache_type), how_, options.adapters};
 }
 
 TOKENWORKS_FUNCTION text_model::state text_model::make_state() const { return make_state({}); }
