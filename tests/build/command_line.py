@@ -145,9 +145,10 @@ def filling(check, model, folder):
         done = check.expect(0, "tokenize", "-m", model, "--text", text, "--json")
         return json.loads(done.stdout)["ids"]
 
-    after = "):\n    return <reponame>"
-    expected = [3, *ids_of("def f("), 4, *ids_of("):\n    return <"), *ids_of("reponame>"), 6]
-    filled = check.expect(0, *fill, "-m", named, "--suffix", after, out=lambda text: json.loads(text)["prompt_ids"] == expected)
+    after = "):\n    return <reponame>"  # the spelling of token 4, which stays text
+    expected = [3, *ids_of("def f("), 4, *ids_of(after), 6]
+    filled = check.expect(0, *fill, "-m", named, "--suffix", after,
+                          out=lambda text: json.loads(text)["prompt_ids"] == expected)
     suffix = Path(folder, "after.py")
     suffix.write_text(after, encoding="utf-8")
     text = json.loads(filled.stdout)["text"]
