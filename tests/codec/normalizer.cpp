@@ -16,7 +16,6 @@ namespace {
 struct result {
     std::string text;
     bool start;
-    friend bool operator==(const result&, const result&) = default;
 };
 
 result applied(const std::vector<normalizer_data>& steps, std::string_view text, std::vector<std::string> kept = {}) {
