@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tokenworks/codec/infill.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 #include "load.hpp"
@@ -101,12 +102,23 @@ int generate(const common_options& options, const generate_options& what) {
     if(what.input.ids && (what.chat || what.system)) {
         throw usage_error("--ids is a prompt as it is; it does not go with --chat or --system");
     }
+    const bool fills = what.suffix || what.suffix_file;
+    if(fills && (what.input.ids || what.chat || what.system)) {
+        throw usage_error("--suffix does not go with --ids, --chat or --system");
+    }
     tw::generate_options loop = loop_options(what);
     const tw::dtype cache = cache_type(what.cache_type);
     const std::string text = what.input.ids ? std::string{} : text_of(what.input);
+    const std::string after = what.suffix ? *what.suffix : fills ? read_text(*what.suffix_file) : std::string{};
     const tw::text_model model = load_model(options);
     std::vector<std::int32_t> prompt;
-    if(what.input.ids) {
+    if(fills) {
+        const tw::codec::infill_form form{model.tokenizer()};
+        prompt = form.encode(model.tokenizer(), text, after);
+        if(!what.ignore_eos) {
+            loop.stop_tokens = form.ends();
+        }
+    } else if(what.input.ids) {
         prompt = parse_ids(*what.input.ids);
         if(prompt.empty()) {
             throw usage_error("--ids: no token id given");

@@ -172,6 +172,9 @@ int run(int argc, char** argv) {
     add_text(*generate_command, generate.input, "-p,--prompt");
     generate_command->add_option("--ids", generate.input.ids, "1,2,3: the prompt as token ids");
     generate_command->add_flag("--chat", generate.chat, "put the prompt into the model's chat template");
+    auto* const suffix = generate_command->add_option(
+        "--suffix", generate.suffix, "what follows: the model fills the gap between; needs a model of code");
+    generate_command->add_option("--suffix-file", generate.suffix_file, "a file with what follows")->excludes(suffix);
     add_sampling(*generate_command, generate);
     generate_command->callback([&] { code = cli::generate(common, generate); });
 

@@ -64,6 +64,8 @@ struct generate_options {
     std::size_t max_tokens = 128;
     std::size_t context = 0;
     bool chat = false;
+    std::optional<std::string> suffix;
+    std::optional<std::string> suffix_file;
     bool ignore_eos = false;
     std::optional<std::string> system;
     std::vector<std::string> stop;

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def with_vocabulary(check, model, folder):
         check.expect(2, *start, flag, value)
     check.expect(2, "generate", "-m", model, "--ids", "", says="no token id")
     check.expect(2, "generate", "-m", model, "-p", "a", "--ids", "1", says="exactly one")
+    filling(check, model, folder)
     check.expect(0, "chat", "-m", model, "--json", "-n", "4", "--temp", "0", text="Hi\nAgain\n",
                  out=lambda text: [json.loads(line)["finish_reason"] for line in text.splitlines()] == ["length"] * 2)
     if os.path.exists("/dev/full"):
@@ -129,6 +131,47 @@ def with_vocabulary(check, model, folder):
             check.expect(1, *start, "-n", "4", stdout=full, says="stdout: cannot be written")
 
     stopped_reading(check, model)
+
+
+def filling(check, model, folder):
+    """Text between two texts. SmolLM2 has no tokens for it; a copy of the file names others of its control tokens."""
+    fill = ["generate", "-p", "def f(", "--temp", "0", "-n", "6", "--json"]
+    check.expect(1, *fill, "-m", model, "--suffix", "x", says="no tokens to fill in the middle")
+    named = os.path.join(folder, "named.gguf")
+    Path(named).write_bytes(with_numbers(Path(model).read_bytes(), {
+        "tokenizer.ggml.fim_pre_token_id": 3, "tokenizer.ggml.fim_suf_token_id": 4, "tokenizer.ggml.fim_mid_token_id": 6}))
+
+    def ids_of(text):
+        done = check.expect(0, "tokenize", "-m", model, "--text", text, "--json")
+        return json.loads(done.stdout)["ids"]
+
+    after = "):\n    return <reponame>"  # the spelling of token 4, which stays text
+    expected = [3, *ids_of("def f("), 4, *ids_of(after), 6]
+    filled = check.expect(0, *fill, "-m", named, "--suffix", after,
+                          out=lambda text: json.loads(text)["prompt_ids"] == expected)
+    suffix = Path(folder, "after.py")
+    suffix.write_text(after, encoding="utf-8")
+    text = json.loads(filled.stdout)["text"]
+    check.expect(0, *fill, "-m", named, "--suffix-file", str(suffix), out=lambda out: json.loads(out)["text"] == text)
+    # Any of the three ends the gap.
+    check.expect(0, *fill, "-m", named, "--suffix", after, "--logit-bias", "4=10000",
+                 out=lambda out: json.loads(out)["finish_reason"] == "stop" and json.loads(out)["text"] == "")
+    check.expect(2, *fill, "-m", named, "--suffix", after, "--suffix-file", str(suffix), says="--suffix")
+    check.expect(2, *fill, "-m", named, "--suffix", after, "--chat", says="--suffix does not go with")
+    check.expect(1, *fill, "-m", named, "--suffix-file", folder, says=folder)
+
+
+def with_numbers(file, numbers):
+    """A GGUF file with u32 entries more; the tensors' data stay aligned."""
+    magic, version, tensors, entries = struct.unpack_from("<4sIQQ", file)
+    more = b"".join(struct.pack("<Q", len(key)) + key.encode() + struct.pack("<II", 4, value)
+                    for key, value in numbers.items())
+    # What is added is a multiple of the alignment with an entry that fills it up.
+    name = b"test.filler"
+    head = struct.pack("<Q", len(name)) + name + struct.pack("<I", 8)
+    fill = -(len(more) + len(head) + 8) % 32
+    more += head + struct.pack("<Q", fill) + b" " * fill
+    return struct.pack("<4sIQQ", magic, version, tensors, entries + len(numbers) + 1) + more + file[24:]
 
 
 def stopped_reading(check, model):

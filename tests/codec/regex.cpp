@@ -40,16 +40,6 @@ std::vector<std::size_t> pieces(const regex& expression, const std::string& text
     return lengths;
 }
 
-template <class Error>
-std::string refusal(const std::string& pattern) {
-    try {
-        static_cast<void>(regex{pattern});
-    } catch(const Error& problem) {
-        return problem.what();
-    }
-    return "accepted";
-}
-
 } // namespace
 
 TEST_CASE("regex: the cuts of the reference", "[codec]") {
@@ -126,44 +116,4 @@ TEST_CASE("regex: texts that share their steps", "[codec]") {
     left = ~std::uint64_t{0};
     CHECK_THROWS_WITH(expression.find_all(std::string(5'000, 'a'), found, left),
                       ContainsSubstring("more than 6000000 steps in a text of 5000 bytes"));
-}
-
-TEST_CASE("regex: what is malformed or unknown is refused with its place", "[codec]") {
-    using tw::argument_error;
-    using tw::limit_error;
-    using tw::unsupported_error;
-    const auto malformed = [](const std::string& pattern, const std::string& why) {
-        CHECK_THAT(refusal<argument_error>(pattern), ContainsSubstring(why));
-    };
-    malformed("a)", "regular expression \"a)\", at byte 1: an unmatched )");
-    malformed("(a", "an unclosed group");
-    malformed("[a", "an unclosed [");
-    malformed("[b-a]", "a range that runs backwards");
-    malformed("*", "nothing to repeat");
-    malformed("a{3,2}", "most is below its least");
-    malformed("a{100001}", "a repetition of over 100000");
-    malformed("\\", "it ends too early");
-    malformed("\\p{L", "an unclosed property");
-    malformed("\\pL", "a property without braces");
-    malformed("\\x{110000}", "a wrong code point");
-    malformed("\\u12", "too short");
-    malformed("[[:alpha", "an unclosed [:");
-    malformed("(?<n", "an unclosed name");
-    malformed("(?#", "an unclosed comment");
-    const auto unknown = [](const std::string& pattern, const std::string& why) {
-        CHECK_THAT(refusal<unsupported_error>(pattern), ContainsSubstring(why));
-    };
-    unknown("(a)\\1", "this escape is not supported");
-    unknown("\\X", "this escape");
-    unknown("\\p{Klingon}", "this property");
-    unknown("(?m:.)", "this kind of group");
-    unknown("[[:odd:]]", "this class");
-    unknown("\\xff", "a byte above 127");
-    unknown("(?<=a+)b", "a look behind of no fixed length");
-    CHECK_THAT(refusal<limit_error>(std::string(70'000, 'a')), ContainsSubstring("70000 bytes"));
-    CHECK_THAT(refusal<limit_error>(std::string(101, '(') + std::string(101, ')')), ContainsSubstring("nested"));
-    CHECK_THAT(refusal<limit_error>("(?:ab){100}{100}{100}"), ContainsSubstring("instructions"));
-    CHECK_THAT(refusal<limit_error>("(?:){1000}{1000}{1000}"), ContainsSubstring("too many repetitions"));
-    CHECK_THAT(refusal<limit_error>("a" + std::string(300, '?')), ContainsSubstring("repetitions of one"));
-    CHECK(refusal<tw::error>(std::string(50, '(') + "a" + std::string(50, ')')) == "accepted");
 }

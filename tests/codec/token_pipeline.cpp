@@ -38,20 +38,6 @@ splitter_data splitter(splitter_kind kind) {
     return s;
 }
 
-/// The words that a step cuts a text into.
-std::vector<std::string> words(const splitter_data& step, const std::string& text, bool start = true) {
-    cut_text cut;
-    cut.text = text;
-    cut.pieces = {{0, text.size()}};
-    std::uint64_t regex_steps = regex::step_limit(text.size());
-    text_splitter{{step}, false}.apply(cut, start, regex_steps);
-    std::vector<std::string> out;
-    for(const auto& [begin, end]: cut.pieces) {
-        out.push_back(cut.text.substr(begin, end - begin));
-    }
-    return out;
-}
-
 /// Fails after 2^n steps for n letters a.
 const pattern_data costly{"(?:a*)*b", true};
 
@@ -237,77 +223,4 @@ TEST_CASE("token_pipeline: added tokens that are normalized to something else co
                                   [&] { CHECK(make_tokenizer(d).encode(prefix + "7") == std::vector<token_id>{7}); });
     };
     CHECK(time("A") < 10 * time("a")); // looking through all of them for each takes 60 times as long
-}
-
-TEST_CASE("token_pipeline: pre-tokenizers", "[codec]") {
-    using enum splitter_kind;
-    using list = std::vector<std::string>;
-    CHECK(words(splitter(whitespace), " Hey, man! a_b\t9") == list{"Hey", ",", "man", "!", "a_b", "9"});
-    CHECK(words(splitter(whitespace_split), " a  b\u3000c ") == list{"a", "b", "c"});
-    CHECK(words(splitter(bert), "a,b  c.") == list{"a", ",", "b", "c", "."});
-    splitter_data s = splitter(digits);
-    CHECK(words(s, "a12b\u00b2") == list{"a", "12", "b", "\u00b2"});
-    s.individual_digits = true;
-    CHECK(words(s, "a12") == list{"a", "1", "2"});
-    s = splitter(metaspace);
-    CHECK(words(s, "Hey  you") == list{"\u2581Hey", "\u2581", "\u2581you"});
-    s.prepend = prepend_scheme::never;
-    CHECK(words(s, "Hey you") == list{"Hey", "\u2581you"});
-    s.prepend = prepend_scheme::first;
-    CHECK(words(s, "Hey", false) == list{"Hey"});
-    CHECK(words(s, "Hey", true) == list{"\u2581Hey"});
-    s.split = false;
-    CHECK(words(s, "Hey you") == list{"\u2581Hey\u2581you"});
-    s = splitter(split);
-    s.pattern = {"-", false};
-    const std::string text = "the-final--countdown";
-    s.behavior = split_behavior::removed;
-    CHECK(words(s, text) == list{"the", "final", "countdown"});
-    s.behavior = split_behavior::isolated;
-    CHECK(words(s, text) == list{"the", "-", "final", "-", "-", "countdown"});
-    s.behavior = split_behavior::merged_with_previous;
-    CHECK(words(s, text) == list{"the-", "final-", "-", "countdown"});
-    s.behavior = split_behavior::merged_with_next;
-    CHECK(words(s, text) == list{"the", "-final", "-", "-countdown"});
-    s.behavior = split_behavior::contiguous;
-    CHECK(words(s, text) == list{"the", "-", "final", "--", "countdown"});
-    s.invert = true;
-    s.behavior = split_behavior::removed;
-    CHECK(words(s, text) == list{"-", "-", "-"});
-    s = splitter(splitter_kind::byte_level);
-    CHECK(words(s, "a b") == list{"\u0120a", "\u0120b"});
-}
-
-TEST_CASE("token_pipeline: decoders", "[codec]") {
-    const auto decoded = [](std::vector<decoder_data> steps, const std::vector<std::string_view>& tokens) {
-        text_list list;
-        for(const std::string_view t: tokens) {
-            list.push_back(t);
-        }
-        std::string out;
-        std::uint64_t regex_steps = regex::step_limit(list.bytes.size());
-        token_decoder{steps, true}.decode_to(out, list, regex_steps);
-        return out;
-    };
-    const auto step = [](decoder_kind kind, std::string content = {}) {
-        decoder_data d;
-        d.kind = kind;
-        d.content = std::move(content);
-        return d;
-    };
-    using enum decoder_kind;
-    CHECK(decoded({step(byte_level)}, {"\u0120caf", "\u00c3\u00a9", "\u4e2d"}) == " caf\u00e9\u4e2d");
-    CHECK(decoded({step(metaspace, "\u2581")}, {"\u2581Hey", "\u2581you"}) == "Hey you");
-    CHECK(decoded({step(wordpiece, "##")}, {"a", "##b", "c", "n't", ".", "##"}) == "ab cn't.");
-    CHECK(decoded({step(bpe, "</w>")}, {"a", "b</w>", "c</w>"}) == "ab c");
-    CHECK(decoded({step(byte_fallback)}, {"<0xC3>", "<0xA9>", "x", "<0xFF>", "<0xF>"}) == "\u00e9x\xFF<0xF>");
-    decoder_data blanks = step(decoder_kind::strip, " ");
-    blanks.start = 1;
-    blanks.stop = 2;
-    CHECK(decoded({step(fuse), blanks}, {"  a", "b   "}) == " ab ");
-    CHECK(decoded({blanks}, {"  a", "b   "}) == " ab ");
-    decoder_data changed = step(decoder_kind::replace, "_");
-    changed.pattern = {"[xy]+", true};
-    CHECK(decoded({changed}, {"axy", "yb"}) == "a__b");
-    CHECK(decoded({}, {"a", "b"}) == "ab");
 }

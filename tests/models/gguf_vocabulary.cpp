@@ -117,6 +117,25 @@ TEST_CASE("gguf_vocabulary: entries that are absent", "[models]") {
     CHECK_THROWS_WITH(vocabulary_of(file_with([](writer&) {}).file), ContainsSubstring("tokenizer.ggml.model"));
 }
 
+TEST_CASE("gguf_vocabulary: the tokens to fill in the middle have two names; the newer counts", "[models]") {
+    using ids = std::vector<std::optional<std::uint32_t>>;
+    const auto read = [](std::initializer_list<std::string> names) {
+        const auto f = file_with([&](writer& out) {
+            out.set("tokenizer.ggml.model", "gpt2");
+            std::uint32_t id = 10;
+            for(const std::string& name: names) {
+                out.set("tokenizer.ggml." + name + "_token_id", id++);
+            }
+        });
+        const tw::codec::vocabulary_data data = vocabulary_of(f.file);
+        return ids{data.fim_prefix, data.fim_suffix, data.fim_middle};
+    };
+    CHECK(read({"fim_pre", "fim_suf", "fim_mid"}) == ids{10, 11, 12});
+    CHECK(read({"prefix", "suffix", "middle"}) == ids{10, 11, 12});
+    CHECK(read({"prefix", "suffix", "middle", "fim_pre", "fim_suf", "fim_mid"}) == ids{13, 14, 15});
+    CHECK(read({"suffix"}) == ids{std::nullopt, 10, std::nullopt});
+}
+
 TEST_CASE("gguf_vocabulary: special ids of any integer type; -1 and 2^32-1 are none", "[models]") {
     CHECK(eos_of(std::uint32_t{7}) == 7U);
     CHECK(eos_of(std::int32_t{7}) == 7U);

@@ -98,6 +98,37 @@ TEST_CASE("text_model: same seed, same text, on any number of threads; another s
     }
 }
 
+TEST_CASE("text_model: what stands between two texts", "[runtime]") {
+    tiny_model file;
+    file.edit = [](writer& out) { // the three control tokens that there are
+        out.set("tokenizer.ggml.fim_pre_token_id", std::uint32_t{byte_vocabulary::im_start});
+        out.set("tokenizer.ggml.fim_suf_token_id", std::uint32_t{byte_vocabulary::end_of_text});
+        out.set("tokenizer.ggml.fim_mid_token_id", std::uint32_t{byte_vocabulary::im_end});
+    };
+    const auto model = load(file);
+    const std::vector<std::int32_t> ids{byte_vocabulary::im_start, 'a', byte_vocabulary::end_of_text, 'b', 'c',
+                                        byte_vocabulary::im_end};
+    auto filled = model.infill("a", "bc", seeded(1, 20));
+    CHECK(filled.text() == model.continue_ids(ids, seeded(1, 20)).text());
+    CHECK(std::vector<std::int32_t>(filled.prompt_ids().begin(), filled.prompt_ids().end()) == ids);
+    // A token of the form ends it, which elsewhere is one that has no text.
+    tw::generate_options options{.max_tokens = 5};
+    options.sampling.temperature = 0;
+    options.sampling.logit_bias = {{byte_vocabulary::im_start, 1e4F}};
+    auto ended = model.infill("a", "bc", options);
+    CHECK(ended.text().empty());
+    CHECK(ended.finish_reason() == finish_reason::stop);
+    auto plain = model.continue_ids(ids, options);
+    CHECK(plain.text().empty());
+    CHECK(plain.finish_reason() == finish_reason::length);
+    options.ignore_eos = true;
+    auto more = model.infill("a", "bc", options);
+    CHECK(more.text().empty());
+    CHECK(more.finish_reason() == finish_reason::length);
+    CHECK_THROWS_AS(load({}).infill("a", "b"), tw::unsupported_error);
+    CHECK_THROWS_WITH(load({}).infill("a", "b"), ContainsSubstring("tiny.gguf") && ContainsSubstring("middle"));
+}
+
 TEST_CASE("text_model: pieces by range and by callback", "[runtime]") {
     const auto model = load({});
     const std::string text = model.generate("a", seeded(3)).text();

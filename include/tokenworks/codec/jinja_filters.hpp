@@ -1,27 +1,25 @@
 // The filters of Jinja: value|name(arguments), by jinja2/filters.py, and tojson as transformers has it for chat
-// templates.
-//
-// Filters that Python gives as generators give one here too: walked once, without a length, always true.
+// templates. Here are those of text, those that call other filters and tests, and the table of all.
 #pragma once
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/jinja_arithmetic.hpp>
+#include <tokenworks/codec/jinja_ast.hpp>
+#include <tokenworks/codec/jinja_blanks.hpp>
 #include <tokenworks/codec/jinja_format.hpp>
 #include <tokenworks/codec/jinja_machine.hpp>
 #include <tokenworks/codec/jinja_methods.hpp>
+#include <tokenworks/codec/jinja_number_filters.hpp>
 #include <tokenworks/codec/jinja_operations.hpp>
 #include <tokenworks/codec/jinja_print.hpp>
+#include <tokenworks/codec/jinja_sequence_filters.hpp>
 #include <tokenworks/codec/jinja_strings.hpp>
 #include <tokenworks/codec/jinja_tests.hpp>
 #include <tokenworks/codec/jinja_value.hpp>
@@ -39,241 +37,15 @@ namespace detail {
 /// The text of a value; what is markup stays so.
 inline value soft_str(machine& m, const value& v) { return v.is(kind::string) ? v : m.make(str(m, v)); }
 
-/// A value to sort and compare by: text in lower case, unless case matters.
-inline value sort_key(machine& m, const value& v, bool case_sensitive) {
-    return v.is(kind::string) && !case_sensitive ? m.make(in_case(m, v.string().content, letter_case::lower)) : v;
-}
-
-inline value generator(machine& m, value::list_type items, const value& source) {
-    return m.make_list(std::move(items), !source.is(kind::string) && source.tainted(), flavour::generator);
-}
-
-inline value absolute(machine& m, const value& v, const bound&) {
-    if(!is_number(v)) {
-        m.refuse("abs needs a number", v);
-    }
-    const bool is_negative = v.is(kind::real) ? std::signbit(v.real()) : v.integer() < 0;
-    return is_negative ? negative(m, v) : v.is(kind::boolean) ? made_of(v.integer(), v.tainted()) : v;
-}
-
 inline value attribute_filter(machine& m, const value& v, const bound& given) {
     value found;
     const std::string_view name = given.string(m, 0).content.view();
     return find_method(m, v, name, found) ? found : missing(m, v, name);
 }
 
-inline value batch(machine& m, const value& v, const bound& given) {
-    const std::int64_t size = given.integer(m, 0, 0);
-    value::list_type rows;
-    value::list_type row;
-    const auto finish = [&] { rows.push_back(m.make_list(std::exchange(row, {}), v.tainted())); };
-    for(value& item: items_of(m, v)) {
-        if(static_cast<std::int64_t>(row.size()) == size) {
-            finish();
-        }
-        row.push_back(std::move(item));
-    }
-    if(!row.empty()) {
-        if(!given[1].is(kind::none)) {
-            while(static_cast<std::int64_t>(row.size()) < size) {
-                m.need(sizeof(value));
-                m.step();
-                m.check(row.size() * sizeof(value));
-                row.push_back(given[1]);
-            }
-        }
-        finish();
-    }
-    return generator(m, std::move(rows), v);
-}
-
-inline value slices(machine& m, const value& v, const bound& given) {
-    const value::list_type all = items_of(m, v);
-    const std::int64_t count = given.integer(m, 0, 0);
-    if(count == 0) {
-        m.fail("slice into zero parts");
-    }
-    value::list_type parts;
-    std::size_t at = 0;
-    for(std::int64_t i = 0; i < count; ++i) {
-        m.step();
-        const bool extra = i < static_cast<std::int64_t>(all.size()) % count;
-        const std::size_t size = all.size() / static_cast<std::size_t>(count) + (extra ? 1 : 0);
-        value::list_type part(all.begin() + static_cast<std::ptrdiff_t>(at),
-                              all.begin() + static_cast<std::ptrdiff_t>(at + size));
-        if(!given[1].is(kind::none) && !extra) {
-            part.push_back(given[1]);
-        }
-        parts.push_back(m.make_list(std::move(part), v.tainted()));
-        at += size;
-    }
-    return generator(m, std::move(parts), v);
-}
-
 inline value default_filter(machine& m, const value& v, const bound& given) {
     const bool absent = v.is(kind::undefined) || (is_true(given[1]) && !is_true(v));
     return !absent ? v : given.has(0) ? given[0] : m.make(text{});
-}
-
-/// Sorts by keys that are made once; equal ones keep their order.
-inline void sort_by(machine& m, value::list_type& items, const value::list_type& keys, bool reverse) {
-    m.need(items.size(), 2 * sizeof(std::size_t));
-    value::list_type sorted;
-    sorted.reserve(items.size());
-    for(const std::size_t place: sorted_places(items.size(), [&](std::size_t a, std::size_t b) {
-            return order(m, keys[reverse ? b : a], keys[reverse ? a : b]) == -1;
-        })) {
-        sorted.push_back(items[place]);
-    }
-    items = std::move(sorted);
-}
-
-inline value dictsort(machine& m, const value& v, const bound& given) {
-    if(!v.is(kind::dict)) {
-        m.refuse("dictsort needs a dict", v);
-    }
-    const std::string_view by = given.has(1) ? given.string(m, 1).content.view() : "key";
-    if(by != "key" && by != "value") {
-        m.fail("dictsort sorts by \"key\" or \"value\"");
-    }
-    value::list_type items = dict_view(m, v, flavour::items).items();
-    value::list_type keys;
-    for(const value& item: items) {
-        keys.push_back(sort_key(m, item.items()[by == "key" ? 0 : 1], is_true(given[0])));
-    }
-    sort_by(m, items, keys, is_true(given[2]));
-    return m.make_list(std::move(items), v.tainted());
-}
-
-inline value sort(machine& m, const value& v, const bound& given) {
-    value::list_type items = items_of(m, v);
-    value::list_type keys;
-    for(const value& item: items) {
-        if(!given[2].is(kind::string)) {
-            keys.push_back(sort_key(m, get_path(m, item, given[2]), is_true(given[1])));
-            continue;
-        }
-        // Several attributes, divided by commas, one after the other.
-        value::list_type several;
-        const text comma{",", true};
-        for(const value& path: split(m, given[2].string(), &comma, -1, false)) {
-            several.push_back(sort_key(m, get_path(m, item, path), is_true(given[1])));
-        }
-        keys.push_back(m.make_list(std::move(several), false));
-    }
-    sort_by(m, items, keys, is_true(given[0]));
-    return m.make_list(std::move(items), v.tainted());
-}
-
-inline value unique(machine& m, const value& v, const bound& given) {
-    value::list_type seen;
-    value::list_type kept;
-    for(value& item: items_of(m, v)) {
-        value key = sort_key(m, get_path(m, item, given[1]), is_true(given[0]));
-        bool is_new = true;
-        for(const value& other: seen) {
-            is_new = is_new && !equal(m, key, other);
-        }
-        if(is_new) {
-            seen.push_back(std::move(key));
-            kept.push_back(std::move(item));
-        }
-    }
-    return generator(m, std::move(kept), v);
-}
-
-inline value extreme(machine& m, const value& v, const bound& given, int wanted) {
-    const value::list_type items = items_of(m, v);
-    if(items.empty()) {
-        return m.undefined({"No aggregated item, sequence was empty."});
-    }
-    std::size_t best = 0;
-    value best_key;
-    for(std::size_t i = 0; i < items.size(); ++i) {
-        value key = sort_key(m, get_path(m, items[i], given[1]), is_true(given[0]));
-        if(i == 0 || order(m, key, best_key) == wanted) {
-            best = i;
-            best_key = std::move(key);
-        }
-    }
-    return items[best];
-}
-
-inline value sum(machine& m, const value& v, const bound& given) {
-    value total = given.has(1) ? given[1] : made_of(std::int64_t{0});
-    for(const value& item: items_of(m, v)) {
-        total = arithmetic(m, op::add, total, get_path(m, item, given[0]));
-    }
-    return total;
-}
-
-inline value first(machine& m, const value& v, const bound&) {
-    if(v.is(kind::list)) {
-        auto& held = static_cast<list_object&>(*v.shared());
-        if(held.taken < held.items.size()) {
-            const value& found = held.items[held.taken];
-            held.taken += held.how == flavour::generator ? 1 : 0;
-            return found;
-        }
-    } else if(v.is(kind::string) && !v.view().empty()) {
-        return get_item(m, v, made_of(std::int64_t{0}));
-    } else if(v.is(kind::dict) && !v.entries().empty()) {
-        return v.entries().front().first;
-    } else if(!is_iterable(v)) {
-        m.refuse("first needs a sequence", v);
-    }
-    return m.undefined({"No first item, sequence was empty."});
-}
-
-inline value last(machine& m, const value& v, const bound&) {
-    if(v.is(kind::list) && v.how() != flavour::generator && !v.items().empty()) {
-        return v.items().back();
-    }
-    if(v.is(kind::string) && !v.view().empty()) {
-        return get_item(m, v, made_of(std::int64_t{-1}));
-    }
-    if(v.is(kind::dict) && !v.entries().empty()) {
-        return v.entries().back().first;
-    }
-    if(!is_iterable(v) || (v.is(kind::list) && v.how() == flavour::generator)) {
-        m.refuse("last needs a sequence", v);
-    }
-    return m.undefined({"No last item, sequence was empty."});
-}
-
-inline value reverse(machine& m, const value& v, const bound&) {
-    if(v.is(kind::string)) {
-        return slice(m, v, {}, {}, made_of(std::int64_t{-1}));
-    }
-    value::list_type items = items_of(m, v);
-    std::reverse(items.begin(), items.end());
-    return generator(m, std::move(items), v);
-}
-
-inline value items_filter(machine& m, const value& v, const bound&) {
-    if(v.is(kind::undefined)) {
-        return m.make_list({}, false, flavour::generator);
-    }
-    if(!v.is(kind::dict)) {
-        m.fail("Can only get item pairs from a mapping.");
-    }
-    return m.make_list(value::list_type{dict_view(m, v, flavour::items).items()}, v.tainted(), flavour::generator);
-}
-
-inline value join(machine& m, const value& v, const bound& given) {
-    const text between = given.has(0) ? str(m, given[0]) : text{};
-    text out;
-    bool is_first = true;
-    for(const value& item: items_of(m, v)) {
-        if(!is_first) {
-            out.append(between);
-        }
-        is_first = false;
-        append_str(m, out, get_path(m, item, given[1]));
-        m.step();
-        m.check(out.size());
-    }
-    return m.make(std::move(out));
 }
 
 inline value replace_filter(machine& m, const value& v, const bound& given) {
@@ -317,139 +89,6 @@ inline value indent(machine& m, const value& v, const bound& given) {
         m.check(out.size());
     }
     return m.make(std::move(out), v.string().markup);
-}
-
-/// The number that a text says, as float() reads it.
-inline bool read_real(std::string_view bytes, double& number) {
-    bytes.remove_prefix(leading_blanks(bytes));
-    bytes = bytes.substr(0, without_trailing_blanks(bytes));
-    std::string digits;
-    for(std::size_t i = 0; i < bytes.size(); ++i) {
-        const auto is_digit_at = [&](std::size_t at) {
-            return at < bytes.size() && bytes[at] >= '0' && bytes[at] <= '9';
-        };
-        if(bytes[i] == '_' && i > 0 && is_digit_at(i - 1) && is_digit_at(i + 1)) {
-            continue;
-        }
-        digits += bytes[i];
-    }
-    std::string_view left = digits;
-    if(left.starts_with('+') && !left.substr(1).starts_with('-')) {
-        left.remove_prefix(1);
-    }
-    if(left.empty() || left.find('(') != left.npos) {
-        return false;
-    }
-    const auto [end, problem] = std::from_chars(left.data(), left.data() + left.size(), number);
-    if(problem == std::errc::result_out_of_range && end == left.data() + left.size()) {
-        number = std::strtod(std::string{left}.c_str(), nullptr); // infinite, or as good as zero
-        return true;
-    }
-    return problem == std::errc{} && end == left.data() + left.size();
-}
-
-inline bool read_whole(std::string_view bytes, int base, std::int64_t& number) {
-    bytes.remove_prefix(leading_blanks(bytes));
-    bytes = bytes.substr(0, without_trailing_blanks(bytes));
-    std::string digits;
-    if(bytes.starts_with('-') || bytes.starts_with('+')) {
-        digits = bytes[0] == '-' ? "-" : "";
-        bytes.remove_prefix(1);
-    }
-    const char prefix = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : '\0';
-    if(prefix != '\0' && bytes.size() > 1 && bytes[0] == '0' && (bytes[1] | 32) == prefix) {
-        bytes.remove_prefix(2);
-    }
-    for(std::size_t i = 0; i < bytes.size(); ++i) {
-        const bool bad = bytes[i] == '_' ? i == 0 || i + 1 == bytes.size() || bytes[i + 1] == '_' : bytes[i] == '-';
-        if(bad) {
-            return false;
-        }
-        if(bytes[i] != '_') {
-            digits += bytes[i];
-        }
-    }
-    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
-    return problem == std::errc{} && end == digits.data() + digits.size() && !digits.empty();
-}
-
-inline value whole_of_real(machine& m, double number, bool tainted) {
-    if(!(number > -9.2e18 && number < 9.2e18)) {
-        m.over_limit({"a number has more than 64 bits"});
-    }
-    return made_of(static_cast<std::int64_t>(number), tainted);
-}
-
-inline value int_filter(machine& m, const value& v, const bound& given) {
-    value otherwise = given.has(0) ? given[0] : made_of(std::int64_t{0});
-    if(is_whole(v)) {
-        return made_of(v.integer(), v.tainted());
-    }
-    m.refuse_undefined(v);
-    double number = 0;
-    if(v.is(kind::real)) {
-        number = v.real();
-        if(std::isinf(number)) {
-            m.fail("an infinite number is no whole one");
-        }
-    } else if(v.is(kind::string)) {
-        const std::int64_t base = given.integer(m, 1, 10);
-        if(base < 2 || base > 36) {
-            m.fail("a base is 2 to 36");
-        }
-        std::int64_t whole = 0;
-        m.step(v.view().size() / 16);
-        if(read_whole(v.view(), static_cast<int>(base), whole)) {
-            return made_of(whole, !v.string().content.trusted());
-        }
-        if(!read_real(v.view(), number)) {
-            return otherwise;
-        }
-    } else {
-        return otherwise;
-    }
-    if(std::isnan(number) || std::isinf(number)) {
-        return otherwise;
-    }
-    return whole_of_real(m, number, v.is(kind::string) ? !v.string().content.trusted() : v.tainted());
-}
-
-inline value float_filter(machine& m, const value& v, const bound& given) {
-    m.refuse_undefined(v);
-    if(is_number(v)) {
-        return made_of(real_of(v), v.tainted());
-    }
-    double number = 0;
-    m.step(v.is(kind::string) ? v.view().size() / 16 : 0);
-    if(v.is(kind::string) && read_real(v.view(), number)) {
-        return made_of(number, !v.string().content.trusted());
-    }
-    return given.has(0) ? given[0] : made_of(0.0, false);
-}
-
-/// Half to even on the exact decimal value, as Python rounds.
-inline value round(machine& m, const value& v, const bound& given) {
-    if(!is_number(v)) {
-        m.refuse("round needs a number", v);
-    }
-    const std::int64_t digits = given.integer(m, 0, 0);
-    const std::string_view method = given.has(1) ? given.string(m, 1).content.view() : "common";
-    if(digits < 0 || digits > 100 || (method != "common" && method != "ceil" && method != "floor")) {
-        m.fail("round takes 0 to 100 digits, and common, ceil or floor");
-    }
-    if(method == "common") {
-        if(is_whole(v)) {
-            return made_of(v.integer(), v.tainted());
-        }
-        char printed[512];
-        std::snprintf(printed, sizeof printed, "%.*f", static_cast<int>(digits), v.real());
-        double number = v.real();
-        (void)read_real(printed, number);
-        return made_of(number, v.tainted());
-    }
-    const double scale = std::pow(10.0, static_cast<double>(digits));
-    const double scaled = real_of(v) * scale;
-    return made_of((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale, v.tainted());
 }
 
 /// Words begin with a capital; words end at blanks and at - ( { [ <.

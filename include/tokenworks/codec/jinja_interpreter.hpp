@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/jinja_arithmetic.hpp>
 #include <tokenworks/codec/jinja_ast.hpp>
 #include <tokenworks/codec/jinja_filters.hpp>
 #include <tokenworks/codec/jinja_functions.hpp>

@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include <tokenworks/codec/unicode.hpp>
+#include <tokenworks/codec/jinja_blanks.hpp>
 #include <tokenworks/codec/utf8.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -40,41 +41,6 @@ struct token {
     [[nodiscard]] bool is_name(std::string_view s) const noexcept { return kind == token_kind::name && source == s; }
 };
 
-/// str.isspace() of Python for one character.
-[[nodiscard]] constexpr bool is_blank(char32_t code) noexcept {
-    return class_of(code) == char_class::space || (code >= 0x1C && code <= 0x1F);
-}
-
-/// Bytes of the blanks at the start of a text.
-[[nodiscard]] constexpr std::size_t leading_blanks(std::string_view text) noexcept {
-    std::size_t at = 0;
-    while(at < text.size()) {
-        const utf8_char c = decode_utf8(text, at);
-        if(!is_blank(c.code)) {
-            break;
-        }
-        at += c.length;
-    }
-    return at;
-}
-
-/// The text without the blanks at its end: its length in bytes.
-[[nodiscard]] constexpr std::size_t without_trailing_blanks(std::string_view text) noexcept {
-    std::size_t end = text.size();
-    while(end > 0) {
-        std::size_t begin = end - 1;
-        while(begin > 0 && end - begin < 4 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) {
-            --begin;
-        }
-        const utf8_char c = decode_utf8(text.substr(0, end), begin);
-        if(!c.valid || begin + c.length != end || !is_blank(c.code)) {
-            break;
-        }
-        end = begin;
-    }
-    return end;
-}
-
 class lexer {
 public:
     static constexpr std::size_t longest_source = std::size_t{1} << 18; ///< bytes
@@ -95,10 +61,16 @@ public:
 private:
     enum class state : std::uint8_t { text, print, block };
 
+    [[nodiscard]] static bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+    /// What a name may begin with: bytes of characters outside of ASCII too.
+    [[nodiscard]] static bool is_name_byte(char c) noexcept {
+        return ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    }
     [[nodiscard]] std::string_view rest() const noexcept { return std::string_view{source_}.substr(at_); }
     void advance(std::size_t bytes);
     bool text_token(token& out);
     void skip_comment();
+    [[nodiscard]] std::size_t after_tag(std::size_t past, char sign) const;
     bool raw_block(token& out);
     void strip_before(std::string& data, char sign, bool is_print) const;
     bool end_tag(std::string_view sign, token_kind kind, token& out);
@@ -166,18 +138,14 @@ TOKENWORKS_FUNCTION token lexer::next() {
             advance(blanks);
             continue;
         }
-        const auto c = static_cast<unsigned char>(source_[at_]);
-        if(c >= '0' && c <= '9') {
+        const char c = source_[at_];
+        if(is_digit(c)) {
             number(out);
         } else if(c == '\'' || c == '"') {
             string(out);
-        } else if((c | 32) >= 'a' && (c | 32) <= 'z' ? true : c == '_' || c >= 0x80) {
+        } else if(is_name_byte(c)) {
             std::size_t end = at_;
-            while(end < source_.size()) {
-                const auto n = static_cast<unsigned char>(source_[end]);
-                if(!((n | 32) >= 'a' && (n | 32) <= 'z') && !(n >= '0' && n <= '9') && n != '_' && n < 0x80) {
-                    break;
-                }
+            while(end < source_.size() && (is_name_byte(source_[end]) || is_digit(source_[end]))) {
                 ++end;
             }
             out.kind = token_kind::name;
@@ -245,14 +213,16 @@ TOKENWORKS_FUNCTION void lexer::skip_comment() {
     if(end == text.npos) {
         fail(line_, {"a comment is not closed"});
     }
-    const char sign = end > begin ? text[end - 1] : ' ';
-    std::size_t past = end + 2;
+    advance(after_tag(end + 2, end > begin ? text[end - 1] : ' '));
+}
+
+// What follows a tag that ends at byte `past` of the rest: `-` takes all blanks, and all but `+` a newline.
+TOKENWORKS_FUNCTION std::size_t lexer::after_tag(std::size_t past, char sign) const {
+    const std::string_view text = rest().substr(past);
     if(sign == '-') {
-        past += leading_blanks(text.substr(past));
-    } else if(sign != '+' && past < text.size() && text[past] == '\n') {
-        ++past;
+        return past + leading_blanks(text);
     }
-    advance(past);
+    return sign != '+' && text.starts_with('\n') ? past + 1 : past;
 }
 
 // {% raw %} ... {% endraw %}; false for another block.
@@ -282,17 +252,12 @@ TOKENWORKS_FUNCTION bool lexer::raw_block(token& out) {
     begin += after == '-' ? leading_blanks(text.substr(begin)) : 0;
     advance(begin);
     for(std::size_t at = text.find("{%", begin); at != text.npos; at = text.find("{%", at + 1)) {
-        std::size_t past = tag(at, "endraw", before, after);
+        const std::size_t past = tag(at, "endraw", before, after);
         if(past != 0) {
             out.kind = token_kind::data;
             out.content = text.substr(begin, at - begin);
             strip_before(out.content, before, false);
-            if(after == '-') {
-                past += leading_blanks(text.substr(past));
-            } else if(after != '+' && past < text.size() && text[past] == '\n') {
-                ++past;
-            }
-            advance(past - begin);
+            advance(after_tag(past - begin, after));
             return true;
         }
     }
@@ -312,20 +277,15 @@ TOKENWORKS_FUNCTION bool lexer::end_tag(std::string_view sign, token_kind kind, 
         return false;
     }
     past += 2;
-    if(minus) {
-        past += leading_blanks(text.substr(past));
-    } else if(!plus && kind == token_kind::block_end && past < text.size() && text[past] == '\n') {
-        ++past;
-    }
     out.kind = kind;
-    advance(past);
+    advance(kind == token_kind::block_end || minus ? after_tag(past, text[0]) : past);
     state_ = state::text;
     return true;
 }
 
 TOKENWORKS_FUNCTION void lexer::number(token& out) {
     const std::string_view text = rest();
-    const auto digit = [&](std::size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+    const auto digit = [&](std::size_t at) { return at < text.size() && is_digit(text[at]); };
     const auto digits = [&](std::size_t at) {
         while(digit(at) || (at < text.size() && text[at] == '_' && digit(at + 1))) {
             ++at;
@@ -397,7 +357,7 @@ TOKENWORKS_FUNCTION std::size_t lexer::escape(std::string_view quoted, std::size
         for(int left = c == 'x' ? 2 : c == 'u' ? 4 : 8; left > 0; --left, ++at) {
             const char h = at < quoted.size() ? quoted[at] : ' ';
             const bool letter = (h | 32) >= 'a' && (h | 32) <= 'f';
-            if(!letter && !(h >= '0' && h <= '9')) {
+            if(!letter && !is_digit(h)) {
                 fail(line_, {"a string has an escape without its digits"});
             }
             code = code << 4 | static_cast<char32_t>(letter ? (h | 32) - 'a' + 10 : h - '0');

@@ -52,7 +52,7 @@ inline std::span<const builtin> all_dict_methods() {
         {"get", "key default", 1,
          [](machine& m, const value& self, const bound& given) {
              const value* const found = find(m, self, given[0]);
-             return found != nullptr ? *found : given.has(1) ? given[1] : value{};
+             return found != nullptr ? *found : given[1];
          }},
         {"items", "", 0,
          [](machine& m, const value& self, const bound&) { return dict_view(m, self, flavour::items); }},

@@ -1,7 +1,7 @@
 // Values as text, as Python prints them: str(), repr(), and json.dumps with the arguments that the filter tojson takes.
 //
-// Characters keep the trust of the text that they come from. Brackets, commas and quotes have the trust of their list
-// or dict: a message that chose its shape does not get trusted text by it.
+// Characters keep the trust of the text that they come from, and so do quotes around it. Brackets and commas have the
+// trust of their list or dict: a message that chose its shape does not get trusted text by it.
 #pragma once
 
 #include <charconv>

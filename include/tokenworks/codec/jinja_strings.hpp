@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/jinja_blanks.hpp>
 #include <tokenworks/codec/jinja_format.hpp>
-#include <tokenworks/codec/jinja_lexer.hpp>
 #include <tokenworks/codec/jinja_machine.hpp>
 #include <tokenworks/codec/jinja_operations.hpp>
 #include <tokenworks/codec/jinja_print.hpp>

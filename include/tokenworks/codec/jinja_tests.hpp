@@ -1,13 +1,13 @@
 // The tests of Jinja: value is name(arguments).
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <utility>
 
+#include <tokenworks/codec/jinja_arithmetic.hpp>
+#include <tokenworks/codec/jinja_ast.hpp>
 #include <tokenworks/codec/jinja_machine.hpp>
 #include <tokenworks/codec/jinja_operations.hpp>
 #include <tokenworks/codec/jinja_print.hpp>

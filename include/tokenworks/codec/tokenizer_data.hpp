@@ -41,13 +41,13 @@ enum class normalizer_kind : std::uint8_t {
 
 struct normalizer_data {
     normalizer_kind kind = normalizer_kind::nfc;
-    pattern_data pattern;
-    std::string content;
-    std::string charsmap; ///< bytes: the size of a double array, the array, texts that end with NUL
+    pattern_data pattern{};
+    std::string content{};
+    std::string charsmap{}; ///< bytes: the size of a double array, the array, texts that end with NUL
     bool left = true, right = true;
     // bert
     bool clean_text = true, handle_chinese_chars = true, lowercase = true;
-    std::optional<bool> strip_accents;
+    std::optional<bool> strip_accents{};
     // sentencepiece
     bool remove_extra_blanks = false, add_prefix = false, escape_blanks = true, blank_as_suffix = false;
 };

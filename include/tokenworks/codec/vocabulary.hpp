@@ -51,7 +51,8 @@ struct vocabulary_data {
     std::vector<std::int32_t> types;      ///< [V] or empty (all normal); SentencePiece needs them
     std::vector<std::string_view> merges; ///< "left right", best first; byte-level BPE only
     std::optional<std::uint32_t> bos, eos, eot, eom, unk, sep, pad, mask;
-    std::optional<bool> add_bos, add_eos, add_space_prefix; ///< absent: the model's usual choice
+    std::optional<std::uint32_t> fim_prefix, fim_suffix, fim_middle; ///< see codec/infill.hpp
+    std::optional<bool> add_bos, add_eos, add_space_prefix;          ///< absent: the model's usual choice
 
     // Where a tokenizer has steps of its own (codec/token_pipeline.hpp), model "tokenizer":
     std::vector<std::string_view> pieces; ///< [V] the bytes that each token stands for
@@ -142,6 +143,10 @@ public:
     [[nodiscard]] std::optional<token_id> eot() const noexcept { return eot_; }
     [[nodiscard]] std::optional<token_id> unk() const noexcept { return unk_; }
     [[nodiscard]] std::optional<token_id> pad() const noexcept { return pad_; }
+    /// Of what the file names for filling in the middle; codec/infill.hpp also knows them by their spelling.
+    [[nodiscard]] std::optional<token_id> fim_prefix() const noexcept { return fim_prefix_; }
+    [[nodiscard]] std::optional<token_id> fim_suffix() const noexcept { return fim_suffix_; }
+    [[nodiscard]] std::optional<token_id> fim_middle() const noexcept { return fim_middle_; }
     [[nodiscard]] bool add_bos() const noexcept { return add_bos_; }
     [[nodiscard]] bool add_eos() const noexcept { return add_eos_; }
     [[nodiscard]] bool add_space_prefix() const noexcept { return add_space_prefix_; }
@@ -185,6 +190,7 @@ private:
     std::vector<token_id> ends_;
     std::array<token_id, 256> bytes_{};
     std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_;
+    std::optional<token_id> fim_prefix_, fim_suffix_, fim_middle_;
     bool byte_level_ = false;
     bool with_pieces_ = false;
     bool has_all_bytes_ = false;
@@ -332,6 +338,9 @@ TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& dat
     pad_ = data.pad == ~std::uint32_t{0} ? std::nullopt : check("padding_token_id", data.pad);
     (void)check("seperator_token_id", data.sep); // spelt so in GGUF
     (void)check("mask_token_id", data.mask);
+    fim_prefix_ = check("fim_pre_token_id", data.fim_prefix);
+    fim_suffix_ = check("fim_suf_token_id", data.fim_suffix);
+    fim_middle_ = check("fim_mid_token_id", data.fim_middle);
     for(const auto& id: {eos_, eot_, eom_}) {
         if(id && !is_end(*id)) {
             ends_.push_back(*id);

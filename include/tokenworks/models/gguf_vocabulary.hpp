@@ -57,6 +57,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     data.sep = id("seperator"); // the format's spelling
     data.pad = id("padding");
     data.mask = id("mask");
+    const auto either = [&](std::string_view name, std::string_view older) {
+        const auto found = id(name);
+        return found ? found : id(older);
+    };
+    data.fim_prefix = either("fim_pre", "prefix");
+    data.fim_suffix = either("fim_suf", "suffix");
+    data.fim_middle = either("fim_mid", "middle");
     data.add_bos = file.get_optional<bool>("tokenizer.ggml.add_bos_token");
     data.add_eos = file.get_optional<bool>("tokenizer.ggml.add_eos_token");
     data.add_space_prefix = file.get_optional<bool>("tokenizer.ggml.add_space_prefix");

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <tokenworks/codec/chat_template.hpp>
+#include <tokenworks/codec/infill.hpp>
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -176,6 +177,16 @@ public:
     [[nodiscard]] auto chat(std::string_view question, generate_options options = {}) const {
         const codec::chat_message message{"user", std::string{question}};
         return chat(std::span{&message, 1}, std::move(options));
+    }
+
+    /// Writes what stands between two texts, with models that were trained for it: see codec/infill.hpp.
+    /// @throws unsupported_error where the vocabulary has no tokens for it
+    [[nodiscard]] auto infill(std::string_view before, std::string_view after, generate_options options = {}) const {
+        const codec::infill_form form{tokenizer()};
+        if(!options.ignore_eos) {
+            options.stop_tokens.insert(options.stop_tokens.end(), form.ends().begin(), form.ends().end());
+        }
+        return continue_ids(form.encode(tokenizer(), before, after), std::move(options));
     }
 
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
