@@ -48,11 +48,8 @@ std::vector<std::int32_t> ids_of(const embed_options& what) {
 }
 
 token_rows rows_of_encoder(const common_options& options, const embed_options& what) {
-    tw::load_options load;
-    load.threads = options.threads;
-    load.set = chosen_isa(options);
-    load.precision = matmul_precision(options.matmul_precision);
-    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load);
+    progress_bar bar{"loading"};
+    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options(options, bar));
     const std::vector<std::int32_t> ids = what.input.ids ? ids_of(what) : encoder.encode(text_of(what.input));
     return {encoder.width(), encoder.hidden(ids), encoder.defaults()};
 }

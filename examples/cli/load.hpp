@@ -31,8 +31,9 @@ namespace cli {
     return name == "medium" ? tw::kernels::matmul_precision::medium : tw::kernels::matmul_precision::highest;
 }
 
-[[nodiscard]] inline tw::text_model load_model(const common_options& options) {
-    progress_bar bar{"loading"};
+/// What the common options say of loading.
+/// @param bar  must outlive what is returned
+[[nodiscard]] inline tw::load_options load_options(const common_options& options, progress_bar& bar) {
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
@@ -42,6 +43,12 @@ namespace cli {
     };
     load.packed_cache = options.packed_cache;
     load.precision = matmul_precision(options.matmul_precision);
+    return load;
+}
+
+[[nodiscard]] inline tw::text_model load_model(const common_options& options) {
+    progress_bar bar{"loading"};
+    const tw::load_options load = load_options(options, bar);
     tw::text_model model = tw::load_text_model(options.model, load);
     using outcome = tw::models::packed_cache_report::outcome;
     const tw::models::packed_cache_report& packed = model.packed_weights();

@@ -145,6 +145,20 @@ int run(int argc, char** argv) {
     embed_command->add_flag("--normalize", embed.normalize, "scale to length 1");
     embed_command->callback([&] { code = cli::embed(common, embed); });
 
+    cli::input_options classified;
+    auto* const classify = app.add_subcommand("classify", "which class a text is of, as JSON");
+    add_loaded_model(*classify, common);
+    add_text(*classify, classified, "--text");
+    classify->callback([&] { code = cli::classify(common, classified); });
+
+    cli::rerank_options rerank;
+    auto* const rerank_command = app.add_subcommand(
+        "rerank", "documents by how well they answer a question: score, place in the file, document");
+    add_loaded_model(*rerank_command, common);
+    rerank_command->add_option("--query", rerank.query, "the question")->required();
+    rerank_command->add_option("--file", rerank.file, "a document a line")->required();
+    rerank_command->callback([&] { code = cli::rerank(common, rerank); });
+
     cli::logits_options logits;
     auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
     add_loaded_model(*logits_command, common);

@@ -48,6 +48,11 @@ struct embed_options {
     bool normalize = false;
 };
 
+struct rerank_options {
+    std::string query;
+    std::string file; ///< a document a line
+};
+
 struct logits_options {
     std::string ids;
     std::string decoder_ids;
@@ -104,6 +109,8 @@ int detokenize(const common_options&, const std::string& ids);
 int quantize(const common_options&, const quantize_options&);
 int logits(const common_options&, const logits_options&);
 int embed(const common_options&, const embed_options&);
+int classify(const common_options&, const input_options&);
+int rerank(const common_options&, const rerank_options&);
 int generate(const common_options&, const generate_options&);
 int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);

@@ -89,6 +89,13 @@ TEST_CASE("text_classifier: documents are scored as the second text of a pair", 
     }
     CHECK(ranker.rerank("the cat", {}).empty());
 
+    f.write("tokenizer_config.json", R"({"model_input_names": ["input_ids", "attention_mask"]})");
+    const auto pair = ranker.tokenizer().encode_pair("the cat", "a cat", {.add_special = true});
+    CHECK(static_cast<double>(f.load().rerank("the cat", documents)[0]) ==
+          Approx(sigmoid(logits_of(ranker, pair.ids)[0])));
+    f.write("tokenizer_config.json", R"({"model_input_names": ["input_ids", "token_type_ids"]})");
+    CHECK(f.load().rerank("the cat", documents)[0] == scores[0]);
+
     for(const nlohmann::json& said:
         {nlohmann::json{{"sentence_transformers", {{"activation_fn", "torch.nn.modules.linear.Identity"}}}},
          nlohmann::json{{"sbert_ce_default_activation_function", "torch.nn.modules.linear.Identity"}}}) {

@@ -112,8 +112,8 @@ private:
     [[nodiscard]] pair encode_pair(std::string_view first, std::string_view second) const;
     /// Refers to the pair.
     [[nodiscard]] models::encoder_input input_of(const pair& both) const noexcept {
-        const bool knows_types = network().config().token_types > 1;
-        return {both.ids, knows_types ? std::span<const std::int32_t>{both.types} : std::span<const std::int32_t>{}};
+        const bool has_types = with_types_ && network().config().token_types > 1;
+        return {both.ids, has_types ? std::span<const std::int32_t>{both.types} : std::span<const std::int32_t>{}};
     }
     [[nodiscard]] classification classification_of(std::span<const float> logits) const;
 
@@ -121,6 +121,7 @@ private:
 
     runtime::encoder_folder base_;
     std::size_t most_ = 0;
+    bool with_types_ = true; // the model is told which text a token is of
     bool raw_ranks_ = false; // documents' scores are the logits
 };
 
@@ -136,6 +137,12 @@ inline text_classifier::text_classifier(const models::model_folder& folder, cons
         const auto told = tree->root().find("model_max_length", {"JSON"});
         if(told && told->type() == io::json_value::kind::whole) {
             most_ = base_.most_tokens(static_cast<std::size_t>(told->whole({"model_max_length"})));
+        }
+        if(const auto inputs = tree->root().find("model_input_names", {"JSON"})) {
+            with_types_ = false;
+            inputs->elements({"model_input_names"}, [&](io::json_value name) {
+                with_types_ |= name.string({"model_input_names"}) == "token_type_ids";
+            });
         }
     }
     // sentence-transformers: the function that follows on the logits, by the name of its class.
