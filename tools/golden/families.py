@@ -257,16 +257,17 @@ def classify(folder_name, auto, name, kind, arguments, _):
     print(name, np.abs(rows).max(axis=1))
 
 
-for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
-                                 ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS),
-                                 ("classifiers", AutoModelForSequenceClassification, CLASSIFIERS)):
-    if len(sys.argv) > 1 and folder_name not in sys.argv[1:]:
-        continue
-    write = classify if folder_name == "classifiers" else make
-    shutil.rmtree(OUT / folder_name, ignore_errors=True)
-    (OUT / folder_name).mkdir(parents=True)
-    for number, (case, (kind, arguments)) in enumerate(cases.items()):
-        write(folder_name, auto, case, kind, arguments, number % 2 == 1)
-    (OUT / folder_name / "VERSIONS").write_text(
-        f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
-        f"python {sys.version.split()[0]}\n")
+if __name__ == "__main__":
+    for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
+                                     ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS),
+                                     ("classifiers", AutoModelForSequenceClassification, CLASSIFIERS)):
+        if len(sys.argv) > 1 and folder_name not in sys.argv[1:]:
+            continue
+        write = classify if folder_name == "classifiers" else make
+        shutil.rmtree(OUT / folder_name, ignore_errors=True)
+        (OUT / folder_name).mkdir(parents=True)
+        for number, (case, (kind, arguments)) in enumerate(cases.items()):
+            write(folder_name, auto, case, kind, arguments, number % 2 == 1)
+        (OUT / folder_name / "VERSIONS").write_text(
+            f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
+            f"python {sys.version.split()[0]}\n")
