@@ -31,6 +31,7 @@
 #include <tokenworks/models/encoder_decoder.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
+#include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/no_repeat_ngram.hpp>
 #include <tokenworks/sampling/step.hpp>
 
@@ -61,6 +62,7 @@ struct beam_options {
     dtype cache_type = dtype::f16;         ///< of keys and values
     std::size_t prefill_chunk = 512;       ///< prompt tokens a step, 0: all at once; no effect on the result
     std::stop_token cancel{};              ///< looked at before every step
+    runtime::timings* timings = nullptr;   ///< filled where set; tokens are counted once a step
 };
 
 /// A sequence that was found.
@@ -152,6 +154,7 @@ private:
     std::vector<float> scores_;         // [beams,V]
     std::vector<models::decoder_input> inputs_;
     std::vector<token_id> last_;
+    runtime::timings timings_;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -204,6 +207,7 @@ TOKENWORKS_FUNCTION std::vector<beam_result> beam_searcher::run() {
         if(options_.cancel.stop_requested()) {
             tokenworks::detail::raise<cancelled_error>({"beam_search: cancelled"});
         }
+        const stopwatch taken{first ? timings_.prefill_seconds : timings_.decode_seconds};
         first ? run_prompt() : run_beams();
         std::vector<char> is_good(beams_.size());
         parallel_for(context_.how, beams_.size(), 1, [&](work_range range) {
@@ -224,6 +228,11 @@ TOKENWORKS_FUNCTION std::vector<beam_result> beam_searcher::run() {
         go_on(found);
     }
     finished_.resize(std::min(finished_.size(), options_.results));
+    timings_.prompt_tokens = prompt_.size();
+    timings_.generated_tokens = made_;
+    if(options_.timings != nullptr) {
+        *options_.timings = timings_;
+    }
     return std::move(finished_);
 }
 
