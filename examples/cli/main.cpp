@@ -107,6 +107,30 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
 }
 
+/// The flags that only a draw of tokens heeds.
+constexpr const char* sampling_flags[] = {"--temp",
+                                          "--top-k",
+                                          "--top-p",
+                                          "--min-p",
+                                          "--typical-p",
+                                          "--repeat-penalty",
+                                          "--frequency-penalty",
+                                          "--presence-penalty",
+                                          "--seed",
+                                          "--logit-bias",
+                                          "--stop"};
+
+void add_beams(CLI::App& command, cli::generate_options& options) {
+    command.add_option("--num-beams", options.beams, "look for the likeliest text with so many beams; 1: do not")
+        ->check(whole_number(1, 1024));
+    command.add_option("--length-penalty", options.length_penalty,
+                       "of beams: scores are divided by the tokens to this power; above 0 long texts gain");
+    command.add_option("--no-repeat-ngram", options.no_repeat_ngram, "no run of so many tokens occurs twice; 0: off")
+        ->check(whole_number(0, most_tokens));
+    command.add_option("--forced-bos", options.forced_bos,
+                       "of an encoder with a decoder: the token that the text begins with, such as a language's");
+}
+
 int run(int argc, char** argv) {
     CLI::App app{"Runs and inspects transformer models on this machine's processor.", "tokenworks"};
     app.set_version_flag("--version", TOKENWORKS_VERSION_STRING);
@@ -174,7 +198,13 @@ int run(int argc, char** argv) {
     generate_command->add_option("--ids", generate.input.ids, "1,2,3: the prompt as token ids");
     generate_command->add_flag("--chat", generate.chat, "put the prompt into the model's chat template");
     add_sampling(*generate_command, generate);
-    generate_command->callback([&] { code = cli::generate(common, generate); });
+    add_beams(*generate_command, generate);
+    generate_command->callback([&] {
+        generate.has_max_tokens = generate_command->count("-n") != 0;
+        generate.has_sampling =
+            std::ranges::any_of(sampling_flags, [&](const char* flag) { return generate_command->count(flag) != 0; });
+        code = cli::generate(common, generate);
+    });
 
     cli::generate_options conversation;
     conversation.max_tokens = 1024;

@@ -73,6 +73,13 @@ struct generate_options {
     std::optional<std::string> json_schema;
     std::optional<std::string> regex;
     tw::sampling::sampler_options sampling;
+    // Of generate alone; what is not given, a folder may say.
+    std::optional<std::size_t> beams;
+    std::optional<float> length_penalty;
+    std::optional<std::size_t> no_repeat_ngram;
+    std::optional<std::string> forced_bos;
+    bool has_max_tokens = false; ///< -n was given
+    bool has_sampling = false;   ///< a flag of sampling was given
 };
 
 /// What --cache-type takes, for its help and its error.

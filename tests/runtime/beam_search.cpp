@@ -161,6 +161,10 @@ TEST_CASE("beam_search: options that leave nothing to choose", "[runtime]") {
     const auto none = tw::beam_search(
         c, *model.decoder, prompt, {.beams = 2, .max_tokens = 25, .min_tokens = 25, .no_repeat_ngram = 1, .ends = {4}});
     CHECK(none.empty());
+    const auto few = tw::beam_search(c, *model.decoder, prompt, {.beams = 2, .max_tokens = 8, .vocabulary = 3});
+    REQUIRE(few.size() == 1);
+    CHECK(std::ranges::all_of(few[0].ids, [](token_id id) { return id < 3; }));
+    CHECK(tw::beam_search(c, *model.decoder, prompt, {.vocabulary = 0}).empty());
     // All tokens end.
     beam_options all{.beams = 2, .max_tokens = 5, .results = 2};
     for(token_id id = 0; id < 22; ++id) {

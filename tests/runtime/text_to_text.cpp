@@ -46,6 +46,7 @@ TEST_CASE("text_to_text: one beam takes the likeliest token each time, as a gree
         const folder_model f{plain, name, tokenizer};
         const tw::text_to_text model = f.load();
         CHECK(model.vocab_size() == model.tokenizer().vocab_size());
+        CHECK(model.network().decoder().vocab_size() == 1000);
         const tw::rewritten found = model.rewrite("a cat");
         REQUIRE(!found.ids.empty());
         CHECK(found.ids.size() <= 11);

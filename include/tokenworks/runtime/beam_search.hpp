@@ -54,15 +54,16 @@ struct beam_options {
     std::size_t min_tokens = 0;  ///< before an end is allowed
     float length_penalty = 1;    ///< scores are sums / tokens^this
     beam_stop stop = beam_stop::unlikely;
-    std::size_t no_repeat_ngram = 0;       ///< no run of so many tokens occurs twice; 0: off
-    std::size_t results = 1;               ///< sequences returned at most, up to `beams`
-    std::vector<token_id> ends{};          ///< each ends a sequence
-    std::optional<token_id> first_token{}; ///< the first one is this
-    std::vector<token_id> last_tokens{};   ///< the one that reaches max_tokens is one of these, if there are any
-    dtype cache_type = dtype::f16;         ///< of keys and values
-    std::size_t prefill_chunk = 512;       ///< prompt tokens a step, 0: all at once; no effect on the result
-    std::stop_token cancel{};              ///< looked at before every step
-    runtime::timings* timings = nullptr;   ///< filled where set; tokens are counted once a step
+    std::size_t no_repeat_ngram = 0;                                  ///< no run of so many tokens occurs twice; 0: off
+    std::size_t results = 1;                                          ///< sequences returned at most, up to `beams`
+    std::size_t vocabulary = std::numeric_limits<std::size_t>::max(); ///< ids from this one on are never made
+    std::vector<token_id> ends{};                                     ///< each ends a sequence
+    std::optional<token_id> first_token{};                            ///< the first one is this
+    std::vector<token_id> last_tokens{}; ///< the one that reaches max_tokens is one of these, if there are any
+    dtype cache_type = dtype::f16;       ///< of keys and values
+    std::size_t prefill_chunk = 512;     ///< prompt tokens a step, 0: all at once; no effect on the result
+    std::stop_token cancel{};            ///< looked at before every step
+    runtime::timings* timings = nullptr; ///< filled where set; tokens are counted once a step
 };
 
 /// A sequence that was found.
@@ -289,6 +290,7 @@ TOKENWORKS_FUNCTION bool beam_searcher::log_softmax(std::span<float> row) noexce
 TOKENWORKS_FUNCTION void beam_searcher::constrain(std::size_t of) {
     constexpr float never = -std::numeric_limits<float>::infinity();
     const std::span<float> row = row_of(of);
+    std::ranges::fill(row.subspan(std::min(options_.vocabulary, row.size())), never);
     if(options_.no_repeat_ngram != 0) {
         std::vector<token_id> all{prompt_.begin(), prompt_.end()};
         all.insert(all.end(), beams_[of].ids.begin(), beams_[of].ids.end());

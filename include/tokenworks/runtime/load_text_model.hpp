@@ -42,9 +42,6 @@ public:
     [[nodiscard]] std::optional<models::weight> find(std::string_view name) const override {
         std::optional<models::weight> found = source_->find(name);
         const bool has_tokens = name == "token_embd.weight" || name == "output.weight" || name == "output.bias";
-        if(found && has_tokens && found->extents.size() == 2 && found->extents[0] == 1) { // a bias [1,V]
-            found->extents.erase(found->extents.begin());
-        }
         if(found && has_tokens && !found->extents.empty() && found->extents[0] == padded_) {
             found->bytes = found->bytes.first(found->bytes.size() / padded_ * tokens_);
             found->extents[0] = tokens_;

@@ -38,7 +38,6 @@
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/generate.hpp>
-#include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/timings.hpp>
 
@@ -164,6 +163,7 @@ public:
         nn::context context_;
         nn::kv_cache memory_;
         nn::kv_cache cache_;
+        std::vector<float> logits_; // of all tokens of the tables
     };
 
     /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a folder without an encoder
@@ -177,7 +177,8 @@ public:
     [[nodiscard]] const codec::tokenizer& tokenizer() const noexcept { return *tokenizer_; }
     [[nodiscard]] const rewrite_defaults& defaults() const noexcept { return defaults_; }
     [[nodiscard]] const execution& how() const noexcept { return how_; }
-    [[nodiscard]] std::size_t vocab_size() const noexcept { return network_->decoder().vocab_size(); }
+    /// Tokens of the tokenizer. Tables of the network may be longer; what is behind these is never made.
+    [[nodiscard]] std::size_t vocab_size() const noexcept { return tokenizer_->vocab_size(); }
 
     /// The ids that the encoder reads, with the special tokens around the text. Where positions are learned, what is
     /// longer is cut: the last id stays what it was.
@@ -190,14 +191,18 @@ public:
     /// @throws as beam_search
     [[nodiscard]] rewritten rewrite(std::span<const codec::token_id> source, beam_options options) const;
 
-    /// Draws a text, token by token.
+    /// Draws a text, token by token: as many tokens as the folder says, where the options say nothing.
     /// @throws as generate()
-    [[nodiscard]] rewritten sample(std::span<const codec::token_id> source, generate_options options,
-                                   dtype cache_type = dtype::f16) const;
+    [[nodiscard]] rewritten sample(std::span<const codec::token_id> source, generate_options options) const {
+        return sample(source, prompt(), std::move(options));
+    }
+    /// @param begun  ids that the decoder begins with, in place of prompt()
+    [[nodiscard]] rewritten sample(std::span<const codec::token_id> source, std::span<const codec::token_id> begun,
+                                   generate_options options, dtype cache_type = dtype::f16) const;
 
     /// Reads the source.
-    /// @param max_tokens  that may follow
-    [[nodiscard]] state make_state(std::span<const codec::token_id> source, std::size_t max_tokens,
+    /// @param tokens  that the decoder may hold, what it begins with included
+    [[nodiscard]] state make_state(std::span<const codec::token_id> source, std::size_t tokens,
                                    dtype cache_type = dtype::f16) const;
     /// What a generation with a state of this model begins with: the decoder's start, and the token that must follow.
     [[nodiscard]] std::vector<codec::token_id> prompt() const {
@@ -211,9 +216,11 @@ public:
     void forward(state& s, std::span<const codec::token_id> tokens, std::span<float> logits) const {
         using wanted = models::decoder_input::logits;
         const models::decoder_input input{&s.cache_, tokens, logits.empty() ? wanted::none : wanted::last, &s.memory_};
+        s.logits_.resize(logits.empty() ? 0 : network_->decoder().vocab_size());
         network_->decoder().forward(
             s.context_, std::span{&input, 1},
-            nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
+            nn::rows{s.logits_.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, s.logits_.size()});
+        std::copy_n(s.logits_.begin(), logits.size(), logits.begin());
     }
 
 private:
@@ -241,16 +248,12 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
             {path, ": '", folder.config().architecture, "' has no encoder beside a decoder"});
     }
     tokenizer_ = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
-    models::model_config of_encoder = *folder.encoder_config();
-    models::model_config of_decoder = folder.config();
-    const std::size_t tokens = tokenizer_->vocab_size();
-    if(tokens > of_decoder.vocab_size) {
+    if(tokenizer_->vocab_size() > folder.config().vocab_size) {
         detail::raise_format(path, {"tokenizer"}, format_error::no_offset,
-                             {"has ", tokens, " tokens, the model has ", of_decoder.vocab_size});
+                             {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
     }
-    const detail::unpadded_vocabulary weights{folder.weights(), of_decoder.vocab_size, tokens};
-    of_encoder.vocab_size = of_decoder.vocab_size = tokens;
-    defaults_ = detail::generation_settings{path, bounds}.read(tokens);
+    defaults_ = detail::generation_settings{path, bounds}.read(tokenizer_->vocab_size());
+    defaults_.beams.vocabulary = tokenizer_->vocab_size();
     models::weight_loading loading;
     loading.precision = options.precision;
     // Encoder and decoder count their own bytes.
@@ -263,8 +266,8 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
             return options.on_progress(std::min(before + done, total), total);
         };
     }
-    network_ =
-        std::make_unique<models::encoder_decoder>(std::move(of_encoder), std::move(of_decoder), weights, how_, loading);
+    network_ = std::make_unique<models::encoder_decoder>(*folder.encoder_config(), folder.config(), folder.weights(),
+                                                         how_, loading);
 }
 
 inline std::vector<codec::token_id> text_to_text::encode(std::string_view text) const {
@@ -285,6 +288,7 @@ inline rewritten text_to_text::rewrite(std::span<const codec::token_id> source, 
         options.stop = runtime::beam_stop::at_once;
     }
     options.results = 1;
+    options.vocabulary = std::min(options.vocabulary, vocab_size());
     options.timings = &out.timings;
     nn::context c{how_};
     std::vector<runtime::beam_result> found =
@@ -299,23 +303,23 @@ inline rewritten text_to_text::rewrite(std::span<const codec::token_id> source, 
     return out;
 }
 
-inline text_to_text::state text_to_text::make_state(std::span<const codec::token_id> source, std::size_t max_tokens,
+inline text_to_text::state text_to_text::make_state(std::span<const codec::token_id> source, std::size_t tokens,
                                                     dtype cache_type) const {
     nn::context c{how_};
     nn::kv_cache memory = network_->encode(c, source, cache_type);
-    const std::size_t begun = prompt().size();
-    const std::size_t most = most_tokens();
-    const std::size_t capacity = most - std::min(most, begun) < max_tokens ? most : begun + max_tokens;
-    return {std::move(c), std::move(memory), network_->decoder().make_cache(capacity, cache_type)};
+    nn::kv_cache cache = network_->decoder().make_cache(std::min(tokens, most_tokens()), cache_type);
+    return {std::move(c), std::move(memory), std::move(cache)};
 }
 
-inline rewritten text_to_text::sample(std::span<const codec::token_id> source, generate_options options,
-                                      dtype cache_type) const {
-    constexpr std::size_t most = std::size_t{1} << 20; // where nothing else bounds the text
-    options.max_tokens = std::min(options.max_tokens, most);
+inline rewritten text_to_text::sample(std::span<const codec::token_id> source, std::span<const codec::token_id> begun,
+                                      generate_options options, dtype cache_type) const {
+    if(options.max_tokens == generate_options::unlimited) {
+        options.max_tokens = defaults_.beams.max_tokens;
+    }
+    const std::size_t tokens = begun.size() + options.max_tokens;
     rewritten out;
-    auto generation = tokenworks::generate(*this, make_state(source, options.max_tokens, cache_type), *tokenizer_,
-                                           prompt(), std::move(options));
+    auto generation =
+        tokenworks::generate(*this, make_state(source, tokens, cache_type), *tokenizer_, begun, std::move(options));
     out.text = generation.text();
     out.ids.assign(generation.ids().begin(), generation.ids().end());
     // In the middle of a text the first token may have a blank before it.
