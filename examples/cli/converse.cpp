@@ -3,12 +3,19 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <limits>
+#include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -16,7 +23,10 @@
 #include <nlohmann/json.hpp>
 
 #include <tokenworks/codec/infill.hpp>
+#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/text_model.hpp>
+#include <tokenworks/runtime/text_to_text.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
@@ -93,6 +103,134 @@ std::vector<tw::codec::chat_message> first_messages(const generate_options& what
 
 } // namespace
 
+namespace {
+
+/// A text and what is told of it with --json.
+void print(const common_options& options, std::string_view text, std::span<const std::int32_t> ids,
+           std::span<const std::int32_t> prompt, tw::runtime::finish_reason reason, const tw::runtime::timings& timings,
+           std::optional<float> score = {}) {
+    if(!options.json) {
+        std::cout << text << std::endl;
+        report(timings);
+        return;
+    }
+    json out;
+    out["text"] = text;
+    out["ids"] = std::vector<std::int32_t>(ids.begin(), ids.end());
+    out["prompt_ids"] = std::vector<std::int32_t>(prompt.begin(), prompt.end());
+    out["finish_reason"] = std::string{to_string(reason)};
+    out["timings"] = to_json(timings);
+    if(score) {
+        out["score"] = *score;
+    }
+    std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
+/// The beams that the flags ask for, in place of what `beams` says.
+void use_flags(tw::beam_options& beams, const generate_options& what) {
+    beams.beams = what.beams.value_or(beams.beams);
+    beams.length_penalty = what.length_penalty.value_or(beams.length_penalty);
+    beams.no_repeat_ngram = what.no_repeat_ngram.value_or(beams.no_repeat_ngram);
+    beams.cache_type = cache_type(what.cache_type);
+    if(what.has_max_tokens) {
+        beams.max_tokens = what.max_tokens;
+    }
+    if(what.ignore_eos) {
+        beams.ends.clear();
+    }
+    if(beams.beams > 1 && what.has_sampling) {
+        throw usage_error("beams look for the likeliest text: flags of sampling and --stop go with --num-beams 1");
+    }
+}
+
+/// A prompt by ids or by a text; what a text becomes is the model's to say.
+template <class Encode>
+std::vector<std::int32_t> prompt_of(const generate_options& what, const std::string& text, const Encode& encode) {
+    if(!what.input.ids) {
+        return encode(text);
+    }
+    std::vector<std::int32_t> prompt = parse_ids(*what.input.ids);
+    if(prompt.empty()) {
+        throw usage_error("--ids: no token id given");
+    }
+    return prompt;
+}
+
+bool has_encoder_and_decoder(const std::string& path) {
+    std::error_code none;
+    return std::filesystem::is_directory(path, none) &&
+           tw::models::model_folder::open(path).encoder_config().has_value();
+}
+
+/// The text that an encoder and a decoder make of another.
+int rewrite(const common_options& options, const generate_options& what, tw::generate_options loop,
+            const std::string& text) {
+    require_merged_loras(options, "a model of an encoder and a decoder");
+    if(what.suffix || what.suffix_file) {
+        throw usage_error("--suffix: this model has no form for filling in the middle");
+    }
+    if(what.chat || what.system) {
+        throw usage_error("this model makes a text of another; it knows no conversations");
+    }
+    progress_bar bar{"loading"};
+    const tw::text_to_text model = tw::text_to_text::load(options.model, load_options(options, bar));
+    tw::beam_options beams = model.defaults().beams;
+    if(what.has_sampling && !what.beams) {
+        beams.beams = 1;
+    }
+    use_flags(beams, what);
+    if(what.forced_bos) {
+        beams.first_token = model.tokenizer().find(*what.forced_bos);
+        if(!beams.first_token) {
+            throw usage_error("--forced-bos: the model has no token '" + tw::printable(*what.forced_bos) + "'");
+        }
+    }
+    const std::vector<std::int32_t> source =
+        prompt_of(what, text, [&](const std::string& from) { return model.encode(from); });
+    tw::rewritten made;
+    if(what.has_sampling) {
+        loop.max_tokens = beams.max_tokens;
+        loop.sampling.no_repeat_ngram = beams.no_repeat_ngram;
+        std::vector<std::int32_t> begun{model.defaults().start};
+        if(beams.first_token) {
+            begun.push_back(*beams.first_token);
+        }
+        made = model.sample(source, begun, std::move(loop), beams.cache_type);
+    } else {
+        made = model.rewrite(source, beams);
+    }
+    print(options, made.text, made.ids, source, made.reason, made.timings, made.score);
+    return 0;
+}
+
+/// The likeliest continuation of a prompt.
+int search(const common_options& options, const generate_options& what, const tw::text_model& model,
+           const std::vector<std::int32_t>& prompt) {
+    tw::runtime::timings timings;
+    tw::beam_options beams{.max_tokens = what.max_tokens, .ends = model.tokenizer().vocabulary().ends()};
+    use_flags(beams, what);
+    const std::size_t context = what.context == 0 ? model.context_length() : what.context;
+    if(prompt.size() >= context) {
+        throw tw::capacity_error("generate: the prompt has " + std::to_string(prompt.size()) +
+                                 " tokens, the context takes " + std::to_string(context));
+    }
+    beams.max_tokens = std::min(beams.max_tokens, context - prompt.size());
+    beams.timings = &timings;
+    tw::nn::context c{model.how()};
+    std::vector<tw::runtime::beam_result> found = tw::beam_search(c, model.network(), prompt, beams);
+    tw::runtime::beam_result best = found.empty() ? tw::runtime::beam_result{} : std::move(found.front());
+    const bool ended = !best.ids.empty() && std::ranges::find(beams.ends, best.ids.back()) != beams.ends.end();
+    std::string text;
+    for(const std::int32_t id: best.ids) {
+        model.tokenizer().append_piece(id, text);
+    }
+    print(options, text, best.ids, prompt,
+          ended ? tw::runtime::finish_reason::stop : tw::runtime::finish_reason::length, timings, best.score);
+    return 0;
+}
+
+} // namespace
+
 int generate(const common_options& options, const generate_options& what) {
     const int given =
         int{what.input.text.has_value()} + int{what.input.file.has_value()} + int{what.input.ids.has_value()};
@@ -109,30 +247,40 @@ int generate(const common_options& options, const generate_options& what) {
     tw::generate_options loop = loop_options(what);
     const tw::dtype cache = cache_type(what.cache_type);
     const std::string text = what.input.ids ? std::string{} : text_of(what.input);
+    if(has_encoder_and_decoder(options.model)) {
+        return rewrite(options, what, std::move(loop), text);
+    }
+    if(what.forced_bos) {
+        throw usage_error("--forced-bos: this model has no encoder beside a decoder");
+    }
     const std::string after = what.suffix ? *what.suffix : fills ? read_text(*what.suffix_file) : std::string{};
     const tw::text_model model = load_model(options);
-    std::vector<std::int32_t> prompt;
-    if(fills) {
-        const tw::codec::infill_form form{model.tokenizer()};
-        prompt = form.encode(model.tokenizer(), text, after);
-        if(!what.ignore_eos) {
-            loop.stop_tokens = form.ends();
+    const std::vector<std::int32_t> prompt = prompt_of(what, text, [&](const std::string& from) {
+        if(fills) {
+            const tw::codec::infill_form form{model.tokenizer()};
+            if(!what.ignore_eos) {
+                loop.stop_tokens = form.ends();
+            }
+            return form.encode(model.tokenizer(), from, after);
         }
-    } else if(what.input.ids) {
-        prompt = parse_ids(*what.input.ids);
-        if(prompt.empty()) {
-            throw usage_error("--ids: no token id given");
+        if(!what.chat && !what.system) {
+            return model.tokenizer().encode(from, {.add_special = true});
         }
-    } else if(what.chat || what.system) {
         std::vector<tw::codec::chat_message> messages = first_messages(what);
-        messages.push_back({"user", text});
-        prompt = model.chat_prompt(messages);
-    } else {
-        prompt = model.tokenizer().encode(text, {.add_special = true});
-    }
+        messages.push_back({"user", from});
+        return model.chat_prompt(messages);
+    });
     if(prompt.empty()) {
         throw tw::argument_error("generate: the prompt is empty, and the model adds no token at the start of a text");
     }
+    if(what.beams.value_or(1) > 1) {
+        require_merged_loras(options, "beam search");
+        if(fills) {
+            throw usage_error("--suffix does not go with --num-beams");
+        }
+        return search(options, what, model, prompt);
+    }
+    loop.sampling.no_repeat_ngram = what.no_repeat_ngram.value_or(0);
     progress_bar bar{"reading the prompt"};
     if(prompt.size() > 512) {
         loop.on_progress = [&](std::size_t done, std::size_t total) {
@@ -153,18 +301,7 @@ int generate(const common_options& options, const generate_options& what) {
             require_stdout();
         }
     }
-    if(options.json) {
-        json out;
-        out["text"] = all;
-        out["ids"] = std::vector<std::int32_t>(generation.ids().begin(), generation.ids().end());
-        out["prompt_ids"] = prompt;
-        out["finish_reason"] = std::string{to_string(generation.finish_reason())};
-        out["timings"] = to_json(generation.timings());
-        std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-    } else {
-        std::cout << std::endl;
-        report(generation.timings());
-    }
+    print(options, all, generation.ids(), prompt, generation.finish_reason(), generation.timings());
     return 0;
 }
 

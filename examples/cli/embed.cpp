@@ -48,10 +48,9 @@ std::vector<std::int32_t> ids_of(const embed_options& what) {
 }
 
 token_rows rows_of_encoder(const common_options& options, const embed_options& what) {
-    if(!options.loras.empty() && !options.merge_loras) {
-        throw usage_error("--lora: an encoder takes adapters with --merge-lora only");
-    }
-    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options_of(options));
+    require_merged_loras(options, "an encoder");
+    progress_bar bar{"loading"};
+    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options(options, bar));
     const std::vector<std::int32_t> ids = what.input.ids ? ids_of(what) : encoder.encode(text_of(what.input));
     return {encoder.width(), encoder.hidden(ids), encoder.defaults()};
 }

@@ -130,24 +130,32 @@ private:
     return all;
 }
 
-/// All but the progress.
-[[nodiscard]] inline tw::load_options load_options_of(const common_options& options) {
+/// What the common options say of loading.
+/// @param bar  must outlive what is returned
+[[nodiscard]] inline tw::load_options load_options(const common_options& options, progress_bar& bar) {
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
+    load.on_progress = [&](std::uint64_t done, std::uint64_t total) {
+        bar(done, total);
+        return true;
+    };
     load.packed_cache = options.packed_cache;
     load.precision = matmul_precision(options.matmul_precision);
     load.transforms = transforms_of(options);
     return load;
 }
 
+/// Refuses --lora where sequences cannot have an adapter of their own.
+inline void require_merged_loras(const common_options& options, const std::string& what) {
+    if(!options.loras.empty() && !options.merge_loras) {
+        throw usage_error("--lora: " + what + " takes adapters with --merge-lora only");
+    }
+}
+
 [[nodiscard]] inline tw::text_model load_model(const common_options& options) {
     progress_bar bar{"loading"};
-    tw::load_options load = load_options_of(options);
-    load.on_progress = [&](std::uint64_t done, std::uint64_t total) {
-        bar(done, total);
-        return true;
-    };
+    const tw::load_options load = load_options(options, bar);
     tw::text_model model = tw::load_text_model(options.model, load);
     using outcome = tw::models::packed_cache_report::outcome;
     const tw::models::packed_cache_report& packed = model.packed_weights();
@@ -182,8 +190,8 @@ public:
         loading.precision = matmul_precision(options.matmul_precision);
         tw::models::model_config config = folder.config();
         config.rope_context = tokens;
-        if(!options.loras.empty() && !options.merge_loras && !(config.causal && !folder.encoder_config())) {
-            throw usage_error("--lora: '" + config.architecture + "' takes adapters with --merge-lora only");
+        if(!config.causal || folder.encoder_config()) {
+            require_merged_loras(options, "'" + config.architecture + "'");
         }
         names_ = folder.names();
         const std::vector<tw::models::weight_transform> transforms = transforms_of(options);

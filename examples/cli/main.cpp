@@ -120,6 +120,30 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
 }
 
+/// The flags that only a draw of tokens heeds.
+constexpr const char* sampling_flags[] = {"--temp",
+                                          "--top-k",
+                                          "--top-p",
+                                          "--min-p",
+                                          "--typical-p",
+                                          "--repeat-penalty",
+                                          "--frequency-penalty",
+                                          "--presence-penalty",
+                                          "--seed",
+                                          "--logit-bias",
+                                          "--stop"};
+
+void add_beams(CLI::App& command, cli::generate_options& options) {
+    command.add_option("--num-beams", options.beams, "look for the likeliest text with so many beams; 1: do not")
+        ->check(whole_number(1, 1024));
+    command.add_option("--length-penalty", options.length_penalty,
+                       "of beams: scores are divided by the tokens to this power; above 0 long texts gain");
+    command.add_option("--no-repeat-ngram", options.no_repeat_ngram, "no run of so many tokens occurs twice; 0: off")
+        ->check(whole_number(0, most_tokens));
+    command.add_option("--forced-bos", options.forced_bos,
+                       "of an encoder with a decoder: the token that the text begins with, such as a language's");
+}
+
 int run(int argc, char** argv) {
     CLI::App app{"Runs and inspects transformer models on this machine's processor.", "tokenworks"};
     app.set_version_flag("--version", TOKENWORKS_VERSION_STRING);
@@ -158,6 +182,20 @@ int run(int argc, char** argv) {
     embed_command->add_flag("--normalize", embed.normalize, "scale to length 1");
     embed_command->callback([&] { code = cli::embed(common, embed); });
 
+    cli::input_options classified;
+    auto* const classify = app.add_subcommand("classify", "which class a text is of, as JSON");
+    add_loaded_model(*classify, common);
+    add_text(*classify, classified, "--text");
+    classify->callback([&] { code = cli::classify(common, classified); });
+
+    cli::rerank_options rerank;
+    auto* const rerank_command = app.add_subcommand(
+        "rerank", "documents by how well they answer a question: score, place in the file, document");
+    add_loaded_model(*rerank_command, common);
+    rerank_command->add_option("--query", rerank.query, "the question")->required();
+    rerank_command->add_option("--file", rerank.file, "a document a line")->required();
+    rerank_command->callback([&] { code = cli::rerank(common, rerank); });
+
     cli::logits_options logits;
     auto* const logits_command = app.add_subcommand("logits", "writes the logits after every token as a .npy file");
     add_loaded_model(*logits_command, common);
@@ -176,7 +214,13 @@ int run(int argc, char** argv) {
         "--suffix", generate.suffix, "what follows: the model fills the gap between; needs a model of code");
     generate_command->add_option("--suffix-file", generate.suffix_file, "a file with what follows")->excludes(suffix);
     add_sampling(*generate_command, generate);
-    generate_command->callback([&] { code = cli::generate(common, generate); });
+    add_beams(*generate_command, generate);
+    generate_command->callback([&] {
+        generate.has_max_tokens = generate_command->count("-n") != 0;
+        generate.has_sampling =
+            std::ranges::any_of(sampling_flags, [&](const char* flag) { return generate_command->count(flag) != 0; });
+        code = cli::generate(common, generate);
+    });
 
     cli::generate_options conversation;
     conversation.max_tokens = 1024;

@@ -53,6 +53,11 @@ struct embed_options {
     bool normalize = false;
 };
 
+struct rerank_options {
+    std::string query;
+    std::string file; ///< a document a line
+};
+
 struct logits_options {
     std::string ids;
     std::string decoder_ids;
@@ -75,6 +80,13 @@ struct generate_options {
     std::optional<std::string> json_schema;
     std::optional<std::string> regex;
     tw::sampling::sampler_options sampling;
+    // Of generate alone; what is not given, a folder may say.
+    std::optional<std::size_t> beams;
+    std::optional<float> length_penalty;
+    std::optional<std::size_t> no_repeat_ngram;
+    std::optional<std::string> forced_bos;
+    bool has_max_tokens = false; ///< -n was given
+    bool has_sampling = false;   ///< a flag of sampling was given
 };
 
 /// What --cache-type takes, for its help and its error.
@@ -107,6 +119,8 @@ int detokenize(const common_options&, const std::string& ids);
 int quantize(const common_options&, const quantize_options&);
 int logits(const common_options&, const logits_options&);
 int embed(const common_options&, const embed_options&);
+int classify(const common_options&, const input_options&);
+int rerank(const common_options&, const rerank_options&);
 int generate(const common_options&, const generate_options&);
 int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);

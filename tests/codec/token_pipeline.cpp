@@ -75,6 +75,15 @@ TEST_CASE("token_pipeline: templates", "[codec]") {
     CHECK(both.ids == ids{1, 3, 0, 0});
     CHECK(both.types == std::vector<std::uint32_t>{1, 2, 0, 0});
     CHECK(tokens.encode_pair("aa", "b").ids == ids{1, 0, 0});
+    const auto cut = [&](const char* first, const char* second, std::size_t most) {
+        return tokens.encode_pair(first, second, {.add_special = true}, most).ids;
+    };
+    CHECK(cut("aaaa", "bb", 7) == ids{1, 1, 3, 0, 0, 0, 0});
+    CHECK(cut("aaaa", "bb", 5) == ids{1, 1, 3, 0, 0});
+    CHECK(cut("aaaa", "bb", 4) == ids{1, 3, 0, 0});
+    CHECK(cut("aa", "bbbb", 4) == ids{1, 1, 3, 0});
+    CHECK(cut("aaaa", "bb", 2) == ids{3, 0});
+    CHECK(cut("aaaa", "bb", 0) == ids{3}); // what stands around the texts is not cut
     d.single.assign(65, {special, {2}, 0});
     CHECK_THROWS_AS(make_tokenizer(d), tw::limit_error);
     d.single = {{special, {9}, 0}};

@@ -197,6 +197,66 @@ TEST_CASE("kv_cache: what a token stores does not depend on the tokens around it
     }
 }
 
+TEST_CASE("kv_cache: a copy holds what the other holds, and only what is not there already is copied", "[nn]") {
+    constexpr std::size_t width = 32;
+    const matrix keys{150, groups * width, 1};
+    const matrix values{150, groups * width, 2};
+    const matrix others{150, groups * width, 3};
+    tw::thread_team three{3};
+    const auto all_of = [](const nn::kv_cache& cache, std::size_t layer) {
+        std::vector<std::vector<float>> all;
+        cache.read(layer, cache.size(), [&](const auto& k, const auto& v) {
+            for(std::size_t s = 0; s < cache.size(); ++s) {
+                for(std::size_t g = 0; g < groups; ++g) {
+                    all.push_back(held(k, s, g));
+                    all.push_back(held(v, s, g));
+                }
+            }
+        });
+        return all;
+    };
+    for(const tw::dtype type: nn::kv_cache::types) {
+        for(const auto& [same, count]:
+            {std::pair<std::size_t, std::size_t>{0, 150}, {0, 10}, {70, 150}, {64, 65}, {63, 64}, {64, 64}, {5, 5}}) {
+            INFO(tw::info(type).name << " " << same << " of " << count);
+            nn::kv_cache from{layers, groups, width, width, 160, type};
+            nn::kv_cache to{layers, groups, width, width, 200, type};
+            for(std::size_t layer = 0; layer < layers; ++layer) {
+                const auto part = [&](const matrix& of, std::size_t first, std::size_t n) {
+                    return of.rows().slice(first, n);
+                };
+                const matrix& mine = layer == 0 ? keys : values;
+                from.store(layer, part(mine, 0, count), part(values, 0, count), {});
+                to.store(layer, part(mine, 0, same), part(values, 0, same), {});
+            }
+            from.advance(count);
+            to.advance(same);
+            for(std::size_t layer = 0; layer < layers; ++layer) { // went another way
+                to.store(layer, others.rows().slice(0, 9), others.rows().slice(0, 9), {});
+            }
+            to.advance(9);
+            to.copy_from(from, same, {.threads = &three});
+            REQUIRE(to.size() == count);
+            for(std::size_t layer = 0; layer < layers; ++layer) {
+                CHECK(all_of(to, layer) == all_of(from, layer));
+            }
+        }
+    }
+    nn::kv_cache a{layers, groups, width, width, 10};
+    nn::kv_cache b{layers, groups, width, width, 20};
+    b.store(0, keys.rows().slice(0, 11), keys.rows().slice(0, 11), {});
+    b.advance(11);
+    CHECK_THROWS_AS(a.copy_from(b, 0, {}), tw::capacity_error);
+    CHECK_THROWS_AS(a.copy_from(b, 1, {}), tw::argument_error);
+    CHECK_THROWS_AS(b.copy_from(a, 1, {}), tw::argument_error);
+    CHECK_THROWS_AS(a.copy_from(nn::kv_cache(layers, groups, width, 64, 10), 0, {}), tw::shape_error);
+    CHECK_THROWS_AS(a.copy_from(nn::kv_cache(layers, groups, width, width, 10, tw::dtype::f32), 0, {}),
+                    tw::shape_error);
+    CHECK(a.size() == 0);
+    b.copy_from(b, 11, {});
+    CHECK(b.size() == 11);
+}
+
 TEST_CASE("kv_cache: capacity", "[nn]") {
     nn::kv_cache cache{1, 1, 4, 4, 5, tw::dtype::f32};
     CHECK(cache.capacity() == 5);

@@ -1,6 +1,6 @@
-// Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders and
-// encoder_decoders, made by tools/golden/families.py. Weights are not stored, but made from a hash of their names; see
-// there.
+// Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders,
+// encoder_decoders and classifiers, made by tools/golden/families.py. Weights are not stored, but made from a hash of
+// their names; see there.
 #pragma once
 
 #include <algorithm>
@@ -28,9 +28,12 @@ struct family_golden {
     nlohmann::json tensors; ///< rows of name, shape, mean, scale
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> decoder_ids; ///< where there is an encoder too
-    std::vector<float> logits;             ///< [T,V]
+    std::vector<std::int32_t> types;       ///< of ids, where the model has such
+    std::vector<std::string> salts;        ///< of a classifier: sets of weights
+    std::string salt;                      ///< of the weights that are written
+    std::vector<float> logits;             ///< [T,V]; of a classifier a row a salt
 
-    /// @param group  families (decoders), encoders or encoder_decoders
+    /// @param group  families (decoders), encoders, encoder_decoders or classifiers
     explicit family_golden(const std::string& of, const std::string& group = "families") : name{of} {
         std::ifstream file{TOKENWORKS_TEST_DATA "/" + group + "/" + of + ".json"};
         const nlohmann::json all = nlohmann::json::parse(file);
@@ -39,6 +42,12 @@ struct family_golden {
         ids = all.at("ids").get<std::vector<std::int32_t>>();
         if(all.contains("decoder_ids")) {
             decoder_ids = all.at("decoder_ids").get<std::vector<std::int32_t>>();
+        }
+        if(all.contains("types")) {
+            types = all.at("types").get<std::vector<std::int32_t>>();
+        }
+        if(all.contains("salts")) {
+            salts = all.at("salts").get<std::vector<std::string>>();
         }
         for(const nlohmann::json& row: all.at("logits")) {
             for(const nlohmann::json& value: row) {
@@ -94,7 +103,7 @@ struct family_golden {
                 }
                 const auto tensor = tensors[i][0].get<std::string>();
                 const std::vector<float> values =
-                    weights(tensor, count, tensors[i][2].get<double>(), tensors[i][3].get<double>());
+                    weights(salt + tensor, count, tensors[i][2].get<double>(), tensors[i][3].get<double>());
                 kept.emplace_back(count * tokenworks::info(type).block_bytes);
                 tokenworks::quant::encode(type, values, kept.back());
                 out.add_tensor(tensor, type, shape, std::span<const std::byte>{kept.back()});

@@ -28,6 +28,9 @@ inline void write_model_folder(const std::string& folder, family_golden golden, 
         if(row[1][0].get<std::size_t>() == before) {
             row[1][0] = tokens;
         }
+        if(row[0] == "final_logits_bias") {
+            row[1][1] = tokens;
+        }
     }
     golden.config["vocab_size"] = tokens;
     golden.write_to(folder, tokenworks::dtype::f32);

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/families, encoders and encoder_decoders: a tiny model of every family, as transformers sees it.
+"""Makes tests/golden/families, encoders, encoder_decoders and classifiers: a tiny model of every family, as transformers
+sees it. Names of these folders as arguments make only them.
 
 A file holds a configuration, the shape of every tensor, token ids, and the logits that transformers computes in
 float32. Weights are not stored: value i of a tensor is mean + scale * k, where k, from -64 to 63, is taken from a hash
 of the tensor's name and i (see weights below; tests/support/family_golden.hpp has the same). Such values are exact in
 float32, float16 and bfloat16, and no parameter is 0 or 1 throughout, so that a tensor left out or used twice shows.
+
+A classifier has a row of logits for each of several sets of weights; the hash is that of a salt and the name.
 
 Half of the files have their rotary parameters in the spelling of transformers 4.
 
@@ -21,7 +24,8 @@ import numpy as np
 import safetensors.numpy
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+from transformers import (AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM,
+                          AutoModelForSequenceClassification)
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
 TOKENS = 14
@@ -123,6 +127,19 @@ ENCODER_DECODERS = {
     "bart_scaled": ("Bart", dict(BART, scale_embedding=True, activation_function="relu")),
     "mbart": ("MBart", dict(BART, scale_embedding=True)),
 }
+LABELS = dict(id2label={0: "bad", 1: "fair", 2: "good"}, label2id={"bad": 0, "fair": 1, "good": 2})
+CLASSIFIERS = {
+    "bert": ("Bert", dict(BERT, **LABELS)),
+    "bert_pair": ("Bert", dict(BERT, num_labels=1)),
+    "roberta": ("Roberta", dict(BERT, type_vocab_size=1, problem_type="multi_label_classification", **LABELS)),
+    "xlm_roberta": ("XLMRoberta", dict(BERT, type_vocab_size=1, num_labels=1)),
+    "distilbert": ("DistilBert", dict(ENCODERS["distilbert"][1])),
+    "modernbert": ("ModernBert", dict(ENCODERS["modernbert"][1], **LABELS)),
+    "modernbert_mean": ("ModernBert", dict(ENCODERS["modernbert"][1], classifier_pooling="mean", classifier_bias=True,
+                                           norm_bias=True, classifier_activation="silu", **LABELS)),
+    "esm": ("Esm", dict(ENCODERS["esm"][1], **LABELS)),
+}
+SALTS = ["", "second "]
 # What a configuration says and no forward pass reads.
 NOISE = re.compile(r"transformers_version|dtype|architectures|(?!token).*dropout.*|.*pdrop|initializer_range|use_cache|(?!mask).*token_id|"
                    r"output_.*|return_dict|summary_.*|chunk_size_.*|id2label|label2id|problem_type|pretraining_tp|"
@@ -211,12 +228,46 @@ def make(folder_name, auto, name, kind, arguments, legacy):
     print(name, "legacy" if legacy else "", np.abs(logits).max(), path.stat().st_size)
 
 
-for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
-                                 ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS)):
-    shutil.rmtree(OUT / folder_name, ignore_errors=True)
-    (OUT / folder_name).mkdir(parents=True)
-    for number, (case, (kind, arguments)) in enumerate(cases.items()):
-        make(folder_name, auto, case, kind, arguments, number % 2 == 1)
-    (OUT / folder_name / "VERSIONS").write_text(
-        f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
-        f"python {sys.version.split()[0]}\n")
+def classify(folder_name, auto, name, kind, arguments, _):
+    config = getattr(transformers, kind + "Config")(**arguments)
+    rows = []
+    ids = np.random.default_rng(hash64(name) % 1000).integers(0, 22, TOKENS)
+    ids = np.where(ids == config.pad_token_id, 7, ids)
+    types = np.repeat([0, 1], [TOKENS - 6, 6]) if getattr(config, "type_vocab_size", 0) > 1 else None
+    for salt in SALTS:
+        with tempfile.TemporaryDirectory() as folder:
+            auto.from_config(config).save_pretrained(folder)
+            path = pathlib.Path(folder) / "model.safetensors"
+            shapes = {key: list(value.shape) for key, value in safetensors.numpy.load_file(path).items()}
+            table = [[key, shape, *mean_and_scale(key, shape, config.model_type)] for key, shape in sorted(shapes.items())]
+            safetensors.numpy.save_file({key: weights(salt + key, shape, mean, scale) for key, shape, mean, scale in table},
+                                        path, {"format": "pt"})
+            saved = json.loads((pathlib.Path(folder) / "config.json").read_text())
+            model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        more = {} if types is None else {"token_type_ids": torch.from_numpy(types)[None]}
+        with torch.no_grad():
+            rows.append(model(torch.from_numpy(ids)[None], **more).logits[0].float().tolist())
+    said = {key: saved[key] for key in ("architectures", "id2label", "problem_type") if saved.get(key) is not None}
+    golden = {"config": dict(plain(config.to_dict(), False), **said)}
+    lines = json.dumps(golden)[:-1] + ', "tensors": [\n' + ",\n".join(json.dumps(row) for row in table) + "\n]"
+    lines += f', "salts": {json.dumps(SALTS)}, "ids": {json.dumps(ids.tolist())}'
+    lines += "" if types is None else f', "types": {json.dumps(types.tolist())}'
+    lines += ', "logits": [\n' + ",\n".join(json.dumps([round(x, 7) for x in row]) for row in rows) + "\n]}\n"
+    (OUT / folder_name / f"{name}.json").write_text(lines)
+    print(name, np.abs(rows).max(axis=1))
+
+
+if __name__ == "__main__":
+    for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
+                                     ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS),
+                                     ("classifiers", AutoModelForSequenceClassification, CLASSIFIERS)):
+        if len(sys.argv) > 1 and folder_name not in sys.argv[1:]:
+            continue
+        write = classify if folder_name == "classifiers" else make
+        shutil.rmtree(OUT / folder_name, ignore_errors=True)
+        (OUT / folder_name).mkdir(parents=True)
+        for number, (case, (kind, arguments)) in enumerate(cases.items()):
+            write(folder_name, auto, case, kind, arguments, number % 2 == 1)
+        (OUT / folder_name / "VERSIONS").write_text(
+            f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
+            f"python {sys.version.split()[0]}\n")

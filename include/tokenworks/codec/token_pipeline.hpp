@@ -61,7 +61,8 @@ public:
 
     /// The same for two texts, with the segment of each id.
     void encode_pair(const vocabulary& vocab, std::string_view first, std::string_view second, bool parse_special,
-                     bool add_special, std::vector<token_id>& ids, std::vector<std::uint32_t>& types) const override;
+                     bool add_special, std::size_t most, std::vector<token_id>& ids,
+                     std::vector<std::uint32_t>& types) const override;
 
     /// Appends the text of ids. @pre the ids are in the vocabulary
     void decode_to(const vocabulary& vocab, std::string& out, std::span<const token_id> ids,
@@ -348,14 +349,46 @@ TOKENWORKS_FUNCTION void token_pipeline::encode(const vocabulary& vocab, std::st
     }
 }
 
+namespace detail {
+
+/// Makes two lists at most so long together: the longer one loses its end until it is no longer than the other, then
+/// both do, the second keeping the odd one. As `longest_first` of Hugging Face's tokenizers (utils/truncation.rs).
+inline void cut_pair(std::vector<token_id>& first, std::vector<token_id>& second, std::size_t most) {
+    if(first.size() + second.size() <= most) {
+        return;
+    }
+    const bool swapped = first.size() > second.size();
+    std::vector<token_id>& shorter = swapped ? second : first;
+    std::vector<token_id>& longer = swapped ? first : second;
+    const std::size_t half = most / 2;
+    if(shorter.size() <= half) {
+        longer.resize(most - shorter.size());
+    } else {
+        shorter.resize(half);
+        longer.resize(most - half);
+    }
+}
+
+} // namespace detail
+
 TOKENWORKS_FUNCTION void token_pipeline::encode_pair(const vocabulary& vocab, std::string_view first,
                                                      std::string_view second, bool parse_special, bool add_special,
-                                                     std::vector<token_id>& ids,
+                                                     std::size_t most, std::vector<token_id>& ids,
                                                      std::vector<std::uint32_t>& types) const {
+    using source = template_part::source;
+    std::vector<token_id> first_ids;
+    std::vector<token_id> second_ids;
+    encode_text(vocab, first, {{0, parse_special ? first.size() : 0}}, first_ids);
+    encode_text(vocab, second, {{0, parse_special ? second.size() : 0}}, second_ids);
+    std::size_t around = 0;
     for(const template_part& part: pair_) {
-        if(part.from != template_part::source::special) {
-            const std::string_view text = part.from == template_part::source::first ? first : second;
-            encode_text(vocab, text, {{0, parse_special ? text.size() : 0}}, ids);
+        around += part.from == source::special && add_special ? part.ids.size() : 0;
+    }
+    detail::cut_pair(first_ids, second_ids, most - std::min(most, around));
+    for(const template_part& part: pair_) {
+        if(part.from != source::special) {
+            const std::vector<token_id>& text = part.from == source::first ? first_ids : second_ids;
+            ids.insert(ids.end(), text.begin(), text.end());
         } else if(add_special) {
             ids.insert(ids.end(), part.ids.begin(), part.ids.end());
         }

@@ -31,8 +31,9 @@ public:
                         bool add_special, std::vector<token_id>& ids) const = 0;
 
     /// The same for two texts, with the segment of each id.
+    /// @param most  ids in all, as far as cutting the texts' ends can help: the longer text is cut first
     virtual void encode_pair(const vocabulary& vocab, std::string_view first, std::string_view second,
-                             bool parse_special, bool add_special, std::vector<token_id>& ids,
+                             bool parse_special, bool add_special, std::size_t most, std::vector<token_id>& ids,
                              std::vector<std::uint32_t>& types) const = 0;
 
     /// Appends the text of ids. @pre the ids are in the vocabulary

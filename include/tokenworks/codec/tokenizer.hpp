@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -70,9 +71,10 @@ public:
         std::vector<token_id> ids;
         std::vector<std::uint32_t> types;
     };
+    /// @param most  ids in all: the longer text's end is cut first, then both
     /// @throws unsupported_error where the tokenizer came from a vocabulary, which has no such form
-    [[nodiscard]] pair_ids encode_pair(std::string_view first, std::string_view second,
-                                       encode_options options = {}) const;
+    [[nodiscard]] pair_ids encode_pair(std::string_view first, std::string_view second, encode_options options = {},
+                                       std::size_t most = std::numeric_limits<std::size_t>::max()) const;
 
     /// Appends the bytes of a whole sequence to out. Where encoding puts a blank before a text, it is taken away again.
     /// @throws argument_error for an id outside of the vocabulary
@@ -166,7 +168,7 @@ TOKENWORKS_FUNCTION void tokenizer::encode_to(std::vector<token_id>& ids, std::s
 }
 
 TOKENWORKS_FUNCTION tokenizer::pair_ids tokenizer::encode_pair(std::string_view first, std::string_view second,
-                                                               encode_options options) const {
+                                                               encode_options options, std::size_t most) const {
     const auto* const own = std::get_if<own_steps>(&model_);
     if(own == nullptr) {
         tokenworks::detail::raise<unsupported_error>({vocabulary_.name(), ": this tokenizer has no form for pairs"});
@@ -174,7 +176,8 @@ TOKENWORKS_FUNCTION tokenizer::pair_ids tokenizer::encode_pair(std::string_view 
     check_length(first.size());
     check_length(second.size());
     pair_ids out;
-    (*own)->encode_pair(vocabulary_, first, second, options.parse_special, options.add_special, out.ids, out.types);
+    (*own)->encode_pair(vocabulary_, first, second, options.parse_special, options.add_special, most, out.ids,
+                        out.types);
     return out;
 }
 

@@ -1,18 +1,27 @@
 // BERT and what follows it closely: RoBERTa, XLM-RoBERTa, DistilBERT. Learned positions, norms of the sums, and a head
-// that tells masked tokens. Devlin et al., 2018; Liu et al., 2019; Sanh et al., 2019; transformers 5.24,
-// modeling_bert.py, modeling_roberta.py, modeling_distilbert.py.
+// that tells masked tokens or classes of texts. Devlin et al., 2018; Liu et al., 2019; Sanh et al., 2019;
+// transformers 5.24, modeling_bert.py, modeling_roberta.py, modeling_distilbert.py.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/models/classifier.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+namespace detail {
+
+[[nodiscard]] inline std::string bert_prefix(const hyperparameters& from, const std::string& body = "bert") {
+    return body_prefix(from, body, "embeddings.word_embeddings.weight");
+}
+
+} // namespace detail
 
 /// @throws format_error naming the key
 [[nodiscard]] inline model_config bert_config(const hyperparameters& from) {
@@ -29,6 +38,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.final_norm = false;
     config.tied_embeddings = true;
     config.head_transform = head_transform_config{config.activation};
+    use_classifier(from, config, detail::bert_prefix(from) + "pooler.dense", "classifier",
+                   kernels::activation_kind::tanh);
     return config;
 }
 
@@ -36,6 +47,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 [[nodiscard]] inline model_config roberta_config(const hyperparameters& from) {
     model_config config = bert_config(from);
     config.architecture = "roberta";
+    use_classifier(from, config, "classifier.dense", "classifier.out_proj", kernels::activation_kind::tanh);
     config.first_position = static_cast<std::size_t>(from.whole_or("pad_token_id", 1)) + 1;
     if(config.first_position >= config.context_length) {
         from.refuse("pad_token_id", {"is not below max_position_embeddings"});
@@ -48,12 +60,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     model_config config = bert_config(from);
     config.architecture = "distilbert";
     config.token_types = 0;
+    use_classifier(from, config, "pre_classifier", "classifier", kernels::activation_kind::relu);
     return config;
 }
 
 [[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const model_config& config) {
     const bool is_roberta = config.architecture == "roberta";
-    const std::string model = body_prefix(from, is_roberta ? "roberta" : "bert", "embeddings.word_embeddings.weight");
+    const std::string model = detail::bert_prefix(from, is_roberta ? "roberta" : "bert");
     const std::string layer = model + "encoder.layer.#.";
     const std::string head = is_roberta ? "lm_head." : "cls.predictions.transform.";
     return {{"token_embd", model + "embeddings.word_embeddings"},
@@ -70,11 +83,13 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
             {"blk.#.layer_output_norm", layer + "output.LayerNorm"},
             {"output_transform", head + "dense"},
             {"output_transform_norm", head + (is_roberta ? "layer_norm" : "LayerNorm")},
-            {"output", is_roberta ? "lm_head" : "cls.predictions"}};
+            {"output", is_roberta ? "lm_head" : "cls.predictions"},
+            {"cls", is_roberta ? "classifier.dense" : model + "pooler.dense"},
+            {"cls.output", is_roberta ? "classifier.out_proj" : "classifier"}};
 }
 
 [[nodiscard]] inline tensor_names distilbert_names(const hyperparameters& from, const model_config&) {
-    const std::string model = body_prefix(from, "distilbert", "embeddings.word_embeddings.weight");
+    const std::string model = detail::bert_prefix(from, "distilbert");
     const std::string layer = model + "transformer.layer.#.";
     return {{"token_embd", model + "embeddings.word_embeddings"},
             {"position_embd", model + "embeddings.position_embeddings"},
@@ -89,7 +104,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
             {"blk.#.layer_output_norm", layer + "output_layer_norm"},
             {"output_transform", "vocab_transform"},
             {"output_transform_norm", "vocab_layer_norm"},
-            {"output", "vocab_projector"}};
+            {"output", "vocab_projector"},
+            {"cls", "pre_classifier"},
+            {"cls.output", "classifier"}};
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -73,9 +73,26 @@ public:
     /// @throws as forward; unsupported_error where there is no head
     void forward_logits(nn::context& c, std::span<const encoder_input> inputs, nn::rows logits) const;
 
+    /// Whether the weights have a head that tells the class of a text.
+    [[nodiscard]] bool has_classifier() const noexcept { return classifier_.has_value(); }
+    /// K, 0 where there is no such head. Their names are config().classifier->labels.
+    [[nodiscard]] std::size_t class_count() const noexcept {
+        return has_classifier() ? config_.classifier->labels.size() : 0;
+    }
+    /// The logits of the classes, as the head makes them.
+    /// @param logits  [N,K], a row for each input
+    /// @throws as forward; unsupported_error where there is no head
+    void forward_classes(nn::context& c, std::span<const encoder_input> inputs, nn::rows logits) const;
+
 private:
     struct masked_head {
         std::optional<nn::linear> transform{};
+        std::optional<nn::norm> norm{};
+        nn::linear output;
+    };
+
+    struct class_head {
+        nn::linear transform;
         std::optional<nn::norm> norm{};
         nn::linear output;
     };
@@ -84,12 +101,15 @@ private:
     std::size_t check(std::span<const encoder_input> inputs) const;
     void embed(nn::context& c, std::span<const encoder_input> inputs, nn::rows x) const;
     void drop_masks(std::span<const encoder_input> inputs, nn::rows x) const;
+    /// The row of each text that its class is told from.
+    void gather_texts(std::span<const encoder_input> inputs, nn::const_rows hidden, nn::rows texts) const;
 
     model_config config_;
     nn::input_embeddings embed_;
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
     std::optional<masked_head> head_;
+    std::optional<class_head> classifier_;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -111,6 +131,12 @@ TOKENWORKS_FUNCTION encoder::encoder(model_config config, const weight_source& s
     if(config_.head_transform && source.find("output_transform.weight")) {
         head_.emplace(masked_head{load.head_transform(), load.head_norm(), load.head(embed_.tokens)});
     }
+    if(config_.classifier) {
+        classifier_.emplace(class_head{.transform = load.class_transform(), .output = load.class_head()});
+        if(config_.classifier->norm) {
+            classifier_->norm = load.class_norm();
+        }
+    }
 }
 
 TOKENWORKS_FUNCTION std::size_t encoder::weight_bytes() const noexcept {
@@ -122,6 +148,7 @@ TOKENWORKS_FUNCTION std::size_t encoder::weight_bytes() const noexcept {
         sum += head_->transform ? head_->transform->bytes() : 0;
         sum += config_.tied_embeddings ? 0 : head_->output.bytes();
     }
+    sum += classifier_ ? classifier_->transform.bytes() + classifier_->output.bytes() : 0;
     return sum;
 }
 
@@ -232,6 +259,51 @@ TOKENWORKS_FUNCTION void encoder::forward_logits(nn::context& c, std::span<const
         (*head_->norm)(c, x, x);
     }
     head_->output(c, nn::activations{c, x}, logits);
+}
+
+TOKENWORKS_FUNCTION void encoder::gather_texts(std::span<const encoder_input> inputs, nn::const_rows hidden,
+                                               nn::rows texts) const {
+    std::size_t row = 0;
+    for(std::size_t i = 0; i < inputs.size(); ++i) {
+        const std::size_t count = inputs[i].tokens.size();
+        for(std::size_t k = 0; k < config_.width; ++k) {
+            double sum = 0;
+            const std::size_t taken = config_.classifier->mean ? count : 1;
+            for(std::size_t t = 0; t < taken; ++t) {
+                sum += static_cast<double>(hidden(row + t, k));
+            }
+            texts(i, k) = static_cast<float>(sum / static_cast<double>(taken));
+        }
+        row += count;
+    }
+}
+
+TOKENWORKS_FUNCTION void encoder::forward_classes(nn::context& c, std::span<const encoder_input> inputs,
+                                                  nn::rows logits) const {
+    if(!classifier_) {
+        tokenworks::detail::raise<unsupported_error>(
+            {config_.architecture, ": these weights have no head for the classes of texts"});
+    }
+    const std::size_t count = check(inputs);
+    if(logits.extent(0) != inputs.size() || (!inputs.empty() && logits.extent(1) != class_count())) {
+        tokenworks::detail::raise<shape_error>({"encode: logits is ", to_string(logits.extents()), ", expected [",
+                                                inputs.size(), ",", class_count(), "]"});
+    }
+    if(inputs.empty()) {
+        return;
+    }
+    const arena::scope scratch{c.scratch};
+    const nn::rows hidden = c.scratch_rows(count, config_.width);
+    forward(c, inputs, hidden);
+    const nn::rows texts = c.scratch_rows(inputs.size(), config_.width);
+    gather_texts(inputs, hidden, texts);
+    const nn::rows x = c.scratch_rows(inputs.size(), config_.width);
+    classifier_->transform(c, nn::activations{c, texts}, x);
+    kernels::activate(kernels::any_activation{config_.classifier->activation}, x, x, c.how);
+    if(classifier_->norm) {
+        (*classifier_->norm)(c, x, x);
+    }
+    classifier_->output(c, nn::activations{c, x}, logits);
 }
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/models/classifier.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/model_config.hpp>
@@ -42,6 +43,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.mlp = feed_forward_kind::plain;
     config.tied_embeddings = true;
     config.head_transform = head_transform_config{kernels::activation_kind::gelu};
+    use_classifier(from, config, "classifier.dense", "classifier.out_proj", kernels::activation_kind::tanh);
     if(from.flag_or("token_dropout", false)) {
         config.dropped_mask = static_cast<std::int32_t>(from.count("mask_token_id"));
     }
@@ -63,7 +65,9 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
             {"output_norm", model + "encoder.emb_layer_norm_after"},
             {"output_transform", "lm_head.dense"},
             {"output_transform_norm", "lm_head.layer_norm"},
-            {"output", "lm_head"}};
+            {"output", "lm_head"},
+            {"cls", "classifier.dense"},
+            {"cls.output", "classifier.out_proj"}};
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -88,9 +88,11 @@ inline void use_rope(const hyperparameters& from, model_config& config, bool per
         from, config, base, interleaved ? kernels::rope_pairing::interleaved : kernels::rope_pairing::halves));
 }
 
-/// The activation that a config.json names; GGUF files name none.
+/// The activation that config.json calls so.
+/// @param key  what names it, for messages
 /// @throws unsupported_error for one that is not known
-inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
+[[nodiscard]] inline kernels::activation_kind activation_of(const hyperparameters& from, std::string_view key,
+                                                            std::string_view name) {
     struct row {
         std::string_view name;
         kernels::activation_kind kind;
@@ -109,19 +111,20 @@ inline void use_activation(const hyperparameters& from, model_config& config, ke
                                     {"sigmoid", sigmoid},
                                     {"tanh", kernels::activation_kind::tanh},
                                     {"linear", identity}};
-    config.activation = otherwise;
-    if(from.is_gguf() || !from.has("activation")) {
-        return;
-    }
-    const std::string name = from.text("activation");
     for(const row& each: known) {
         if(each.name == name) {
-            config.activation = each.kind;
-            return;
+            return each.kind;
         }
     }
     tokenworks::detail::raise<unsupported_error>(
-        {from.label(), ": ", from.key("activation"), " '", tokenworks::detail::escaped(name), "'"});
+        {from.label(), ": ", from.key(key), " '", tokenworks::detail::escaped(name), "'"});
+}
+
+/// The same of the feed-forward. GGUF files name none.
+/// @throws as activation_of
+inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
+    const bool is_named = !from.is_gguf() && from.has("activation");
+    config.activation = is_named ? activation_of(from, "activation", from.text("activation")) : otherwise;
 }
 
 /// Calls slide(layer) for the layers that layer_types names as such, or else for those where slides(i).

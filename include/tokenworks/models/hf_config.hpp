@@ -8,12 +8,14 @@
 #pragma once
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -88,6 +90,7 @@ inline constexpr hf_key hf_keys[] = {
     {"attention.kv_lora_rank", {"kv_lora_rank"}},
     {"attention.value_length", {"v_head_dim"}},
     {"tokenizer.ggml.token_type_count", {"type_vocab_size"}},
+    {"classifier.output_labels", {"id2label"}},
 };
 
 /// The hyperparameters of a config.json. A name that is not in the table is a spelling itself.
@@ -128,7 +131,11 @@ public:
     }
     [[nodiscard]] std::vector<std::string> texts(std::string_view name) const override {
         std::vector<std::string> all;
-        require(name).elements({key(name)}, [&](io::json_value value) { all.emplace_back(value.string({key(name)})); });
+        const io::json_value list = require(name);
+        if(list.is_object()) {
+            return numbered_texts(list, name);
+        }
+        list.elements({key(name)}, [&](io::json_value value) { all.emplace_back(value.string({key(name)})); });
         return all;
     }
     [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
@@ -171,6 +178,25 @@ private:
                 {file, ": JSON of ", json.size(), " bytes is over the limit of ", bounds.config_bytes});
         }
         return json;
+    }
+
+    /// {"0": "a", "1": "b"} is the list of both.
+    [[nodiscard]] std::vector<std::string> numbered_texts(io::json_value object, std::string_view name) const {
+        std::vector<std::optional<std::string>> all(object.size());
+        object.members({key(name)}, [&](std::string_view number, io::json_value value) {
+            std::size_t place = all.size();
+            const auto [last, problem] = std::from_chars(number.data(), number.data() + number.size(), place);
+            if(problem != std::errc{} || last != number.data() + number.size() || place >= all.size() || all[place]) {
+                refuse(name, {"has a key '", tokenworks::detail::escaped(number), "'; expected are 0..", all.size() - 1,
+                              ", each once"});
+            }
+            all[place] = value.string({key(name)});
+        });
+        std::vector<std::string> texts;
+        for(std::optional<std::string>& each: all) {
+            texts.push_back(*std::move(each));
+        }
+        return texts;
     }
 
     [[nodiscard]] std::optional<io::json_value> at(std::string_view path) const {

@@ -68,6 +68,13 @@ public:
     [[nodiscard]] nn::linear head_transform() { return linear("output_transform", config_.width, config_.width); }
     [[nodiscard]] nn::norm head_norm() { return norm("output_transform_norm"); }
 
+    /// The parts of a head that tells classes.
+    [[nodiscard]] nn::linear class_transform() { return linear("cls", config_.width, config_.width); }
+    [[nodiscard]] nn::norm class_norm() { return norm("cls.norm"); }
+    [[nodiscard]] nn::linear class_head() {
+        return linear("cls.output", config_.classifier->labels.size(), config_.width);
+    }
+
     [[nodiscard]] nn::linear head(const nn::embedding& embedding) {
         if(config_.tied_embeddings) {
             matrices_.emplace_back("output.weight", embedding.table().get());

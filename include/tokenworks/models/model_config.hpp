@@ -87,6 +87,20 @@ struct head_transform_config {
     friend bool operator==(const head_transform_config&, const head_transform_config&) = default;
 };
 
+/// What tells which classes a text is of, from one row of its own: norm(activation(x * dense^T)), then a logit a class.
+struct classifier_config {
+    enum class kind : std::uint8_t {
+        one_class,  ///< a text is of one class
+        any_number, ///< of any number of them, each by itself
+        numbers,    ///< logits are the result
+    };
+    std::vector<std::string> labels; ///< K names
+    kind result = kind::one_class;
+    bool mean = false; ///< of all rows; false: the first row
+    kernels::activation_kind activation = kernels::activation_kind::tanh;
+    bool norm = false;
+};
+
 struct model_config {
     std::string architecture; ///< the name a file gives it, for messages
 
@@ -143,6 +157,7 @@ struct model_config {
     bool tied_embeddings = false;
     std::size_t token_types = 0; ///< kinds of parts that a text is made of, each with an embedding; 0: none
     std::optional<head_transform_config> head_transform{};
+    std::optional<classifier_config> classifier{};
     /// Embeddings of masks count as zero, and the others are scaled as if a part of them had been masked (ESM-2).
     std::optional<std::int32_t> dropped_mask{};
 
@@ -205,6 +220,8 @@ TOKENWORKS_FUNCTION void model_config::validate() const {
              {"relative.max_distance is ", relative.max_distance, ", not in ", relative.buckets / 2 + 1, "..65536"});
     }
     need(qkv_clip >= 0, {"qkv_clip is negative"});
+    need(!classifier || (!classifier->labels.empty() && classifier->labels.size() <= most),
+         {"a classifier without classes"});
     if(latent) {
         need_extent(latent->rank, "latent.rank");
         need(latent->query_rank <= most, {"latent.query_rank is ", latent->query_rank, ", not in 0..", most});

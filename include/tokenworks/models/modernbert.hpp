@@ -7,6 +7,7 @@
 #include <string>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/models/classifier.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/model_config.hpp>
@@ -35,7 +36,21 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     config.layers.front().attention_norm = false; // it reads the normalised embeddings
     config.embedding_norm = true;
     config.tied_embeddings = true;
-    config.head_transform = head_transform_config{config.activation};
+    // Classifiers share the first half of their head with the one that tells masked tokens.
+    const std::string activation = from.text_or("classifier_activation", "gelu");
+    const kernels::activation_kind kind = activation_of(from, "classifier_activation", activation);
+    if(!from.has_tensor("classifier.weight")) {
+        config.head_transform = head_transform_config{kind};
+    }
+    use_classifier(from, config, "head.dense", "classifier", kind);
+    if(config.classifier) {
+        config.classifier->norm = true;
+        const std::string pooling = from.text_or("classifier_pooling", "cls");
+        if(pooling != "cls" && pooling != "mean") {
+            from.refuse("classifier_pooling", {"is '", tokenworks::detail::escaped(pooling), "', not cls or mean"});
+        }
+        config.classifier->mean = pooling == "mean";
+    }
     return config;
 }
 
@@ -55,7 +70,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
                       {"output_norm", model + "final_norm"},
                       {"output_transform", "head.dense"},
                       {"output_transform_norm", "head.norm"},
-                      {"output", "decoder"}});
+                      {"output", "decoder"},
+                      {"cls", "head.dense"},
+                      {"cls.norm", "head.norm"},
+                      {"cls.output", "classifier"}});
     return names;
 }
 

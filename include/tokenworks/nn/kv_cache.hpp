@@ -103,6 +103,12 @@ public:
         size_ = n;
     }
 
+    /// Becomes what another cache of the same model holds. The first `same` tokens are in both already and are left
+    /// alone, so that sequences which parted a while ago cost what came since.
+    /// @throws shape_error for a cache of another shape or type; argument_error where one of them holds fewer tokens;
+    ///         capacity_error
+    void copy_from(const kv_cache& other, std::size_t same, const execution& how);
+
     /// Counts tokens that every layer has stored.
     void advance(std::size_t count) {
         require_room(count);
@@ -227,6 +233,48 @@ TOKENWORKS_FUNCTION kv_cache::kv_cache(std::size_t layers, std::size_t kv_heads,
     for(std::size_t i = 0; i < layers; ++i) {
         layers_.push_back({pool.take(key_bytes()), pool.take(value_bytes())});
     }
+}
+
+TOKENWORKS_FUNCTION void kv_cache::copy_from(const kv_cache& other, std::size_t same, const execution& how) {
+    if(other.layers_.size() != layers_.size() || other.kv_heads_ != kv_heads_ || other.key_width_ != key_width_ ||
+       other.value_width_ != value_width_ || other.type_ != type_) {
+        tokenworks::detail::raise<shape_error>({"kv_cache: a copy from a cache of another shape or type"});
+    }
+    if(same > size_ || same > other.size_) {
+        tokenworks::detail::raise<argument_error>(
+            {"kv_cache: ", same, " tokens in common, but there are ", size_, " and ", other.size_});
+    }
+    if(&other == this) {
+        return;
+    }
+    if(other.size_ > capacity_) {
+        tokenworks::detail::raise<capacity_error>(
+            {"kv_cache: ", other.size_, " tokens do not fit a context of ", capacity_});
+    }
+    // Keys are copied in the blocks in which they lie; the first one may hold some that are the same.
+    constexpr std::size_t step = kernels::key_blocks<float>::step;
+    const std::size_t first_block = same / step;
+    const std::size_t blocks = other.size_ == same ? 0 : (other.size_ + step - 1) / step - first_block;
+    const std::size_t block_bytes = step * (key_width_ / info(type_).block_size) * info(type_).block_bytes;
+    const std::size_t row_bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
+    parallel_for(how, layers_.size() * kv_heads_, 1, [&](work_range range) {
+        for(std::size_t i = range.begin; i < range.end; ++i) {
+            const layer_memory& from = other.layers_[i / kv_heads_];
+            layer_memory& to = layers_[i / kv_heads_];
+            const std::size_t g = i % kv_heads_;
+            if(blocks != 0) {
+                std::memcpy(to.keys.data() + (g * key_capacity() / step + first_block) * block_bytes,
+                            from.keys.data() + (g * other.key_capacity() / step + first_block) * block_bytes,
+                            blocks * block_bytes);
+            }
+            if(other.size_ != same) {
+                std::memcpy(to.values.data() + (g * capacity_ + same) * row_bytes,
+                            from.values.data() + (g * other.capacity_ + same) * row_bytes,
+                            (other.size_ - same) * row_bytes);
+            }
+        }
+    });
+    size_ = other.size_;
 }
 
 TOKENWORKS_FUNCTION void kv_cache::store(std::size_t layer, const_rows keys, const_rows values, const execution& how) {

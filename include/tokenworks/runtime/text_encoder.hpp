@@ -9,11 +9,9 @@
 // Needs nlohmann-json.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,16 +21,15 @@
 
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/arena.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/limits.hpp>
-#include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/io/json_tree.hpp>
 #include <tokenworks/models/encoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/nn/context.hpp>
+#include <tokenworks/runtime/encoder_folder.hpp>
 #include <tokenworks/runtime/pooling.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
@@ -95,25 +92,17 @@ public:
         return text_encoder{path, options, bounds};
     }
 
-    [[nodiscard]] const models::encoder& network() const noexcept { return *network_; }
-    [[nodiscard]] const codec::tokenizer& tokenizer() const noexcept { return *tokenizer_; }
+    [[nodiscard]] const models::encoder& network() const noexcept { return base_.network(); }
+    [[nodiscard]] const codec::tokenizer& tokenizer() const noexcept { return base_.tokenizer(); }
     [[nodiscard]] const embedding_options& defaults() const noexcept { return defaults_; }
-    [[nodiscard]] const execution& how() const noexcept { return how_; }
+    [[nodiscard]] const execution& how() const noexcept { return base_.how(); }
     /// C.
-    [[nodiscard]] std::size_t width() const noexcept { return network_->width(); }
+    [[nodiscard]] std::size_t width() const noexcept { return network().width(); }
 
     /// The ids of a text with the special tokens around it, cut to the longest that the model takes: the last one
     /// stays what it was.
     [[nodiscard]] std::vector<codec::token_id> encode(std::string_view text) const {
-        std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
-        std::size_t most = network_->config().context_length;
-        most = defaults_.max_tokens == 0 ? most : std::min(most, defaults_.max_tokens);
-        if(ids.size() > most) {
-            const codec::token_id last = ids.back();
-            ids.resize(most);
-            ids.back() = last;
-        }
-        return ids;
+        return base_.encode(text, base_.most_tokens(defaults_.max_tokens));
     }
 
     /// The vector of a text, [C].
@@ -126,10 +115,10 @@ public:
     [[nodiscard]] std::vector<float> embed(std::span<const codec::token_id> ids, const embedding_options& as) const;
     /// The rows of all tokens, [T,C].
     [[nodiscard]] std::vector<float> hidden(std::span<const codec::token_id> ids) const {
-        nn::context c{how_};
+        nn::context c{how()};
         std::vector<float> rows(ids.size() * width());
         const models::encoder_input input{ids};
-        network_->forward(c, std::span{&input, 1}, nn::rows{rows.data(), ids.size(), width()});
+        network().forward(c, std::span{&input, 1}, nn::rows{rows.data(), ids.size(), width()});
         return rows;
     }
 
@@ -143,37 +132,12 @@ private:
         return out;
     }
 
-    static constexpr std::size_t tokens_at_once = 2048;
-
     text_encoder(const std::string& path, const load_options& options, const limits& bounds)
-        : defaults_{detail::embedding_options_of(path, bounds)} {
-        team_ = options.make_team();
-        how_ = execution{options.set, team_.get()};
-        const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
-        if(folder.config().causal) {
-            detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' is no encoder"});
-        }
-        tokenizer_ = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
-        if(tokenizer_->vocab_size() > folder.config().vocab_size) {
-            detail::raise_format(
-                path, {"tokenizer"}, format_error::no_offset,
-                {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
-        }
-        const std::uint64_t total = folder.weight_bytes();
-        models::weight_loading loading;
-        loading.precision = options.precision;
-        if(options.on_progress) {
-            loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
-        }
-        const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
-        network_ = std::make_unique<models::encoder>(folder.config(), weights.get(), how_, std::move(loading));
-    }
+        : defaults_{detail::embedding_options_of(path, bounds)},
+          base_{models::model_folder::open(path, {.limits = bounds}), path, options, bounds} {}
 
     embedding_options defaults_;
-    std::shared_ptr<team> team_;
-    execution how_;
-    std::unique_ptr<codec::tokenizer> tokenizer_;
-    std::unique_ptr<models::encoder> network_;
+    runtime::encoder_folder base_;
 };
 
 inline std::vector<float> text_encoder::embed(std::span<const codec::token_id> ids, const embedding_options& as) const {
@@ -186,31 +150,23 @@ inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::
     for(const std::string_view text: texts) {
         ids.push_back(encode(text));
     }
-    std::vector<std::vector<float>> out(texts.size());
-    nn::context c{how_};
     std::vector<models::encoder_input> inputs;
-    std::vector<float> rows;
-    for(std::size_t first = 0; first < texts.size();) {
-        inputs.clear();
-        std::size_t count = 0;
-        while(first + inputs.size() < texts.size()) {
-            const std::vector<codec::token_id>& next = ids[first + inputs.size()];
-            if(!inputs.empty() && count + next.size() > tokens_at_once) {
-                break;
-            }
-            inputs.push_back({next});
-            count += next.size();
-        }
-        rows.resize(count * width());
-        network_->forward(c, inputs, nn::rows{rows.data(), count, width()});
-        std::size_t row = 0;
-        for(std::size_t i = 0; i < inputs.size(); ++i) {
-            const std::size_t tokens = inputs[i].tokens.size();
-            out[first + i] = vector_of(nn::const_rows{rows.data() + row * width(), tokens, width()}, defaults_);
-            row += tokens;
-        }
-        first += inputs.size();
+    for(const std::vector<codec::token_id>& each: ids) {
+        inputs.push_back({each});
     }
+    std::vector<std::vector<float>> out;
+    nn::context c{how()};
+    std::vector<float> rows;
+    runtime::for_each_step(inputs, [&](std::size_t, std::span<const models::encoder_input> step, std::size_t tokens) {
+        rows.resize(tokens * width());
+        network().forward(c, step, nn::rows{rows.data(), tokens, width()});
+        std::size_t row = 0;
+        for(const models::encoder_input& each: step) {
+            const std::size_t count = each.tokens.size();
+            out.push_back(vector_of(nn::const_rows{rows.data() + row * width(), count, width()}, defaults_));
+            row += count;
+        }
+    });
     return out;
 }
 

@@ -1,6 +1,7 @@
 // The usual settings in one struct, and the chain that they stand for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <tokenworks/sampling/draw.hpp>
 #include <tokenworks/sampling/logit_bias.hpp>
 #include <tokenworks/sampling/min_p.hpp>
+#include <tokenworks/sampling/no_repeat_ngram.hpp>
 #include <tokenworks/sampling/penalties.hpp>
 #include <tokenworks/sampling/temperature.hpp>
 #include <tokenworks/sampling/top_k.hpp>
@@ -29,12 +31,13 @@ struct sampler_options {
     std::int64_t repeat_last_n = 64; ///< tokens that all three penalties look back on; 0: none, -1: all
     float frequency_penalty = 0.0F;
     float presence_penalty = 0.0F;
+    std::size_t no_repeat_ngram = 0; ///< no run of so many tokens occurs twice; 0: off
     std::uint64_t seed = 0;
     std::vector<std::pair<token_id, float>> logit_bias{}; ///< -infinity bans a token
 };
 
-/// logit_bias, penalties, top_k, typical, top_p, min_p, temperature, draw: llama.cpp's order. With a temperature of 0:
-/// logit_bias, penalties, greedy. What is off is left out.
+/// logit_bias, penalties, no_repeat_ngram, top_k, typical, top_p, min_p, temperature, draw: llama.cpp's order. With a
+/// temperature of 0: logit_bias, penalties, no_repeat_ngram, greedy. What is off is left out.
 /// @throws argument_error naming the setting that is out of range
 [[nodiscard]] TOKENWORKS_FUNCTION chain make_chain(const sampler_options& options);
 
@@ -54,6 +57,9 @@ TOKENWORKS_FUNCTION chain make_chain(const sampler_options& options) {
                                   options.presence_penalty};
     if(const penalties each{penalty}; each.active()) {
         c.add(each);
+    }
+    if(options.no_repeat_ngram != 0) {
+        c.add(no_repeat_ngram{options.no_repeat_ngram});
     }
     if(!(options.temperature > 0)) {
         return c;
