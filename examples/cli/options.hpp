@@ -87,6 +87,14 @@ struct bench_options {
     std::size_t repetitions = 5;
 };
 
+struct plan_options {
+    std::size_t context = 0;
+    std::size_t batch = 1;
+    std::size_t prompt = 512;
+    std::size_t depth = 0;
+    std::string cache_type = "f16";
+};
+
 /// What `quantize` writes, for its help and its error.
 inline constexpr const char* quantize_types =
     "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q4_k q5_k q6_k iq4_nl q4_k_m q5_k_m";
@@ -108,6 +116,7 @@ int generate(const common_options&, const generate_options&);
 int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);
 int bench(const common_options&, const bench_options&);
+int plan(const common_options&, const plan_options&);
 
 // Shared by the subcommands.
 

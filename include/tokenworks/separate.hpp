@@ -16,4 +16,5 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
+#include <tokenworks/runtime/plan.hpp>         // nor is this
 #include <tokenworks/tokenworks.hpp>
