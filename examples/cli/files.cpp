@@ -27,13 +27,16 @@
 #include <tokenworks/io/gguf.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
 #include <tokenworks/models/export_gguf.hpp>
+#include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/gguf_vocabulary.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
+#include "structure.hpp"
 
 namespace cli {
 
@@ -169,19 +172,6 @@ std::string megabytes(double bytes) {
     return text;
 }
 
-/// Bytes of keys and values that one token of context takes in an f16 cache; 0 where the file does not say.
-std::uint64_t cache_bytes_per_token(const tw::io::gguf_file& file) {
-    const std::string prefix = std::string{file.architecture()} + ".";
-    const auto number = [&](const char* name, std::uint64_t otherwise) {
-        const tw::io::gguf_value* const value = file.find(prefix + name);
-        return value == nullptr ? otherwise : value->to<std::uint64_t>().value_or(otherwise);
-    };
-    const std::uint64_t heads = std::max<std::uint64_t>(1, number("attention.head_count", 1));
-    const std::uint64_t width = number("attention.key_length", number("embedding_length", 0) / heads);
-    return number("block_count", 0) * number("attention.head_count_kv", heads) *
-           (width + number("attention.value_length", width)) * 2;
-}
-
 void print_line(const std::string& name, const std::string& value) {
     std::printf("%-16s %s\n", name.c_str(), value.c_str());
 }
@@ -207,8 +197,7 @@ int folder_info(const common_options& options) {
                            {"offset", tensor.offset},
                            {"bytes", tensor.bytes}});
     }
-    const std::uint64_t cache =
-        std::uint64_t{2} * config.layers.size() * config.kv_heads * (config.key_width + config.value_width);
+    const std::uint64_t cache = tw::runtime::cache_bytes_per_token(config);
     if(options.json) {
         json out;
         out["file"] = options.model;
@@ -220,6 +209,7 @@ int folder_info(const common_options& options) {
         for(const auto& [name, row]: types) {
             out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
         }
+        out["structure"] = structure_json(config);
         out["metadata"] = json::parse(read_text(options.model + "/config.json"));
         out["tensors"] = tensors;
         std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
@@ -228,16 +218,8 @@ int folder_info(const common_options& options) {
     print_line("folder", options.model + ", " + std::to_string(folder.file().parts()) + " safetensors file" +
                              (folder.file().parts() == 1 ? "" : "s"));
     print_line("architecture", tw::printable(folder.parameters().model_type()));
-    print_line("vocabulary", std::to_string(config.vocab_size) + " tokens");
-    print_line("context", std::to_string(config.context_length) + " tokens");
-    print_line("layers", std::to_string(config.layers.size()) + " of width " + std::to_string(config.width) +
-                             ", feed-forward " + std::to_string(config.feed_forward));
-    print_line("attention", std::to_string(config.heads) + " heads of width " + std::to_string(config.key_width) +
-                                ", " + std::to_string(config.kv_heads) + " of keys and values");
-    if(config.mixture) {
-        print_line("experts", std::to_string(config.mixture->routing.experts) + " of width " +
-                                  std::to_string(config.mixture->feed_forward) + ", " +
-                                  std::to_string(config.mixture->routing.used) + " a token");
+    for(const auto& [name, value]: structure_lines(config)) {
+        print_line(name, value);
     }
     print_line("parameters", std::to_string(elements));
     for(const auto& [name, row]: types) {
@@ -247,6 +229,15 @@ int folder_info(const common_options& options) {
                              megabytes(static_cast<double>(cache) * 1000) +
                              " of keys and values per 1000 tokens (f16)");
     return 0;
+}
+
+/// What a file describes; nothing where its architecture is not known, or needs what is not there.
+std::optional<tw::models::model_config> structure_of(const tw::io::gguf_file& file) {
+    try {
+        return tw::models::config_of(file);
+    } catch(const tw::error&) {
+        return std::nullopt;
+    }
 }
 
 } // namespace
@@ -269,6 +260,8 @@ int info(const common_options& options) {
         row.second += tensor.bytes;
     }
     const bool vocabulary = tw::models::has_vocabulary(file);
+    const std::optional<tw::models::model_config> structure = structure_of(file);
+    const std::uint64_t cache = structure ? tw::runtime::cache_bytes_per_token(*structure) : 0;
     if(options.json) {
         json out;
         out["file"] = options.model;
@@ -278,9 +271,12 @@ int info(const common_options& options) {
         out["architecture"] = std::string{file.architecture()};
         out["parameters"] = elements;
         out["tensor_bytes"] = bytes;
-        out["cache_bytes_per_token"] = cache_bytes_per_token(file);
+        out["cache_bytes_per_token"] = cache;
         for(const auto& [name, row]: types) {
             out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
+        }
+        if(structure) {
+            out["structure"] = structure_json(*structure);
         }
         for(const tw::io::gguf_value& value: file.metadata()) {
             out["metadata"][std::string{value.key()}] = to_json(value);
@@ -306,12 +302,9 @@ int info(const common_options& options) {
     line("name", tw::printable(file.get_or<std::string>("general.name", "(none)")));
     line("architecture", tw::printable(file.architecture()));
     line("licence", tw::printable(file.get_or<std::string>("general.license", "(not given)")));
-    const std::string prefix = std::string{file.architecture()} + ".";
-    for(const char* key:
-        {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-         "attention.head_count_kv", "attention.key_length", "attention.sliding_window", "rope.freq_base"}) {
-        if(const tw::io::gguf_value* const value = file.find(prefix + key)) {
-            line(key, to_json(*value).dump());
+    if(structure) {
+        for(const auto& [name, value]: structure_lines(*structure)) {
+            line(name, value);
         }
     }
     line("parameters", std::to_string(elements));
@@ -327,9 +320,8 @@ int info(const common_options& options) {
         line("tokenizer", "none");
     }
     line("chat template", file.find("tokenizer.chat_template") != nullptr ? "yes" : "none");
-    const double cache = static_cast<double>(cache_bytes_per_token(file));
-    line("memory", "about " + megabytes(static_cast<double>(bytes)) + " of weights, and " + megabytes(cache * 1000) +
-                       " of keys and values per 1000 tokens (f16)");
+    line("memory", "about " + megabytes(static_cast<double>(bytes)) + " of weights, and " +
+                       megabytes(static_cast<double>(cache) * 1000) + " of keys and values per 1000 tokens (f16)");
     return 0;
 }
 

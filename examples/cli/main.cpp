@@ -1,5 +1,4 @@
-// tokenworks: the library at a terminal. This file is the command line; the work is in files.cpp, converse.cpp and
-// measure.cpp.
+// tokenworks: the library at a terminal. This file is the command line; the work is in the files beside it.
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -256,6 +255,24 @@ int run(int argc, char** argv) {
         ->capture_default_str()
         ->check(whole_number(1, 1000));
     bench_command->callback([&] { code = cli::bench(common, bench); });
+
+    cli::plan_options plan;
+    auto* const plan_command =
+        app.add_subcommand("plan", "what a model takes, and how fast it can be at most, before it is loaded");
+    add_model(*plan_command, common);
+    plan_command->add_option("--ctx", plan.context, "tokens of a sequence; 0: those that the model was trained on")
+        ->check(whole_number(0, most_tokens));
+    plan_command->add_option("-b,--batch", plan.batch, "sequences")
+        ->capture_default_str()
+        ->check(whole_number(1, 4096));
+    plan_command->add_option("-p,--prompt-tokens", plan.prompt)
+        ->capture_default_str()
+        ->check(whole_number(1, most_tokens));
+    plan_command->add_option("-d,--depth", plan.depth, "tokens that are in each cache before the decode")
+        ->capture_default_str()
+        ->check(whole_number(0, most_tokens));
+    plan_command->add_option("--cache-type", plan.cache_type, cli::cache_types)->capture_default_str();
+    plan_command->callback([&] { code = cli::plan(common, plan); });
 
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(

@@ -18,11 +18,13 @@
 #include <tokenworks/io/atomic_file.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/runtime/machine_limits.hpp>
+#include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/greedy.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
+#include "outline.hpp"
 
 namespace cli {
 
@@ -202,6 +204,9 @@ int perplexity(const common_options& options, const perplexity_options& what) {
 }
 
 int bench(const common_options& options, const bench_options& what) {
+    const model_outline outline{options.model};
+    const tw::runtime::weight_costs weights =
+        tw::runtime::weight_costs_of(outline.config(), outline.weights(), matmul_precision(options.matmul_precision));
     const tw::text_model model = load_model(options);
     const tw::models::decoder& network = model.network();
     const std::size_t v = model.vocab_size();
@@ -273,12 +278,15 @@ int bench(const common_options& options, const bench_options& what) {
 
     const double prefill_rate = median(prefill_rates);
     const double decode_rate = median(decode_rates);
-    const double bytes = static_cast<double>(network.bytes_per_token());
-    const double operations =
-        network.layer_operations_per_token() + network.head_operations_per_token() / static_cast<double>(what.prompt);
-    const double share_of_peak = prefill_rate * operations / limits.int8_operations_per_second;
+    const auto prompt = static_cast<double>(what.prompt);
+    const tw::runtime::run_cost of_prefill = tw::runtime::prefill_cost(outline.config(), weights, what.prompt);
+    const tw::runtime::run_cost of_decode =
+        tw::runtime::decode_cost(outline.config(), weights, what.batch, what.depth + what.generate / 2, type_of_cache);
+    const double bytes = of_decode.bytes_read;
+    const double share_of_peak = prefill_rate / prompt * of_prefill.products.seconds(limits);
     const double share_of_bandwidth =
         decode_rate / static_cast<double>(what.batch) * bytes / limits.read_bytes_per_second;
+    const char* const peak = of_prefill.products.integer > of_prefill.products.real ? "int8" : "f32";
     const auto [prefill_low, prefill_high] = std::ranges::minmax(prefill_rates);
     const auto [decode_low, decode_high] = std::ranges::minmax(decode_rates);
     if(options.json) {
@@ -311,8 +319,8 @@ int bench(const common_options& options, const bench_options& what) {
         limits.read_bytes_per_second / 1e9, limits.read_bytes_per_second_one_thread / 1e9,
         limits.int8_operations_per_second / 1e9, limits.float_operations_per_second / 1e9, limits.barrier_seconds * 1e6,
         std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
-    std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the int8 peak\n", what.prompt,
-                prefill_rate, prefill_low, prefill_high, share_of_peak * 100);
+    std::printf("prefill   %zu tokens: %.1f tokens/s (%.1f to %.1f), %.0f %% of the %s peak\n", what.prompt,
+                prefill_rate, prefill_low, prefill_high, share_of_peak * 100, peak);
     const std::string behind =
         what.depth == 0 ? "" : " behind " + std::to_string(what.depth) + " in " + what.cache_type;
     std::printf("decode    %zu tokens%s, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "

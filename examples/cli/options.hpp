@@ -106,6 +106,14 @@ struct bench_options {
     std::size_t repetitions = 5;
 };
 
+struct plan_options {
+    std::size_t context = 0;
+    std::size_t batch = 1;
+    std::size_t prompt = 512;
+    std::size_t depth = 0;
+    std::string cache_type = "f16";
+};
+
 struct quantize_options {
     std::string in;
     std::string out;
@@ -125,6 +133,7 @@ int generate(const common_options&, const generate_options&);
 int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);
 int bench(const common_options&, const bench_options&);
+int plan(const common_options&, const plan_options&);
 
 // Shared by the subcommands.
 

@@ -17,4 +17,5 @@
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
 #include <tokenworks/runtime/beam_search.hpp>  // not in the umbrella either
+#include <tokenworks/runtime/plan.hpp>         // nor is this
 #include <tokenworks/tokenworks.hpp>

@@ -49,6 +49,14 @@ def without_vocabulary(check, model, folder):
     check.expect(0, "generate", "--help", out=lambda text: "--top-k" in text)
     check.expect(0, "info", "-m", model, out=lambda text: "architecture" in text)
     check.expect(0, "info", "-m", model, "--json", out=lambda text: json.loads(text)["architecture"] == "llama")
+    check.expect(0, "info", "-m", model, out=lambda text: "rotary" in text and "silu" in text)
+    check.expect(0, "info", "-m", model, "--json", out=lambda text: json.loads(text)["structure"]["norm"] == "rms")
+    check.expect(0, "plan", "-m", model, "--ctx", "100", "-b", "2", "-p", "8", "--json",
+                 out=lambda text: (lambda plan: plan["fits"] and plan["cache_bytes"] > 0
+                                   and plan["decode"]["tokens_per_second"] > plan["decode_full"]["tokens_per_second"])(json.loads(text)))
+    check.expect(0, "plan", "-m", model, "--ctx", "2000000000", "-b", "4096",
+                 out=lambda text: "THIS DOES NOT FIT" in text)
+    check.expect(2, "plan", "-m", model, "--cache-type", "q5_0", says="none of f32, f16, bf16, q8_0, q4_0")
     target = os.path.join(folder, "logits.npy")
     check.expect(0, "logits", "-m", model, "--ids", "1,2,3", "--out", target, "--json",
                  out=lambda text: json.loads(text)["shape"][0] == 3)

@@ -61,6 +61,7 @@ TEST_CASE("a packed matrix decodes to the same bits as the file") {
             CHECK(w.rows() == rows);
             CHECK(w.columns() == columns);
             CHECK(w.bytes() == (rows + 15) / 16 * w.panel_bytes());
+            CHECK(packed_matrix::bytes_of(type, rows, columns) == w.bytes());
             CHECK(w.needs_quantized_activations() == (info(type).block_size > 1));
             CHECK(decodes_to(w, support::decoded(type, bytes)));
         }

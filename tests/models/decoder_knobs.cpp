@@ -358,7 +358,4 @@ TEST_CASE("decoder: observers see embeddings, layers and the final norm; sizes a
     const std::size_t embedding = panels(19, 24);
     CHECK(panels(24, 40) == 32 * 40 * 4);
     CHECK(loaded.weight_bytes() == layers - 2 * panels(40, 24) + 2 * panels(24, 40) + positions + 2 * embedding);
-    CHECK(loaded.bytes_per_token() == loaded.weight_bytes() - positions - embedding);
-    CHECK(loaded.layer_operations_per_token() == 2.0 * 2 * ((6 + 2) * (8 + 5) * 24 + 3 * 24 * 40));
-    CHECK(loaded.head_operations_per_token() == 2.0 * 24 * 19);
 }

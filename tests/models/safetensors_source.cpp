@@ -66,6 +66,11 @@ void check(const scaled& s, Factor factor) {
     REQUIRE(found);
     CHECK(found->type == tw::dtype::f32);
     CHECK(found->extents == std::vector<std::size_t>{rows, columns});
+    const auto described = safetensors_weights{s.file}.describe("w.weight");
+    REQUIRE(described);
+    CHECK(described->type == found->type);
+    CHECK(described->extents == found->extents);
+    CHECK(described->bytes.empty());
     std::vector<float> values(rows * columns);
     tw::quant::decode(found->type, found->bytes, values);
     bool right = true;
@@ -90,6 +95,8 @@ TEST_CASE("safetensors_source: 8-bit floats with a scale of all, of rows, or of 
     const auto found = safetensors_weights{alone.file}.find("w.weight");
     REQUIRE(found);
     CHECK(found->type == tw::dtype::f8_e4m3);
+    CHECK(safetensors_weights{alone.file}.describe("w.weight")->type == tw::dtype::f8_e4m3);
+    CHECK_FALSE(safetensors_weights{alone.file}.describe("v.weight"));
     CHECK(found->bytes.data() == alone.file.tensor("w.weight").data.data());
     const scaled wrong{"_scale_inv", {3, 2}};
     CHECK_THAT(refusal<tw::format_error>([&] { (void)safetensors_weights{wrong.file}.find("w.weight"); }),

@@ -51,8 +51,7 @@ TEST_CASE("input_embeddings: tokens, positions and types are added, then normali
     expect(true, false);
     embed.types = table(types);
     expect(true, true);
-    CHECK(embed.other_bytes() == embed.positions->bytes() + embed.types->bytes());
-    CHECK(embed.bytes() == embed.tokens.bytes() + embed.other_bytes());
+    CHECK(embed.bytes() == embed.tokens.bytes() + embed.positions->bytes() + embed.types->bytes());
 
     matrix plain{3, width};
     embed(c, ids, {}, plain.rows()); // all of type 0

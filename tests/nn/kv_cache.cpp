@@ -262,6 +262,9 @@ TEST_CASE("kv_cache: capacity", "[nn]") {
     CHECK(cache.capacity() == 5);
     CHECK(cache.type() == tw::dtype::f32);
     CHECK(cache.bytes() == (64 + 5) * 4 * sizeof(float)); // keys come in steps of 64
+    CHECK(nn::kv_cache::bytes_of(1, 1, 4, 4, 5, tw::dtype::f32) == cache.bytes());
+    CHECK(nn::kv_cache::bytes_of(3, 2, 32, 64, 70, tw::dtype::q8_0) ==
+          nn::kv_cache{3, 2, 32, 64, 70, tw::dtype::q8_0}.bytes());
     const matrix x{6, 4, 1};
     CHECK_THROWS_WITH(cache.store(0, x.rows(), x.rows(), {}),
                       ContainsSubstring("0 tokens and 6 more do not fit a context of 5"));
@@ -306,6 +309,7 @@ TEST_CASE("kv_cache: types and sizes that it refuses", "[nn]") {
         INFO(tw::info(type).name);
         CHECK_THROWS_WITH((nn::kv_cache{1, 4, 64, 64, huge / 4, type}), ContainsSubstring("is too large"));
         CHECK_THROWS_AS((nn::kv_cache{1, huge / 2, 64, 64, 4, type}), tw::argument_error);
+        CHECK_THROWS_WITH((nn::kv_cache::bytes_of(huge, 4, 64, 64, 4, type)), ContainsSubstring("is too large"));
         // A row of 2^64 bytes must not pass for one of none.
         CHECK_THROWS_AS((nn::kv_cache{1, 1, (huge >> 2) + 1, 32, 4, type}), tw::argument_error);
         CHECK_THROWS_AS((nn::kv_cache{1, 1, 32, (huge >> 1) + 1, 4, type}), tw::argument_error);

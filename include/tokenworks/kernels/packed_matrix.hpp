@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include <tokenworks/config.hpp>
@@ -40,24 +41,32 @@ public:
           format_{panel_format_of(type, precision)},
           rows_{rows},
           columns_{columns} {
+        const std::size_t size = bytes_of(type, rows, columns, precision);
+        panel_bytes_ = detail::panel_bytes(format_, columns);
+        memory_ = pool == nullptr ? huge_buffer{size} : pool->take(size);
+        if(rows % detail::panel_rows != 0 && panel_bytes_ != 0) {
+            std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);
+        }
+    }
+
+    /// Bytes that a packed matrix takes.
+    /// @throws as the constructor, but for std::bad_alloc
+    [[nodiscard]] static std::size_t bytes_of(dtype type, std::size_t rows, std::size_t columns,
+                                              matmul_precision precision = matmul_precision::highest) {
         if(columns % info(type).block_size != 0) {
             tokenworks::detail::raise<shape_error>(
                 {"pack: K=", columns, " is no multiple of the ", info(type).name, " block, ", info(type).block_size});
         }
         constexpr std::size_t most = std::numeric_limits<std::size_t>::max() / 256;
-        if(columns > most || rows > most) {
+        const std::size_t panels = rows / detail::panel_rows + (rows % detail::panel_rows != 0 ? 1 : 0);
+        const auto total = columns > most || rows > most
+                               ? std::nullopt
+                               : checked_mul(panels, detail::panel_bytes(panel_format_of(type, precision), columns));
+        const auto size = total ? checked_size(*total) : std::nullopt;
+        if(!size) {
             tokenworks::detail::raise<limit_error>({"pack: [", rows, ",", columns, "] is too large"});
         }
-        panel_bytes_ = detail::panel_bytes(format_, columns);
-        const auto total = checked_mul(panels(), panel_bytes_);
-        if(!total || !checked_size(*total)) {
-            tokenworks::detail::raise<limit_error>({"pack: [", rows, ",", columns, "] is too large"});
-        }
-        const auto size = static_cast<std::size_t>(*total);
-        memory_ = pool == nullptr ? huge_buffer{size} : pool->take(size);
-        if(rows % detail::panel_rows != 0 && panel_bytes_ != 0) {
-            std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);
-        }
+        return *size;
     }
 
     [[nodiscard]] dtype type() const noexcept { return type_; }

@@ -85,39 +85,6 @@ public:
         }
         return sum + (config_.tied_embeddings ? 0 : head_.bytes());
     }
-    /// Bytes of weights that one decode step reads: all but the embedding tables, of which it reads a row, and the
-    /// experts that a token does not see.
-    [[nodiscard]] std::size_t bytes_per_token() const noexcept {
-        std::size_t unread = embed_.other_bytes() + (config_.tied_embeddings ? 0 : embed_.tokens.bytes());
-        for(const nn::decoder_layer& layer: layers_) {
-            if(const auto* const many = std::get_if<nn::mixture>(&layer.mlp)) {
-                unread += many->bytes() - many->bytes_per_token();
-            }
-        }
-        return weight_bytes() - unread;
-    }
-
-    /// Multiplications and additions a token takes in the layers' products, attention's scores not counted.
-    [[nodiscard]] double layer_operations_per_token() const noexcept {
-        const auto real = [](std::size_t n) { return static_cast<double>(n); };
-        const double c = real(config_.width);
-        const double attention =
-            real(config_.heads + config_.kv_heads) * real(config_.key_width + config_.value_width) * c;
-        const double dense = c * real(config_.feed_forward) * (config_.mlp == feed_forward_kind::gated ? 3 : 2);
-        double sum = 0;
-        for(const layer_config& layer: config_.layers) {
-            const mixture_config* const many = layer.is_mixture ? &*config_.mixture : nullptr;
-            sum +=
-                attention + (many == nullptr ? dense
-                                             : c * (3 * (real(many->routing.used * many->feed_forward + many->shared)) +
-                                                    real(many->routing.experts)));
-        }
-        return 2 * sum;
-    }
-    /// The same for the head, which runs only where logits are wanted.
-    [[nodiscard]] double head_operations_per_token() const noexcept {
-        return 2 * static_cast<double>(config_.width) * static_cast<double>(config_.vocab_size);
-    }
 
     /// Runs the tokens of every input through the model and appends them to its cache.
     /// @param logits  a row [V] for each that the inputs want, input by input, token by token; exactly as many rows

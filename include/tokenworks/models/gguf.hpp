@@ -47,6 +47,7 @@ public:
     renamed_gguf(const io::gguf_file& file, tensor_names names)
         : stored_{file}, named_{stored_, std::move(names), true} {}
     [[nodiscard]] std::optional<weight> find(std::string_view name) const override { return named_.find(name); }
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override { return named_.describe(name); }
     [[nodiscard]] std::string label() const override { return named_.label(); }
     [[nodiscard]] std::string name_of(std::string_view name) const override { return named_.name_of(name); }
     void release(const weight& done) const override { named_.release(done); }

@@ -34,17 +34,21 @@ public:
         if(tensor == nullptr) {
             return std::nullopt;
         }
-        weight found{tensor->name, tensor->type, {}, tensor->data, tensor->offset};
-        for(const std::uint64_t extent: tensor->shape) {
-            found.extents.push_back(static_cast<std::size_t>(extent));
+        weight found = outline_of(*tensor);
+        found.bytes = tensor->data;
+        if(const io::safetensor* const scale = scale_of(*tensor)) {
+            multiply(found, *scale);
         }
-        if(found.type == dtype::f8_e4m3 || found.type == dtype::f8_e5m2) {
-            for(const char* const suffix: {"_scale_inv", "_scale"}) {
-                if(const io::safetensor* const scale = file_->find_tensor(tensor->name + suffix)) {
-                    multiply(found, *scale);
-                    break;
-                }
-            }
+        return found;
+    }
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override {
+        const io::safetensor* const tensor = tensor_of(name);
+        if(tensor == nullptr) {
+            return std::nullopt;
+        }
+        weight found = outline_of(*tensor);
+        if(scale_of(*tensor) != nullptr) {
+            found.type = dtype::f32;
         }
         return found;
     }
@@ -56,6 +60,26 @@ public:
     }
 
 private:
+    /// All but the bytes.
+    [[nodiscard]] static weight outline_of(const io::safetensor& tensor) {
+        weight found{tensor.name, tensor.type, {}, {}, tensor.offset};
+        for(const std::uint64_t extent: tensor.shape) {
+            found.extents.push_back(static_cast<std::size_t>(extent));
+        }
+        return found;
+    }
+
+    /// What 8-bit floats are multiplied with, if anything.
+    [[nodiscard]] const io::safetensor* scale_of(const io::safetensor& tensor) const {
+        const io::safetensor* scale = nullptr;
+        if(tensor.type == dtype::f8_e4m3 || tensor.type == dtype::f8_e5m2) {
+            for(const char* const suffix: {"_scale_inv", "_scale"}) {
+                scale = scale != nullptr ? scale : file_->find_tensor(tensor.name + suffix);
+            }
+        }
+        return scale;
+    }
+
     void multiply(weight& w, const io::safetensor& scale) const {
         constexpr std::size_t side = 128;
         const std::size_t rows = w.extents.size() == 2 ? w.extents[0] : 0;

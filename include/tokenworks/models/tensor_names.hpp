@@ -114,15 +114,10 @@ public:
         : source_{&source}, names_{std::move(names)}, others_{others} {}
 
     [[nodiscard]] std::optional<weight> find(std::string_view name) const override {
-        const place at = place_of(name);
-        if(at.stored.empty()) {
-            return std::nullopt;
-        }
-        std::optional<weight> found = source_->find(at.stored);
-        if(found && at.row != nullptr) {
-            apply(at.row->part, at, *found);
-        }
-        return found;
+        return taken_apart(name, &weight_source::find);
+    }
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override {
+        return taken_apart(name, &weight_source::describe);
     }
     [[nodiscard]] std::string label() const override { return source_->label(); }
     [[nodiscard]] std::string name_of(std::string_view name) const override {
@@ -132,6 +127,21 @@ public:
     void release(const weight& done) const override { source_->release(done); }
 
 private:
+    /// How to look into the source: with the bytes, or without. What is done to a tensor is done to no bytes too.
+    using look_up = std::optional<weight> (weight_source::*)(std::string_view) const;
+
+    [[nodiscard]] std::optional<weight> taken_apart(std::string_view name, look_up look) const {
+        const place at = place_of(name);
+        if(at.stored.empty()) {
+            return std::nullopt;
+        }
+        std::optional<weight> found = (source_->*look)(at.stored);
+        if(found && at.row != nullptr) {
+            apply(at.row->part, at, *found, look);
+        }
+        return found;
+    }
+
     struct place {
         std::string stored;
         const tensor_name* row = nullptr;
@@ -157,12 +167,12 @@ private:
         return {others_ ? std::string{name} : std::string{}, nullptr, 0};
     }
 
-    void apply(const tensor_part& part, const place& at, weight& w) const {
+    void apply(const tensor_part& part, const place& at, weight& w, look_up look) const {
         if(part.is_one_of_many) {
             take_one(w, at.expert);
         }
         if(part.is_mxfp4) {
-            join_mxfp4(w, at.expert, part.is_one_of_many);
+            join_mxfp4(w, at.expert, part.is_one_of_many, look);
         }
         if(part.is_transposed && w.extents.size() > 1) {
             transpose(w);
@@ -199,9 +209,9 @@ private:
 
     /// [N,K/32,16] codes, in pairs of neighbours, and [N,K/32] exponents become [N,K] in the blocks of GGUF files,
     /// where a byte holds two codes that lie 16 apart.
-    void join_mxfp4(weight& w, std::size_t expert, bool is_one_of_many) const {
+    void join_mxfp4(weight& w, std::size_t expert, bool is_one_of_many, look_up look) const {
         const std::string_view stem = std::string_view{w.name}.substr(0, w.name.rfind("_blocks"));
-        std::optional<weight> scales = source_->find(std::string{stem} + "_scales");
+        std::optional<weight> scales = (source_->*look)(std::string{stem} + "_scales");
         if(scales && is_one_of_many) {
             take_one(*scales, expert);
         }
@@ -239,7 +249,7 @@ private:
         const std::size_t count = rank == 3 ? w.extents[0] : 1;
         const std::size_t bytes = rows * columns * type.block_bytes;
         std::vector<std::byte> out(w.bytes.size());
-        for(std::size_t i = 0; i < count; ++i) {
+        for(std::size_t i = 0; i < count && !out.empty(); ++i) {
             const std::byte* const from = w.bytes.data() + i * bytes;
             std::byte* const to = out.data() + i * bytes;
             switch(type.block_bytes) {

@@ -49,6 +49,15 @@ public:
 
     /// The tensor of that name, or nothing.
     [[nodiscard]] virtual std::optional<weight> find(std::string_view name) const = 0;
+    /// The same without its bytes: what it is, at the cost of a look into a table.
+    [[nodiscard]] virtual std::optional<weight> describe(std::string_view name) const {
+        std::optional<weight> found = find(name);
+        if(found) {
+            found->bytes = {};
+            found->memory.reset();
+        }
+        return found;
+    }
     /// What to call the source in messages.
     [[nodiscard]] virtual std::string label() const = 0;
     /// What the source itself calls a tensor, for messages.
@@ -78,10 +87,11 @@ public:
 }
 
 /// The tensor of that name with exactly these extents.
+/// @param described  without its bytes, see weight_source::describe
 /// @throws format_error naming the tensor and both shapes
 [[nodiscard]] inline weight require(const weight_source& source, const std::string& name,
-                                    std::span<const std::size_t> extents) {
-    std::optional<weight> found = source.find(name);
+                                    std::span<const std::size_t> extents, bool described = false) {
+    std::optional<weight> found = described ? source.describe(name) : source.find(name);
     if(!found) {
         raise_weight(source, name, format_error::no_offset, {"missing; expected extents ", extents_text(extents)});
     }
@@ -102,8 +112,8 @@ public:
 /// The same, of a type that holds real numbers.
 /// @throws format_error as above; unsupported_error naming the tensor and its type
 [[nodiscard]] inline weight require_real(const weight_source& source, const std::string& name,
-                                         std::span<const std::size_t> extents) {
-    weight found = require(source, name, extents);
+                                         std::span<const std::size_t> extents, bool described = false) {
+    weight found = require(source, name, extents, described);
     try {
         static_cast<void>(kernels::panel_format_of(found.type));
     } catch(const unsupported_error& problem) {

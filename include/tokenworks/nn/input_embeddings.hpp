@@ -28,10 +28,8 @@ struct input_embeddings {
     std::optional<norm> after{};
 
     /// Bytes of all tables.
-    [[nodiscard]] std::size_t bytes() const noexcept { return tokens.bytes() + other_bytes(); }
-    /// Bytes of the tables that no head multiplies by.
-    [[nodiscard]] std::size_t other_bytes() const noexcept {
-        return (positions ? positions->bytes() : 0) + (types ? types->bytes() : 0);
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return tokens.bytes() + (positions ? positions->bytes() : 0) + (types ? types->bytes() : 0);
     }
 
     /// @param ids       [T], each in 0 … V-1; the context has the rows' positions

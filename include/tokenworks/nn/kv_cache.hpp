@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <span>
@@ -85,6 +86,15 @@ public:
     [[nodiscard]] dtype type() const noexcept { return type_; }
     /// Bytes reserved.
     [[nodiscard]] std::size_t bytes() const noexcept { return layers_.size() * (key_bytes() + value_bytes()); }
+    /// Bytes that a cache of that shape reserves.
+    /// @throws as the constructor, but for std::bad_alloc
+    [[nodiscard]] static std::uint64_t bytes_of(std::size_t layers, std::size_t kv_heads, std::size_t key_width,
+                                                std::size_t value_width, std::size_t capacity,
+                                                dtype type = dtype::f16) {
+        const kv_cache empty{0, kv_heads, key_width, value_width, capacity, type};
+        const auto sum = checked_mul(layers, std::uint64_t{empty.key_bytes()} + empty.value_bytes());
+        return sum ? *sum : empty.refuse_capacity(key_width);
+    }
 
     /// @throws capacity_error naming both numbers, where `more` tokens do not fit
     void require_room(std::size_t more) const {
@@ -170,19 +180,23 @@ private:
         return capacity_ / step * step + (capacity_ % step != 0 ? step : 0);
     }
 
-    [[nodiscard]] std::size_t key_bytes() const { return bytes_of(key_capacity(), key_width_); }
-    [[nodiscard]] std::size_t value_bytes() const { return bytes_of(capacity_, value_width_); }
+    [[nodiscard]] std::size_t key_bytes() const { return bytes_of_layer(key_capacity(), key_width_); }
+    [[nodiscard]] std::size_t value_bytes() const { return bytes_of_layer(capacity_, value_width_); }
 
-    [[nodiscard]] std::size_t bytes_of(std::size_t tokens, std::size_t width) const {
+    [[nodiscard]] std::size_t bytes_of_layer(std::size_t tokens, std::size_t width) const {
         const auto count = checked_mul(kv_heads_, tokens);
         const auto blocks = count ? checked_mul(*count, width / info(type_).block_size) : std::nullopt;
         const auto total = blocks ? checked_mul(*blocks, info(type_).block_bytes) : std::nullopt;
         const auto size = total ? checked_size(*total) : std::nullopt;
         if(!size || tokens < capacity_) {
-            tokenworks::detail::raise<argument_error>(
-                {"kv_cache: a capacity of ", capacity_, " tokens is too large for heads of width ", width});
+            refuse_capacity(width);
         }
         return *size;
+    }
+
+    [[noreturn]] TOKENWORKS_COLD std::uint64_t refuse_capacity(std::size_t width) const {
+        tokenworks::detail::raise<argument_error>(
+            {"kv_cache: a capacity of ", capacity_, " tokens is too large for heads of width ", width});
     }
 
     template <class T, class Byte>

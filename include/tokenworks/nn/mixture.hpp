@@ -40,8 +40,6 @@ struct mixture {
 
     /// Bytes of weights.
     [[nodiscard]] std::size_t bytes() const noexcept;
-    /// Bytes of weights that a token reads.
-    [[nodiscard]] std::size_t bytes_per_token() const noexcept;
 
     /// Whether it takes the 8-bit form of its input, for the router or the shared expert; experts gather theirs.
     [[nodiscard]] bool takes_quantized() const noexcept {
@@ -69,16 +67,11 @@ private:
 #if TOKENWORKS_DEFINITIONS
 
 TOKENWORKS_FUNCTION std::size_t mixture::bytes() const noexcept {
-    std::size_t sum = router.bytes() + (shared ? shared->bytes() : 0);
+    std::size_t sum = router.bytes() + (shared ? shared->bytes() : 0) + (shared_gate ? shared_gate->bytes() : 0);
     for(const expert& each: experts) {
         sum += std::visit([](const auto& mlp) { return mlp.bytes(); }, each);
     }
     return sum;
-}
-
-TOKENWORKS_FUNCTION std::size_t mixture::bytes_per_token() const noexcept {
-    const std::size_t common = router.bytes() + (shared ? shared->bytes() : 0);
-    return experts.empty() ? common : common + (bytes() - common) / experts.size() * routing.used;
 }
 
 TOKENWORKS_FUNCTION void mixture::operator()(context& c, const activations& x, destination to) const {
