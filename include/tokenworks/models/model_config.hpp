@@ -99,6 +99,7 @@ struct classifier_config {
     bool mean = false; ///< of all rows; false: the first row
     kernels::activation_kind activation = kernels::activation_kind::tanh;
     bool norm = false;
+    friend bool operator==(const classifier_config&, const classifier_config&) = default;
 };
 
 struct model_config {
