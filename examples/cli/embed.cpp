@@ -78,11 +78,6 @@ token_rows rows_of_decoder(const common_options& options, const embed_options& w
     return rows;
 }
 
-bool is_encoder(const std::string& path) {
-    std::error_code none;
-    return std::filesystem::is_directory(path, none) && !tw::models::model_folder::open(path).config().causal;
-}
-
 } // namespace
 
 int embed(const common_options& options, const embed_options& what) {
@@ -98,7 +93,8 @@ int embed(const common_options& options, const embed_options& what) {
     if(kind == std::end(kinds)) {
         throw usage_error("--pooling: '" + tw::printable(what.pooling) + "' is none of none, mean, cls, last, max");
     }
-    const token_rows rows = is_encoder(options.model) ? rows_of_encoder(options, what) : rows_of_decoder(options, what);
+    const token_rows rows =
+        is_encoder_folder(options.model) ? rows_of_encoder(options, what) : rows_of_decoder(options, what);
     json out;
     if(what.pooling == "none") {
         for(std::size_t t = 0; t < rows.view().extent(0); ++t) {

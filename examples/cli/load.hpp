@@ -130,6 +130,12 @@ private:
     return all;
 }
 
+/// Whether that is a folder of a model that turns texts to vectors.
+[[nodiscard]] inline bool is_encoder_folder(const std::string& path) {
+    std::error_code none;
+    return std::filesystem::is_directory(path, none) && !tw::models::model_folder::open(path).config().causal;
+}
+
 /// What the common options say of loading.
 /// @param bar  must outlive what is returned
 [[nodiscard]] inline tw::load_options load_options(const common_options& options, progress_bar& bar) {

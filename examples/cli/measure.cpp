@@ -17,8 +17,11 @@
 #include <tokenworks/core/random.hpp>
 #include <tokenworks/io/atomic_file.hpp>
 #include <tokenworks/models/decoder.hpp>
+#include <tokenworks/models/encoder.hpp>
 #include <tokenworks/runtime/machine_limits.hpp>
 #include <tokenworks/runtime/plan.hpp>
+#include <tokenworks/runtime/pooling.hpp>
+#include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/greedy.hpp>
 
@@ -203,7 +206,71 @@ int perplexity(const common_options& options, const perplexity_options& what) {
     return 0;
 }
 
+namespace {
+
+/// Texts to vectors: `batch` texts of `prompt` tokens at a time.
+int bench_encoder(const common_options& options, const bench_options& what) {
+    require_merged_loras(options, "an encoder");
+    progress_bar loading{"loading"};
+    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options(options, loading));
+    std::vector<std::int32_t> tokens(what.batch * what.prompt);
+    const auto v = static_cast<double>(encoder.network().vocab_size());
+    for(std::size_t i = 0; i < tokens.size(); ++i) {
+        tokens[i] = static_cast<std::int32_t>(tw::uniform<double>(1, i) * v);
+    }
+    std::vector<tw::models::encoder_input> inputs;
+    for(std::size_t i = 0; i < what.batch; ++i) {
+        inputs.push_back({std::span{tokens}.subspan(i * what.prompt, what.prompt)});
+    }
+    tw::nn::context c{encoder.how()};
+    std::vector<float> hidden(tokens.size() * encoder.width());
+    std::vector<float> vector(encoder.width());
+    const auto run = [&] {
+        encoder.network().forward(c, inputs, tw::nn::rows{hidden.data(), tokens.size(), encoder.width()});
+        for(std::size_t i = 0; i < what.batch; ++i) {
+            const float* const first = hidden.data() + i * what.prompt * encoder.width();
+            tw::runtime::pool(encoder.defaults().pooling, tw::nn::const_rows{first, what.prompt, encoder.width()},
+                              vector);
+            if(encoder.defaults().normalize) {
+                tw::runtime::normalize(vector);
+            }
+        }
+    };
+    progress_bar bar{"measuring"};
+    run(); // warms up
+    std::vector<double> rates;
+    for(std::size_t r = 0; r < what.repetitions; ++r) {
+        rates.push_back(static_cast<double>(what.batch) / seconds_of(run));
+        bar(r + 1, what.repetitions);
+    }
+    const double rate = median(rates);
+    const auto [low, high] = std::ranges::minmax(rates);
+    const std::string set{tw::name(encoder.how().set)};
+    if(options.json) {
+        std::cout << json{{"texts_per_second", rate},
+                          {"tokens_per_second", rate * static_cast<double>(what.prompt)},
+                          {"batch", what.batch},
+                          {"prompt", what.prompt},
+                          {"isa", set},
+                          {"threads", encoder.how().workers()},
+                          {"repetitions", what.repetitions},
+                          {"range", {low, high}}}
+                         .dump()
+                  << '\n';
+        return 0;
+    }
+    std::printf("embed     %zu tokens, batch %zu: %.1f texts/s (%.1f to %.1f), %.0f tokens/s; %s, %u threads\n",
+                what.prompt, what.batch, rate, low, high, rate * static_cast<double>(what.prompt), set.c_str(),
+                encoder.how().workers());
+    return 0;
+}
+
+} // namespace
+
 int bench(const common_options& options, const bench_options& what) {
+    if(is_encoder_folder(options.model)) {
+        return bench_encoder(options, what);
+    }
     const model_outline outline{options.model};
     const tw::runtime::weight_costs weights =
         tw::runtime::weight_costs_of(outline.config(), outline.weights(), matmul_precision(options.matmul_precision));
