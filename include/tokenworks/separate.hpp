@@ -16,5 +16,5 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/runtime/beam_search.hpp> // not in the umbrella either
+#include <tokenworks/runtime/beam_search.hpp>  // not in the umbrella either
 #include <tokenworks/tokenworks.hpp>

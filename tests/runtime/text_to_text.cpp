@@ -98,6 +98,9 @@ TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {
     CHECK(f.load().defaults().start == 3);
     CHECK(f.load().defaults().beams.max_tokens == 4);
     CHECK(f.load().defaults().beams.stop == beam_stop::never);
+    f.write("generation_config.json", R"({"bos_token_id": 3, "max_length": 1000000000, "eos_token_id": -1})");
+    CHECK(f.load().defaults().beams.max_tokens == 65536);
+    CHECK(f.load().defaults().beams.ends.empty());
     for(const char* const wrong:
         {R"({"decoder_start_token_id": 5000})", R"({"bos_token_id": 1, "num_beams": 0})",
          R"({"bos_token_id": 1, "num_beams": 5000})", R"({"bos_token_id": 1, "max_length": "long"})", "{}"}) {

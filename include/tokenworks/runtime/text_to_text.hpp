@@ -90,6 +90,7 @@ public:
 private:
     [[nodiscard]] static rewrite_defaults read(rewrite_defaults out, const io::json_tree& tree, std::size_t vocab) {
         constexpr std::uint64_t most = std::uint64_t{1} << 32;
+        constexpr std::size_t most_made = 65536; // room is reserved for them; some files say a billion
         const auto count = [&](const char* key) {
             const auto found = tree.root().find(key, {"JSON"});
             return found ? std::optional{static_cast<std::size_t>(found->whole({key}, most))} : std::nullopt;
@@ -104,7 +105,7 @@ private:
         if(const auto length = count("max_length")) {
             beams.max_tokens = made(*length);
         }
-        beams.max_tokens = count("max_new_tokens").value_or(beams.max_tokens);
+        beams.max_tokens = std::min(count("max_new_tokens").value_or(beams.max_tokens), most_made);
         beams.min_tokens = count("min_new_tokens").value_or(made(count("min_length").value_or(0)));
         beams.no_repeat_ngram = count("no_repeat_ngram_size").value_or(0);
         if(const auto found = tree.root().find("length_penalty", {"JSON"})) {
