@@ -138,7 +138,7 @@ void use_flags(tw::beam_options& beams, const generate_options& what) {
     if(what.ignore_eos) {
         beams.ends.clear();
     }
-    if(beams.beams > 1 && what.has_sampling) {
+    if(beams.beams > 1 && what.needs_loop) {
         throw usage_error("beams look for the likeliest text: flags of sampling and --stop go with --num-beams 1");
     }
 }
@@ -175,7 +175,7 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
     progress_bar bar{"loading"};
     const tw::text_to_text model = tw::text_to_text::load(options.model, load_options(options, bar));
     tw::beam_options beams = model.defaults().beams;
-    if(what.has_sampling && !what.beams) {
+    if(what.needs_loop && !what.beams) {
         beams.beams = 1;
     }
     use_flags(beams, what);
@@ -188,8 +188,11 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
     const std::vector<std::int32_t> source =
         prompt_of(what, text, [&](const std::string& from) { return model.encode(from); });
     tw::rewritten made;
-    if(what.has_sampling) {
+    if(what.needs_loop) {
         loop.max_tokens = beams.max_tokens;
+        if(!what.draws) {
+            loop.sampling.temperature = 0;
+        }
         loop.sampling.no_repeat_ngram = beams.no_repeat_ngram;
         std::vector<std::int32_t> begun{model.defaults().start};
         if(beams.first_token) {

@@ -119,18 +119,10 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
 }
 
-/// The flags that only a draw of tokens heeds.
-constexpr const char* sampling_flags[] = {"--temp",
-                                          "--top-k",
-                                          "--top-p",
-                                          "--min-p",
-                                          "--typical-p",
-                                          "--repeat-penalty",
-                                          "--frequency-penalty",
-                                          "--presence-penalty",
-                                          "--seed",
-                                          "--logit-bias",
-                                          "--stop"};
+/// The flags that say how tokens are drawn, and those that only a loop token by token heeds.
+constexpr const char* draw_flags[] = {"--temp", "--top-k", "--top-p", "--min-p", "--typical-p", "--seed"};
+constexpr const char* loop_flags[] = {"--repeat-penalty", "--frequency-penalty", "--presence-penalty", "--logit-bias",
+                                      "--stop"};
 
 void add_beams(CLI::App& command, cli::generate_options& options) {
     command.add_option("--num-beams", options.beams, "look for the likeliest text with so many beams; 1: do not")
@@ -216,8 +208,9 @@ int run(int argc, char** argv) {
     add_beams(*generate_command, generate);
     generate_command->callback([&] {
         generate.has_max_tokens = generate_command->count("-n") != 0;
-        generate.has_sampling =
-            std::ranges::any_of(sampling_flags, [&](const char* flag) { return generate_command->count(flag) != 0; });
+        const auto is_given = [&](const char* flag) { return generate_command->count(flag) != 0; };
+        generate.draws = std::ranges::any_of(draw_flags, is_given);
+        generate.needs_loop = generate.draws || std::ranges::any_of(loop_flags, is_given);
         code = cli::generate(common, generate);
     });
 

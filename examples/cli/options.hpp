@@ -86,7 +86,8 @@ struct generate_options {
     std::optional<std::size_t> no_repeat_ngram;
     std::optional<std::string> forced_bos;
     bool has_max_tokens = false; ///< -n was given
-    bool has_sampling = false;   ///< a flag of sampling was given
+    bool draws = false;          ///< a flag that says how tokens are drawn was given
+    bool needs_loop = false;     ///< or another one that beams do not heed
 };
 
 /// What --cache-type takes, for its help and its error.

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import model_folder
 import real_models
 
 
@@ -96,6 +97,58 @@ def without_vocabulary(check, model, folder):
             check.expect(1, "--help", stdout=full, says="stdout: cannot be written")
             check.expect(1, "bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--json", stdout=full,
                          says="stdout: cannot be written")
+
+
+def folders(check, golden, folder):
+    """Models that are folders: classes, ranks, texts of texts, and beams."""
+    make = lambda *what: model_folder.write(golden, *what, os.path.join(folder, what[1]))
+    classes = make("classifiers", "bert", "bert", 700)
+
+    def is_classified(text):
+        found = json.loads(text)
+        return found["scores"][found["label"]] == found["score"] and abs(sum(found["scores"].values()) - 1) < 1e-5
+
+    check.expect(0, "classify", "-m", classes, "--text", "the cat", out=is_classified)
+    check.expect(2, "classify", "-m", classes, says="no text")
+    documents = os.path.join(folder, "documents.txt")
+    Path(documents).write_text("a cat\nthe word\n\nthe cat the cat", encoding="utf-8")
+    rank = ["rerank", "--query", "the cat", "--file", documents, "-m"]
+    ranker = make("classifiers", "bert_pair", "bert", 700)
+
+    def is_ranked(text):
+        lines = [line.split("\t") for line in text.splitlines()]
+        scores = [float(line[0]) for line in lines]
+        return scores == sorted(scores, reverse=True) and sorted((int(line[1]), line[2]) for line in lines) == [
+            (0, "a cat"), (1, "the word"), (2, ""), (3, "the cat the cat")]
+
+    check.expect(0, *rank, ranker, out=is_ranked)
+    check.expect(0, *rank, ranker, "--json", out=lambda text: len(json.loads(text)["results"]) == 4)
+    check.expect(1, *rank, classes, says="has 3 classes")
+
+    bart = make("encoder_decoders", "bart", "roberta", 400)
+    settings = {"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 9}
+    Path(bart, "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    start = ["generate", "-m", bart, "-p", "the cat", "--json"]
+    made = lambda count: lambda text: len(json.loads(text)["ids"]) <= count and json.loads(text)["prompt_ids"]
+    check.expect(0, *start, out=made(8))
+    check.expect(0, *start, "-n", "12", "--num-beams", "3", "--length-penalty", "0.5", "--no-repeat-ngram", "2",
+                 out=lambda text: made(12)(text) and "score" in json.loads(text))
+    check.expect(0, *start, "--temp", "1", "--seed", "3", out=lambda text: "score" not in json.loads(text))
+    check.expect(0, "generate", "-m", bart, "--ids", "0,5,2", "--json",
+                 out=lambda text: json.loads(text)["prompt_ids"] == [0, 5, 2])
+    check.expect(2, *start, "--num-beams", "2", "--temp", "1", says="--num-beams 1")
+    check.expect(2, *start, "--chat", says="no conversations")
+    check.expect(2, *start, "--forced-bos", "none such", says="no token 'none such'")
+    check.expect(2, *start, "--num-beams", "0", says="--num-beams")
+
+    llama = make("families", "llama", "unigram", 400)
+    start = ["generate", "-m", llama, "-p", "the cat", "--json", "-n", "6"]
+    check.expect(0, *start, "--num-beams", "3", out=lambda text: 0 < len(json.loads(text)["ids"]) <= 6)
+    check.expect(0, *start, "--temp", "0", "--no-repeat-ngram", "1",
+                 out=lambda text: len(set(json.loads(text)["ids"])) == len(json.loads(text)["ids"]))
+    check.expect(2, *start, "--num-beams", "3", "--stop", "x", says="--num-beams 1")
+    check.expect(2, *start, "--forced-bos", "x", says="no encoder beside a decoder")
+    check.expect(1, *start, "--num-beams", "3", "--ctx", "1", says="the context takes 1")
 
 
 def with_vocabulary(check, model, folder):
@@ -215,6 +268,7 @@ def main():
     check = Checker(options.command)
     with tempfile.TemporaryDirectory() as folder:
         without_vocabulary(check, str(options.golden / "models" / "llama_tied_f16.gguf"), folder)
+        folders(check, options.golden, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

@@ -128,7 +128,9 @@ TEST_CASE("kv_cache: heads stored one at a time are those of the whole", "[nn]")
         const matrix keys{9, groups * width, 1};
         const matrix values{9, groups * width, 2};
         whole.store(1, keys.rows(), values.rows(), {});
-        for(const auto& [first, count]: {std::pair<std::size_t, std::size_t>{0, 4}, {4, 5}}) {
+        for(const auto& part: {std::pair<std::size_t, std::size_t>{0, 4}, {4, 5}}) {
+            const std::size_t first = part.first;
+            const std::size_t count = part.second;
             for(std::size_t g = 0; g < groups; ++g) {
                 const auto head = [&](const matrix& of) {
                     return nn::kv_cache::heads_view{of.values.data() + first * of.width + g * width,

@@ -53,7 +53,7 @@ TEST_CASE("text_to_text: one beam takes the likeliest token each time, as a gree
         CHECK(found.reason == (found.ids.back() == 2 ? finish_reason::stop : finish_reason::length));
         CHECK(found.text == model.tokenizer().decode(found.ids));
         CHECK(found.timings.generated_tokens == found.ids.size());
-        CHECK(found.timings.prompt_tokens == 1);
+        CHECK(found.timings.prompt_tokens == model.encode("a cat").size() + 1);
         tw::generate_options greedy{.max_tokens = 11};
         greedy.sampling.temperature = 0;
         const tw::rewritten drawn = model.sample(model.encode("a cat"), greedy);
@@ -92,12 +92,15 @@ TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {
     CHECK(same.front().ids == found.ids);
     // Drawn texts begin with the forced token too, which is then part of the prompt.
     tw::generate_options draw{.max_tokens = 3};
-    CHECK(model.sample(model.encode("the cat"), draw).timings.prompt_tokens == 2);
+    CHECK(model.sample(model.encode("the cat"), draw).timings.prompt_tokens == model.encode("the cat").size() + 2);
 
     f.write("generation_config.json", R"({"bos_token_id": 3, "max_new_tokens": 4, "early_stopping": "never"})");
     CHECK(f.load().defaults().start == 3);
     CHECK(f.load().defaults().beams.max_tokens == 4);
     CHECK(f.load().defaults().beams.stop == beam_stop::never);
+    f.write("generation_config.json", R"({"bos_token_id": 3, "max_length": 1000000000, "eos_token_id": -1})");
+    CHECK(f.load().defaults().beams.max_tokens == 65536);
+    CHECK(f.load().defaults().beams.ends.empty());
     for(const char* const wrong:
         {R"({"decoder_start_token_id": 5000})", R"({"bos_token_id": 1, "num_beams": 0})",
          R"({"bos_token_id": 1, "num_beams": 5000})", R"({"bos_token_id": 1, "max_length": "long"})", "{}"}) {

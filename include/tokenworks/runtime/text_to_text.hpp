@@ -55,7 +55,7 @@ struct rewritten {
     std::vector<codec::token_id> ids{}; ///< an end token included
     runtime::finish_reason reason = runtime::finish_reason::none;
     std::optional<float> score{}; ///< of runtime::beam_result; none where it was drawn
-    runtime::timings timings{};
+    runtime::timings timings{};   ///< the source counts as prompt
 };
 
 namespace detail {
@@ -90,6 +90,7 @@ public:
 private:
     [[nodiscard]] static rewrite_defaults read(rewrite_defaults out, const io::json_tree& tree, std::size_t vocab) {
         constexpr std::uint64_t most = std::uint64_t{1} << 32;
+        constexpr std::size_t most_made = 65536; // room is reserved for them; some files say a billion
         const auto count = [&](const char* key) {
             const auto found = tree.root().find(key, {"JSON"});
             return found ? std::optional{static_cast<std::size_t>(found->whole({key}, most))} : std::nullopt;
@@ -104,7 +105,7 @@ private:
         if(const auto length = count("max_length")) {
             beams.max_tokens = made(*length);
         }
-        beams.max_tokens = count("max_new_tokens").value_or(beams.max_tokens);
+        beams.max_tokens = std::min(count("max_new_tokens").value_or(beams.max_tokens), most_made);
         beams.min_tokens = count("min_new_tokens").value_or(made(count("min_length").value_or(0)));
         beams.no_repeat_ngram = count("no_repeat_ngram_size").value_or(0);
         if(const auto found = tree.root().find("length_penalty", {"JSON"})) {
@@ -226,6 +227,12 @@ public:
 private:
     text_to_text(const std::string& path, const load_options& options, const limits& bounds);
 
+    /// @param seconds  that it takes are added
+    [[nodiscard]] nn::kv_cache read(nn::context& c, std::span<const codec::token_id> source, dtype cache_type,
+                                    double& seconds) const {
+        const runtime::stopwatch taken{seconds};
+        return network_->encode(c, source, cache_type);
+    }
     /// Tokens that the decoder may hold.
     [[nodiscard]] std::size_t most_tokens() const noexcept {
         const models::model_config& config = network_->decoder().config();
@@ -292,8 +299,12 @@ inline rewritten text_to_text::rewrite(std::span<const codec::token_id> source, 
     options.vocabulary = std::min(options.vocabulary, vocab_size());
     options.timings = &out.timings;
     nn::context c{how_};
+    double reading = 0;
+    const nn::kv_cache memory = read(c, source, options.cache_type, reading);
     std::vector<runtime::beam_result> found =
-        beam_search(c, *network_, source, std::span{&defaults_.start, 1}, options);
+        beam_search(c, network_->decoder(), std::span{&defaults_.start, 1}, options, &memory);
+    out.timings.prompt_tokens += source.size();
+    out.timings.prefill_seconds += reading;
     if(!found.empty()) {
         out.ids = std::move(found.front().ids);
         out.score = found.front().score;
@@ -319,8 +330,12 @@ inline rewritten text_to_text::sample(std::span<const codec::token_id> source, s
     }
     const std::size_t tokens = begun.size() + options.max_tokens;
     rewritten out;
-    auto generation =
-        tokenworks::generate(*this, make_state(source, tokens, cache_type), *tokenizer_, begun, std::move(options));
+    double reading = 0;
+    state s = [&] {
+        const runtime::stopwatch taken{reading};
+        return make_state(source, tokens, cache_type);
+    }();
+    auto generation = tokenworks::generate(*this, s, *tokenizer_, begun, std::move(options));
     out.text = generation.text();
     out.ids.assign(generation.ids().begin(), generation.ids().end());
     // In the middle of a text the first token may have a blank before it.
@@ -329,6 +344,8 @@ inline rewritten text_to_text::sample(std::span<const codec::token_id> source, s
     }
     out.reason = generation.finish_reason();
     out.timings = generation.timings();
+    out.timings.prompt_tokens += source.size();
+    out.timings.prefill_seconds += reading;
     return out;
 }
 
