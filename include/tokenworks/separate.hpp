@@ -16,5 +16,7 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/runtime/plan.hpp>         // nor is this
+#include <tokenworks/models/image_resize.hpp>  // nor are these
+#include <tokenworks/models/image_text_encoder.hpp>
+#include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>

@@ -1,6 +1,6 @@
-// Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders and
-// encoder_decoders, made by tools/golden/families.py. Weights are not stored, but made from a hash of their names; see
-// there.
+// Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders,
+// encoder_decoders and image_encoders, made by tools/golden/families.py. Weights are not stored, but made from a hash
+// of their names; see there.
 #pragma once
 
 #include <algorithm>
@@ -29,8 +29,9 @@ struct family_golden {
     std::vector<std::int32_t> ids;
     std::vector<std::int32_t> decoder_ids; ///< where there is an encoder too
     std::vector<float> logits;             ///< [T,V]
+    nlohmann::json more;                   ///< the whole file
 
-    /// @param group  families (decoders), encoders or encoder_decoders
+    /// @param group  families (decoders), encoders, encoder_decoders or image_encoders
     explicit family_golden(const std::string& of, const std::string& group = "families") : name{of} {
         std::ifstream file{TOKENWORKS_TEST_DATA "/" + group + "/" + of + ".json"};
         const nlohmann::json all = nlohmann::json::parse(file);
@@ -40,11 +41,19 @@ struct family_golden {
         if(all.contains("decoder_ids")) {
             decoder_ids = all.at("decoder_ids").get<std::vector<std::int32_t>>();
         }
-        for(const nlohmann::json& row: all.at("logits")) {
+        logits = flat(all.at("logits"));
+        more = all;
+    }
+
+    /// The values of rows, one after the other.
+    [[nodiscard]] static std::vector<float> flat(const nlohmann::json& rows) {
+        std::vector<float> values;
+        for(const nlohmann::json& row: rows) {
             for(const nlohmann::json& value: row) {
-                logits.push_back(value.get<float>());
+                values.push_back(value.get<float>());
             }
         }
+        return values;
     }
 
     /// All there are, by name.
@@ -108,13 +117,14 @@ struct family_golden {
     }
 
     /// The largest difference of some logits from these, as a part of the largest of these.
-    [[nodiscard]] double worst(std::span<const float> of) const {
+    [[nodiscard]] double worst(std::span<const float> of) const { return worst(of, logits); }
+    [[nodiscard]] static double worst(std::span<const float> of, std::span<const float> expected) {
         double scale = 0;
-        double difference = of.size() == logits.size() ? 0 : INFINITY;
-        for(std::size_t i = 0; i < std::min(of.size(), logits.size()); ++i) {
-            const double here = std::abs(static_cast<double>(of[i]) - static_cast<double>(logits[i]));
+        double difference = of.size() == expected.size() ? 0 : INFINITY;
+        for(std::size_t i = 0; i < std::min(of.size(), expected.size()); ++i) {
+            const double here = std::abs(static_cast<double>(of[i]) - static_cast<double>(expected[i]));
             difference = std::isfinite(here) ? std::max(difference, here) : INFINITY;
-            scale = std::max(scale, std::abs(static_cast<double>(logits[i])));
+            scale = std::max(scale, std::abs(static_cast<double>(expected[i])));
         }
         return difference / scale;
     }

@@ -28,7 +28,8 @@ struct family {
     model_config (*configure)(const hyperparameters&);
     /// What the file calls the tensors; names that a GGUF file shares with the blocks need no row.
     tensor_names (*names)(const hyperparameters&, const model_config&);
-    /// Of models that have an encoder and a decoder, which `configure` reads: the encoder.
+    /// Of models that have an encoder and a decoder, which `configure` reads: the encoder. Of texts and images, the
+    /// texts' side is the decoder.
     model_config (*configure_encoder)(const hyperparameters&) = nullptr;
 };
 
@@ -88,9 +89,10 @@ inline void use_rope(const hyperparameters& from, model_config& config, bool per
         from, config, base, interleaved ? kernels::rope_pairing::interleaved : kernels::rope_pairing::halves));
 }
 
-/// The activation that a config.json names; GGUF files name none.
+/// The activation that a key of config.json names; GGUF files name none.
 /// @throws unsupported_error for one that is not known
-inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
+[[nodiscard]] inline kernels::activation_kind activation_of(const hyperparameters& from, std::string_view key,
+                                                            kernels::activation_kind otherwise) {
     struct row {
         std::string_view name;
         kernels::activation_kind kind;
@@ -109,19 +111,23 @@ inline void use_activation(const hyperparameters& from, model_config& config, ke
                                     {"sigmoid", sigmoid},
                                     {"tanh", kernels::activation_kind::tanh},
                                     {"linear", identity}};
-    config.activation = otherwise;
-    if(from.is_gguf() || !from.has("activation")) {
-        return;
+    if(from.is_gguf() || !from.has(key)) {
+        return otherwise;
     }
-    const std::string name = from.text("activation");
+    const std::string name = from.text(key);
     for(const row& each: known) {
         if(each.name == name) {
-            config.activation = each.kind;
-            return;
+            return each.kind;
         }
     }
     tokenworks::detail::raise<unsupported_error>(
-        {from.label(), ": ", from.key("activation"), " '", tokenworks::detail::escaped(name), "'"});
+        {from.label(), ": ", from.key(key), " '", tokenworks::detail::escaped(name), "'"});
+}
+
+/// The activation of feed-forward layers.
+/// @throws as activation_of
+inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
+    config.activation = activation_of(from, "activation", otherwise);
 }
 
 /// Calls slide(layer) for the layers that layer_types names as such, or else for those where slides(i).
