@@ -210,6 +210,9 @@ int folder_info(const common_options& options) {
             out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
         }
         out["structure"] = structure_json(config);
+        if(folder.encoder_config()) {
+            out["encoder"] = structure_json(*folder.encoder_config());
+        }
         out["metadata"] = json::parse(read_text(options.model + "/config.json"));
         out["tensors"] = tensors;
         std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
@@ -220,6 +223,12 @@ int folder_info(const common_options& options) {
     print_line("architecture", tw::printable(folder.parameters().model_type()));
     for(const auto& [name, value]: structure_lines(config)) {
         print_line(name, value);
+    }
+    if(folder.encoder_config()) {
+        print_line("encoder", "");
+        for(const auto& [name, value]: structure_lines(*folder.encoder_config())) {
+            print_line("  " + name, value);
+        }
     }
     print_line("parameters", std::to_string(elements));
     for(const auto& [name, row]: types) {

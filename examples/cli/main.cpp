@@ -165,10 +165,11 @@ int run(int argc, char** argv) {
     detokenize->callback([&] { code = cli::detokenize(common, ids); });
 
     cli::embed_options embed;
-    auto* const embed_command = app.add_subcommand("embed", "a text as a vector, as JSON");
+    auto* const embed_command = app.add_subcommand("embed", "a text or a picture as a vector, as JSON");
     add_loaded_model(*embed_command, common);
     add_text(*embed_command, embed.input, "--text");
     embed_command->add_option("--ids", embed.input.ids, "1,2,3: token ids in place of a text");
+    embed_command->add_option("--image", embed.image, "a PNG or JPEG file, for models that read images");
     embed_command->add_option("--pooling", embed.pooling, "none, mean, cls, last or max; the model's own if not given");
     embed_command->add_flag("--normalize", embed.normalize, "scale to length 1");
     embed_command->callback([&] { code = cli::embed(common, embed); });

@@ -49,6 +49,7 @@ struct tokenize_options {
 
 struct embed_options {
     input_options input;
+    std::optional<std::string> image; ///< a file with a picture
     std::string pooling;
     bool normalize = false;
 };

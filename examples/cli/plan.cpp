@@ -61,7 +61,7 @@ void print_cost(const char* name, const std::string& what, const rt::run_cost& c
 int plan(const common_options& options, const plan_options& what) {
     const model_outline model{options.model};
     if(model.has_encoder_and_decoder()) {
-        throw tw::unsupported_error(options.model + ": a plan for an encoder with a decoder");
+        throw tw::unsupported_error(options.model + ": a plan for an encoder beside a decoder");
     }
     tw::thread_team team{options.threads};
     const tw::execution how{.set = chosen_isa(options), .threads = &team};

@@ -100,9 +100,19 @@ std::string count(std::size_t value) { return std::to_string(value); }
 
 std::vector<std::pair<std::string, std::string>> structure_lines(const model_config& config) {
     std::vector<std::pair<std::string, std::string>> lines;
-    lines.emplace_back("vocabulary", count(config.vocab_size) + " tokens" +
-                                         (config.tied_embeddings ? ", the table is the head too" : ""));
-    lines.emplace_back("context", count(config.context_length) + " tokens");
+    if(config.image) {
+        const tw::models::image_config& image = *config.image;
+        lines.emplace_back("images", count(image.channels) + " x " + count(image.height) + " x " + count(image.width) +
+                                         " in patches of " + count(image.patch_height) + " x " +
+                                         count(image.patch_width));
+        if(image.labels != 0) {
+            lines.emplace_back("labels", count(image.labels));
+        }
+    } else {
+        lines.emplace_back("vocabulary", count(config.vocab_size) + " tokens" +
+                                             (config.tied_embeddings ? ", the table is the head too" : ""));
+        lines.emplace_back("context", count(config.context_length) + " tokens");
+    }
     lines.emplace_back("layers", count(config.layers.size()) + " of width " + count(config.width) +
                                      (config.causal ? "" : ", that see both sides") +
                                      (config.parallel_residual ? ", attention beside feed-forward" : ""));
@@ -154,6 +164,12 @@ json structure_json(const model_config& config) {
              {"activation", activation_name(config)},
              {"norm", norm_name(config)},
              {"parallel", config.parallel_residual}};
+    if(config.image) {
+        const tw::models::image_config& image = *config.image;
+        out["image"] = {
+            {"channels", image.channels},         {"height", image.height},           {"width", image.width},
+            {"patch_height", image.patch_height}, {"patch_width", image.patch_width}, {"labels", image.labels}};
+    }
     if(config.mixture) {
         out["experts"] = config.mixture->routing.experts;
         out["experts_used"] = config.mixture->routing.used;

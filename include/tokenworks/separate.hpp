@@ -16,6 +16,8 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/runtime/beam_search.hpp>  // not in the umbrella either
-#include <tokenworks/runtime/plan.hpp>         // nor is this
+#include <tokenworks/models/image_resize.hpp>  // nor are these
+#include <tokenworks/models/image_text_encoder.hpp>
+#include <tokenworks/runtime/beam_search.hpp>
+#include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>

@@ -73,7 +73,8 @@ def without_vocabulary(check, model, folder):
                  out=lambda text: len(json.loads(text)["embedding"]) == 3)
     check.expect(0, "embed", "-m", model, "--ids", "1,2,3", "--pooling", "last", "--normalize",
                  out=lambda text: abs(sum(x * x for x in json.loads(text)["embedding"]) - 1) < 1e-5)
-    check.expect(2, "embed", "-m", model, says="exactly one of --text, --file and --ids")
+    check.expect(2, "embed", "-m", model, "--image", "cat.png", says="reads no images")
+    check.expect(2, "embed", "-m", model, says="exactly one of --text, --file, --ids and --image")
     check.expect(2, "embed", "-m", model, "--ids", "1", "--pooling", "median", says="none of none, mean, cls, last, max")
     check.expect(2, "logits", "-m", model, "--ids", "1", "--decoder-ids", "2", "--out", target, says="has no decoder beside")
     quantized = os.path.join(folder, "out.gguf")

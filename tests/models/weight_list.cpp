@@ -10,6 +10,7 @@
 
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
+#include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
 
 #include "io/files.hpp"
@@ -38,7 +39,7 @@ public:
             for(const std::size_t extent: found->extents) {
                 long_axes += extent > 1 ? 1 : 0;
             }
-            if(found->extents.size() == 2 && (long_axes == 2 || is_of_one_row(name))) {
+            if(long_axes == 2 || is_of_one_row(name)) {
                 seen.insert(std::string{name});
             }
             const std::optional<weight> outline = source_->describe(name);
@@ -97,6 +98,22 @@ TEST_CASE("weight_list: those of encoders, and of both parts of a model", "[mode
         const watched source{opened.weights()};
         const encoder loaded{opened.config(), source};
         CHECK(listed(opened.config(), opened.weights(), {.has_head = loaded.has_head()}) == source.seen);
+    }
+    for(const std::string& name: family_golden::names("image_encoders")) {
+        INFO(name);
+        family_golden{name, "image_encoders"}.write_to(folder.string(), tw::dtype::f32);
+        const model_folder opened = model_folder::open(folder.string());
+        const watched source{opened.weights()};
+        if(!opened.encoder_config()) {
+            const image_encoder loaded{opened.config(), source};
+            CHECK(listed(opened.config(), opened.weights(), {}) == source.seen);
+            continue;
+        }
+        const image_text_encoder loaded{opened.config(), *opened.encoder_config(), source};
+        std::set<std::string> all = listed(*opened.encoder_config(), opened.weights(), {.prefix = "enc."});
+        all.merge(listed(opened.config(), opened.weights(), {}));
+        CHECK(source.seen.erase("projection.weight") == 1); // of neither tower
+        CHECK(all == source.seen);
     }
     for(const std::string& name: family_golden::names("encoder_decoders")) {
         INFO(name);

@@ -12,11 +12,13 @@
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder.hpp>
 #include <tokenworks/models/gguf.hpp>
+#include <tokenworks/models/image_encoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
 #include "support/family_golden.hpp"
+#include "support/image_golden.hpp"
 #include "support/tiny_model.hpp"
 
 namespace tw = tokenworks;
@@ -203,6 +205,33 @@ TEST_CASE("plan: encoders take no cache, and count their head only where they ha
             loaded.forward(c, inputs, tw::nn::rows{hidden.data(), count, config.width});
         };
         const std::uint64_t scratch = rt::scratch_bytes(config, count, 0);
+        CHECK(is_enough(scratch, step));
+        CHECK_FALSE(is_enough(scratch / 3, step));
+    }
+}
+
+TEST_CASE("plan: an image is a text of as many tokens as it has patches, and one", "[runtime]") {
+    const files::temporary_folder folder;
+    for(const std::string name: {"vit", "vit_pooled"}) {
+        INFO(name);
+        const family_golden golden{name, "image_encoders"};
+        golden.write_to(folder.string(), tw::dtype::f16);
+        const model_folder opened = model_folder::open(folder.string());
+        const model_config& config = opened.config();
+        const image_encoder loaded{config, opened.weights()};
+        const rt::model_plan plan = rt::plan_model(config, outlines{opened.weights()}, {.context = 3});
+        CHECK(plan.weights.packed_bytes == loaded.weight_bytes());
+        CHECK(plan.prompt == loaded.rows_per_image());
+        const double patch = 2.0 * static_cast<double>(config.image->patch_values() * config.width);
+        CHECK(plan.weights.layers.total() == usual_operations(config) + patch);
+        const support::golden_images images{*config.image, std::vector<std::string>(32, "pixels 0")};
+        std::vector<float> pooled(images.count * loaded.pooled_width());
+        const auto step = [&](tw::nn::context& c) {
+            loaded.forward_pooled(c, images.view(), tw::nn::rows{pooled.data(), images.count, loaded.pooled_width()});
+        };
+        const std::uint64_t scratch =
+            rt::scratch_bytes(config, images.count * plan.prompt, 0) +
+            images.count * (plan.prompt + 1) * config.width * sizeof(float); // and the rows that it keeps
         CHECK(is_enough(scratch, step));
         CHECK_FALSE(is_enough(scratch / 3, step));
     }

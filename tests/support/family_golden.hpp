@@ -1,6 +1,6 @@
 // Tiny models of every family with the logits that transformers computes: tests/golden/families, encoders,
-// encoder_decoders and classifiers, made by tools/golden/families.py. Weights are not stored, but made from a hash of
-// their names; see there.
+// encoder_decoders, classifiers and image_encoders, made by tools/golden/families.py. Weights are not stored, but made
+// from a hash of their names; see there.
 #pragma once
 
 #include <algorithm>
@@ -32,8 +32,9 @@ struct family_golden {
     std::vector<std::string> salts;        ///< of a classifier: sets of weights
     std::string salt;                      ///< of the weights that are written
     std::vector<float> logits;             ///< [T,V]; of a classifier a row a salt
+    nlohmann::json more;                   ///< the whole file
 
-    /// @param group  families (decoders), encoders, encoder_decoders or classifiers
+    /// @param group  families (decoders), encoders, encoder_decoders, classifiers or image_encoders
     explicit family_golden(const std::string& of, const std::string& group = "families") : name{of} {
         std::ifstream file{TOKENWORKS_TEST_DATA "/" + group + "/" + of + ".json"};
         const nlohmann::json all = nlohmann::json::parse(file);
@@ -49,11 +50,19 @@ struct family_golden {
         if(all.contains("salts")) {
             salts = all.at("salts").get<std::vector<std::string>>();
         }
-        for(const nlohmann::json& row: all.at("logits")) {
+        logits = flat(all.at("logits"));
+        more = all;
+    }
+
+    /// The values of rows, one after the other.
+    [[nodiscard]] static std::vector<float> flat(const nlohmann::json& rows) {
+        std::vector<float> values;
+        for(const nlohmann::json& row: rows) {
             for(const nlohmann::json& value: row) {
-                logits.push_back(value.get<float>());
+                values.push_back(value.get<float>());
             }
         }
+        return values;
     }
 
     /// All there are, by name.
@@ -117,13 +126,14 @@ struct family_golden {
     }
 
     /// The largest difference of some logits from these, as a part of the largest of these.
-    [[nodiscard]] double worst(std::span<const float> of) const {
+    [[nodiscard]] double worst(std::span<const float> of) const { return worst(of, logits); }
+    [[nodiscard]] static double worst(std::span<const float> of, std::span<const float> expected) {
         double scale = 0;
-        double difference = of.size() == logits.size() ? 0 : INFINITY;
-        for(std::size_t i = 0; i < std::min(of.size(), logits.size()); ++i) {
-            const double here = std::abs(static_cast<double>(of[i]) - static_cast<double>(logits[i]));
+        double difference = of.size() == expected.size() ? 0 : INFINITY;
+        for(std::size_t i = 0; i < std::min(of.size(), expected.size()); ++i) {
+            const double here = std::abs(static_cast<double>(of[i]) - static_cast<double>(expected[i]));
             difference = std::isfinite(here) ? std::max(difference, here) : INFINITY;
-            scale = std::max(scale, std::abs(static_cast<double>(logits[i])));
+            scale = std::max(scale, std::abs(static_cast<double>(expected[i])));
         }
         return difference / scale;
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/families, encoders, encoder_decoders and classifiers: a tiny model of every family, as transformers
-sees it. Names of these folders as arguments make only them.
+"""Makes tests/golden/families, encoders, encoder_decoders, classifiers and image_encoders: a tiny model of every family,
+as transformers sees it. Names of these folders as arguments make only them.
 
 A file holds a configuration, the shape of every tensor, token ids, and the logits that transformers computes in
 float32. Weights are not stored: value i of a tensor is mean + scale * k, where k, from -64 to 63, is taken from a hash
@@ -25,7 +25,7 @@ import safetensors.numpy
 import torch
 import transformers
 from transformers import (AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM,
-                          AutoModelForSequenceClassification)
+                          AutoModelForSequenceClassification, CLIPModel, ViTForImageClassification, ViTModel)
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
 TOKENS = 14
@@ -140,6 +140,22 @@ CLASSIFIERS = {
     "esm": ("Esm", dict(ENCODERS["esm"][1], **LABELS)),
 }
 SALTS = ["", "second "]
+VIT = dict(hidden_size=18, num_hidden_layers=2, num_attention_heads=3, intermediate_size=22)
+CLIP_TEXT = dict(vocab_size=30, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20,
+                 max_position_embeddings=11)
+CLIP_VISION = dict(VIT, image_size=13, patch_size=4)
+# Name of the file: class of the model, arguments. Images are hashed like weights, under the names pixels 0, pixels 1.
+IMAGE_ENCODERS = {
+    "vit": (ViTForImageClassification, dict(VIT, image_size=15, patch_size=5, num_labels=7)),
+    "vit_pooled": (ViTModel, dict(VIT, image_size=[9, 14], patch_size=[3, 7], num_channels=2, qkv_bias=False,
+                                  hidden_act="gelu_new", layer_norm_eps=1e-3, pooler_output_size=5)),
+    "clip": (CLIPModel, dict(text_config=dict(CLIP_TEXT, eos_token_id=2, bos_token_id=0),
+                             vision_config=CLIP_VISION, projection_dim=10)),
+    "clip_ends": (CLIPModel, dict(text_config=dict(CLIP_TEXT, eos_token_id=9, bos_token_id=0, hidden_act="gelu"),
+                                  vision_config=dict(CLIP_VISION, image_size=11, num_attention_heads=2),
+                                  projection_dim=9)),
+}
+TEXTS = [[0, 4, 9, 7, 29, 3, 9, 11], [0, 9], [5, 6, 29, 7, 8, 29, 1, 2, 3, 4, 9], [3, 4, 5]]
 # What a configuration says and no forward pass reads.
 NOISE = re.compile(r"transformers_version|dtype|architectures|(?!token).*dropout.*|.*pdrop|initializer_range|use_cache|(?!mask).*token_id|"
                    r"output_.*|return_dict|summary_.*|chunk_size_.*|id2label|label2id|problem_type|pretraining_tp|"
@@ -168,6 +184,8 @@ def weights(name, shape, mean, scale):
 
 
 def mean_and_scale(name, shape, family):
+    if not shape:
+        return 1.5, 2.0**-7
     if len(shape) == 1 or "norm" in name:
         is_norm_weight = ("norm" in name.lower() or "ln_" in name) and name.endswith("weight")
         return (0.0 if family.startswith("gemma") or not is_norm_weight else 1.0), 2.0**-7
@@ -257,17 +275,63 @@ def classify(folder_name, auto, name, kind, arguments, _):
     print(name, np.abs(rows).max(axis=1))
 
 
+def make_images(folder_name, name, kind, arguments):
+    config = kind.config_class(**arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        kind._from_config(config).save_pretrained(folder)
+        path = pathlib.Path(folder) / "model.safetensors"
+        shapes = {key: list(value.shape) for key, value in safetensors.numpy.load_file(path).items()}
+        table = [[key, shape, *mean_and_scale(key, shape, config.model_type)] for key, shape in sorted(shapes.items())]
+        safetensors.numpy.save_file({key: weights(key, shape, mean, scale) for key, shape, mean, scale in table}, path,
+                                    {"format": "pt"})
+        model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    vision = getattr(config, "vision_config", config)
+    size = vision.image_size if isinstance(vision.image_size, (list, tuple)) else [vision.image_size] * 2
+    images = np.stack([weights(f"pixels {i}", [vision.num_channels, *size], 0.0, 2.0**-5) for i in range(2)])
+    rows = lambda tensor: [[round(float(x), 6) for x in row] for row in tensor.float().numpy()]
+    golden = dict(config=plain(config.to_dict(), False), tensors=table, ids=[])
+    if kind is CLIPModel:
+        golden["config"]["text_config"]["eos_token_id"] = config.text_config.eos_token_id
+    with torch.no_grad():
+        pixels = torch.from_numpy(images)
+        if kind is CLIPModel:
+            golden["texts"] = TEXTS
+            # One by one: texts of one batch would need padding.
+            texts = [model(input_ids=torch.tensor([text]), pixel_values=pixels) for text in TEXTS]
+            golden["images"] = rows(texts[0].image_embeds)
+            golden["text_vectors"] = rows(torch.cat([text.text_embeds for text in texts]))
+            golden["logits"] = rows(torch.cat([text.logits_per_image for text in texts], dim=1))
+        elif kind is ViTModel:
+            out = model(pixels)
+            golden["logits"] = rows(out.pooler_output)
+            golden["hidden"] = rows(out.last_hidden_state[1])
+        else:
+            golden["logits"] = rows(model(pixels).logits)
+    lines = json.dumps({"config": golden["config"]})[:-1] + ', "tensors": [\n'
+    lines += ",\n".join(json.dumps(row) for row in table) + "\n]"
+    for key in sorted(golden.keys() - {"config", "tensors"}):
+        lines += f',\n"{key}": ' + json.dumps(golden[key])
+    path = OUT / folder_name / f"{name}.json"
+    path.write_text(lines + "}\n")
+    print(name, np.abs(golden["logits"]).max(), path.stat().st_size)
+
+
 if __name__ == "__main__":
     for folder_name, auto, cases in (("families", AutoModelForCausalLM, CASES), ("encoders", AutoModelForMaskedLM, ENCODERS),
                                      ("encoder_decoders", AutoModelForSeq2SeqLM, ENCODER_DECODERS),
-                                     ("classifiers", AutoModelForSequenceClassification, CLASSIFIERS)):
+                                     ("classifiers", AutoModelForSequenceClassification, CLASSIFIERS),
+                                     ("image_encoders", None, IMAGE_ENCODERS)):
         if len(sys.argv) > 1 and folder_name not in sys.argv[1:]:
             continue
-        write = classify if folder_name == "classifiers" else make
         shutil.rmtree(OUT / folder_name, ignore_errors=True)
         (OUT / folder_name).mkdir(parents=True)
         for number, (case, (kind, arguments)) in enumerate(cases.items()):
-            write(folder_name, auto, case, kind, arguments, number % 2 == 1)
+            if auto is None:
+                make_images(folder_name, case, kind, arguments)
+            elif folder_name == "classifiers":
+                classify(folder_name, auto, case, kind, arguments, number % 2 == 1)
+            else:
+                make(folder_name, auto, case, kind, arguments, number % 2 == 1)
         (OUT / folder_name / "VERSIONS").write_text(
             f"torch {torch.__version__}\ntransformers {transformers.__version__}\nnumpy {np.__version__}\n"
             f"python {sys.version.split()[0]}\n")

@@ -121,6 +121,9 @@ TOKENWORKS_FUNCTION encoder::encoder(model_config config, const weight_source& s
     if(config_.causal) {
         tokenworks::detail::raise<argument_error>({config_.architecture, " configuration: a decoder is no encoder"});
     }
+    if(config_.image) {
+        tokenworks::detail::raise<unsupported_error>({config_.architecture, ": images are read, not texts"});
+    }
     block_loader load{config_, source, how, std::move(loading), part};
     embed_ = load.embeddings();
     layers_.reserve(config_.layers.size());

@@ -9,6 +9,7 @@
 #include <tokenworks/models/bart.hpp>
 #include <tokenworks/models/bert.hpp>
 #include <tokenworks/models/bloom.hpp>
+#include <tokenworks/models/clip.hpp>
 #include <tokenworks/models/cohere.hpp>
 #include <tokenworks/models/deepseek_v3.hpp>
 #include <tokenworks/models/esm.hpp>
@@ -36,6 +37,7 @@
 #include <tokenworks/models/stablelm.hpp>
 #include <tokenworks/models/starcoder2.hpp>
 #include <tokenworks/models/t5.hpp>
+#include <tokenworks/models/vit.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -80,6 +82,8 @@ inline constexpr family families[] = {
     {"", "t5", t5_config, t5_names, t5_encoder_config},
     {"", "bart", bart_config, bart_names, bart_encoder_config},
     {"", "mbart", mbart_config, bart_names, mbart_encoder_config},
+    {"", "vit", vit_config, vit_names},
+    {"", "clip", clip_config, clip_names, clip_image_config},
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -28,7 +28,8 @@ struct family {
     model_config (*configure)(const hyperparameters&);
     /// What the file calls the tensors; names that a GGUF file shares with the blocks need no row.
     tensor_names (*names)(const hyperparameters&, const model_config&);
-    /// Of models that have an encoder and a decoder, which `configure` reads: the encoder.
+    /// Of models that have an encoder and a decoder, which `configure` reads: the encoder. Of texts and images, the
+    /// texts' side is the decoder.
     model_config (*configure_encoder)(const hyperparameters&) = nullptr;
 };
 
@@ -120,11 +121,17 @@ inline void use_rope(const hyperparameters& from, model_config& config, bool per
         {from.label(), ": ", from.key(key), " '", tokenworks::detail::escaped(name), "'"});
 }
 
-/// The same of the feed-forward. GGUF files name none.
+/// The activation that a key of config.json names; GGUF files name none.
+/// @throws as above
+[[nodiscard]] inline kernels::activation_kind activation_of(const hyperparameters& from, std::string_view key,
+                                                            kernels::activation_kind otherwise) {
+    return from.is_gguf() || !from.has(key) ? otherwise : activation_of(from, key, from.text(key));
+}
+
+/// The activation of feed-forward layers.
 /// @throws as activation_of
 inline void use_activation(const hyperparameters& from, model_config& config, kernels::activation_kind otherwise) {
-    const bool is_named = !from.is_gguf() && from.has("activation");
-    config.activation = is_named ? activation_of(from, "activation", from.text("activation")) : otherwise;
+    config.activation = activation_of(from, "activation", otherwise);
 }
 
 /// Calls slide(layer) for the layers that layer_types names as such, or else for those where slides(i).

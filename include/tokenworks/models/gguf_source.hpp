@@ -101,6 +101,10 @@ public:
     }
     [[nodiscard]] bool tied_embeddings() const override { return !has_tensor("output.weight"); }
     [[nodiscard]] bool has_tensor(std::string_view name) const override { return file_->find_tensor(name) != nullptr; }
+    [[nodiscard]] std::optional<std::vector<std::size_t>> tensor_extents(std::string_view name) const override {
+        const std::optional<weight> found = gguf_weights{*file_}.describe(name);
+        return found ? std::optional{found->extents} : std::nullopt;
+    }
 
     [[nodiscard]] format_error refusal(std::string_view name, const std::string& what) const override {
         const io::gguf_value* const value = file_->find(key(name));

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -99,8 +100,9 @@ public:
     /// @param file  what errors call it
     /// @throws format_error, limit_error
     hf_config(std::span<const std::byte> json, std::string file, const limits& bounds = {})
-        : file_{std::move(file)}, tree_{checked(json, file_, bounds), file_, bounds.json_depth} {
-        if(!tree_.root().is_object()) {
+        : file_{std::move(file)},
+          tree_{std::make_shared<const io::json_tree>(checked(json, file_, bounds), file_, bounds.json_depth)} {
+        if(!tree_->root().is_object()) {
             tokenworks::detail::raise_format(file_, {"config"}, format_error::no_offset, {"is no object"});
         }
     }
@@ -112,7 +114,9 @@ public:
 
     [[nodiscard]] const std::string& label() const noexcept override { return file_; }
     [[nodiscard]] bool is_gguf() const noexcept override { return false; }
-    [[nodiscard]] std::string key(std::string_view name) const override { return std::string{look_up(name).spelling}; }
+    [[nodiscard]] std::string key(std::string_view name) const override {
+        return prefix_ + std::string{look_up(name).spelling};
+    }
     [[nodiscard]] bool has(std::string_view name) const override { return look_up(name).value.has_value(); }
     [[nodiscard]] bool is_list(std::string_view name) const override {
         const found at = look_up(name);
@@ -158,7 +162,17 @@ public:
         return flag_or("tie_word_embeddings", !has_tensor("lm_head.weight") && !has_tensor("embed_out.weight"));
     }
     [[nodiscard]] bool has_tensor(std::string_view name) const override {
-        return weights_ != nullptr && weights_->find(name).has_value();
+        return weights_ != nullptr && weights_->describe(name).has_value();
+    }
+    [[nodiscard]] std::optional<std::vector<std::size_t>> tensor_extents(std::string_view name) const override {
+        const std::optional<weight> tensor = weights_ == nullptr ? std::nullopt : weights_->describe(name);
+        return tensor ? std::optional{tensor->extents} : std::nullopt;
+    }
+    /// What an object inside says: `text_config`, `vision_config`. One that is missing says nothing.
+    [[nodiscard]] std::unique_ptr<hyperparameters> part(std::string_view name) const override {
+        auto inner = std::make_unique<hf_config>(*this);
+        inner->prefix_ += std::string{name} + ".";
+        return inner;
     }
 
     [[nodiscard]] format_error refusal(std::string_view name, const std::string& what) const override {
@@ -199,8 +213,10 @@ private:
         return texts;
     }
 
-    [[nodiscard]] std::optional<io::json_value> at(std::string_view path) const {
-        std::optional<io::json_value> here = tree_.root();
+    [[nodiscard]] std::optional<io::json_value> at(std::string_view spelling) const {
+        const std::string whole = prefix_ + std::string{spelling};
+        std::string_view path = whole;
+        std::optional<io::json_value> here = tree_->root();
         while(here) {
             if(!here->is_object()) {
                 return std::nullopt;
@@ -239,7 +255,8 @@ private:
     }
 
     std::string file_;
-    io::json_tree tree_;
+    std::shared_ptr<const io::json_tree> tree_;
+    std::string prefix_{}; ///< of what a part says
     const weight_source* weights_ = nullptr;
 };
 

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +51,14 @@ public:
     [[nodiscard]] virtual bool tied_embeddings() const = 0;
     /// Whether there is a tensor of that name; the name is the file's own.
     [[nodiscard]] virtual bool has_tensor(std::string_view name) const = 0;
+    /// Its extents, slowest axis first; nothing where there is none.
+    [[nodiscard]] virtual std::optional<std::vector<std::size_t>> tensor_extents(std::string_view name) const = 0;
+
+    /// The hyperparameters of a part of the model, where the file keeps them apart.
+    /// @throws unsupported_error where it does not
+    [[nodiscard]] virtual std::unique_ptr<hyperparameters> part(std::string_view name) const {
+        tokenworks::detail::raise<unsupported_error>({label(), ": no part '", name, "'"});
+    }
 
     /// What is wrong with a key, as an error that names the file, the key and where it is.
     [[nodiscard]] virtual format_error refusal(std::string_view name, const std::string& what) const = 0;

@@ -27,6 +27,7 @@
 #include <tokenworks/nn/decoder_layer.hpp>
 #include <tokenworks/nn/embedding.hpp>
 #include <tokenworks/nn/input_embeddings.hpp>
+#include <tokenworks/nn/patch_embeddings.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -63,6 +64,24 @@ public:
         }
         return result;
     }
+
+    /// What makes rows of images.
+    [[nodiscard]] nn::patch_embeddings patch_embeddings() {
+        const image_config& image = *config_.image;
+        return {.projection = linear(part_ + "patch_embd", config_.width, image.patch_values()),
+                .first = load_vector(source_, part_ + "class_embd", config_.width),
+                .positions = table(part_ + "position_embd", config_.context_length),
+                .patch_height = image.patch_height,
+                .patch_width = image.patch_width,
+                .after = config_.embedding_norm ? std::optional{norm(part_ + "token_embd_norm")} : std::nullopt};
+    }
+
+    /// A layer behind the last, of a name of its own.
+    [[nodiscard]] nn::linear behind(const std::string& name, std::size_t rows) {
+        return linear(part_ + name, rows, config_.width);
+    }
+    /// The norm of pooled rows.
+    [[nodiscard]] nn::norm pooled_norm() { return norm(part_ + "output_norm"); }
 
     /// What comes before the head of a masked language model.
     [[nodiscard]] nn::linear head_transform() { return linear("output_transform", config_.width, config_.width); }

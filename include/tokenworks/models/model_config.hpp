@@ -102,6 +102,24 @@ struct classifier_config {
     friend bool operator==(const classifier_config&, const classifier_config&) = default;
 };
 
+/// Images that an encoder reads, in patches that stand in place of tokens; before them stands a row for the whole.
+struct image_config {
+    std::size_t channels = 3;
+    std::size_t height = 0; ///< pixels
+    std::size_t width = 0;
+    std::size_t patch_height = 0;
+    std::size_t patch_width = 0;
+    bool norm_pooled = false; ///< a norm of the first row alone, for what follows
+    std::size_t pooled = 0;   ///< width of a layer that the first row goes through; 0: there is none
+    kernels::activation_kind pooled_activation = kernels::activation_kind::tanh; ///< behind that layer
+    std::size_t labels = 0; ///< kinds of images that a head tells apart; 0: there is none
+
+    /// P; what is left at the edges is not looked at.
+    [[nodiscard]] std::size_t patches() const noexcept { return height / patch_height * (width / patch_width); }
+    /// Values of a patch.
+    [[nodiscard]] std::size_t patch_values() const noexcept { return channels * patch_height * patch_width; }
+};
+
 struct model_config {
     std::string architecture; ///< the name a file gives it, for messages
 
@@ -162,6 +180,11 @@ struct model_config {
     /// Embeddings of masks count as zero, and the others are scaled as if a part of them had been masked (ESM-2).
     std::optional<std::int32_t> dropped_mask{};
 
+    // Images, and the space that they share with texts
+    std::optional<image_config> image{};
+    std::size_t projection = 0;                ///< width of that space; 0: there is none
+    std::optional<std::int32_t> end_of_text{}; ///< the first such token stands for a text there; nothing: the highest
+
     /// Checks that the parts fit together.
     /// @throws argument_error naming the field
     void validate() const;
@@ -182,7 +205,25 @@ TOKENWORKS_FUNCTION void model_config::validate() const {
     const auto need_extent = [&](std::size_t value, const char* field) {
         need(value > 0 && value <= most, {field, " is ", value, ", not in 1..", most});
     };
-    need_extent(vocab_size, "vocab_size");
+    if(image) {
+        need_extent(image->channels, "image.channels");
+        need_extent(image->height, "image.height");
+        need_extent(image->width, "image.width");
+        need(image->patch_height > 0 && image->patch_height <= image->height && image->patch_width > 0 &&
+                 image->patch_width <= image->width,
+             {"patches of ", image->patch_height, " x ", image->patch_width, " in images of ", image->height, " x ",
+              image->width});
+        need(image->height <= 65536 && image->width <= 65536 && image->channels <= 4096,
+             {"images of ", image->channels, " x ", image->height, " x ", image->width});
+        need(context_length == image->patches() + 1,
+             {"context_length ", context_length, " is not the image's patches and one more, ", image->patches() + 1});
+        need(!causal && position == position_kind::learned && token_types == 0 && first_position == 0,
+             {"images need an encoder with learned positions"});
+        need(image->pooled <= most && image->labels <= most, {"image.pooled or image.labels is over ", most});
+    } else {
+        need_extent(vocab_size, "vocab_size");
+    }
+    need(projection <= most, {"projection is ", projection, ", not in 0..", most});
     need_extent(width, "width");
     need_extent(feed_forward, "feed_forward");
     need_extent(heads, "heads");

@@ -40,6 +40,7 @@ struct tensor_part {
     bool is_mxfp4 = false;       ///< blocks of 16 bytes, whose exponents are in a tensor named *_scales, not *_blocks
     bool is_transposed = false;  ///< [K,N] in the file, or [H,K,N]
     bool is_flat = false;        ///< [H,N,K] in the file is [H*N,K]
+    bool is_filter = false;      ///< [N,K,H,W] in the file is [N,K*H*W]: a convolution that steps by its own size
     bool plus_one = false;       ///< the weight is 1 more than what is stored
 };
 
@@ -179,6 +180,9 @@ private:
         }
         if(part.is_flat && w.extents.size() == 3) {
             w.extents = {w.extents[0] * w.extents[1], w.extents[2]};
+        }
+        if(part.is_filter && w.extents.size() == 4) {
+            w.extents = {w.extents[0], w.extents[1] * w.extents[2] * w.extents[3]};
         }
         if(part.rows.period != 0) {
             take_rows(w, part.rows);

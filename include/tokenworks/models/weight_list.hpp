@@ -75,7 +75,9 @@ private:
 
     void embeddings() const {
         const std::size_t c = config_.width;
-        if(part_.tokens) {
+        if(config_.image) {
+            list(part_.prefix + "patch_embd", c, config_.image->patch_values());
+        } else if(part_.tokens) {
             const bool is_head = config_.tied_embeddings && part_.has_head;
             list("token_embd", config_.vocab_size, c, is_head ? matrix_use::table_as_head : matrix_use::table);
         }
@@ -144,12 +146,27 @@ private:
         if(!part_.has_head) {
             return;
         }
+        if(config_.image) {
+            image_heads();
+            return;
+        }
         if(config_.head_transform) {
             list("output_transform", config_.width, config_.width, matrix_use::head);
         }
         if(!config_.tied_embeddings) {
             list("output", config_.vocab_size, config_.width, matrix_use::head);
         }
+    }
+
+    void image_heads() const {
+        const auto layer = [&](const char* name, std::size_t rows) {
+            if(rows != 0) {
+                list(part_.prefix + name, rows, config_.width, matrix_use::head);
+            }
+        };
+        layer("pooled", config_.image->pooled);
+        layer("labels", config_.image->labels);
+        layer("projection", config_.projection);
     }
 
     const model_config& config_;

@@ -235,7 +235,8 @@ TOKENWORKS_FUNCTION weight_costs weight_costs_of(const models::model_config& con
                                                  kernels::matmul_precision precision) {
     config.validate();
     weight_costs costs;
-    const bool has_head = config.causal || (config.head_transform && source.describe("output_transform.weight"));
+    const bool has_head =
+        config.causal || config.image || (config.head_transform && source.describe("output_transform.weight"));
     models::for_each_matrix(config, {.has_head = has_head}, [&](const models::listed_matrix& each) {
         using use = models::matrix_use;
         const std::array extents{each.rows, each.columns};
@@ -298,8 +299,12 @@ TOKENWORKS_FUNCTION std::uint64_t scratch_bytes(const models::model_config& conf
     for(const kernels::rope_config& rope: config.rope_configs) {
         angles += std::uint64_t{tokens} * rope.width * sizeof(float);
     }
-    return all.rows(c) + ids + std::max({all.layer(), final, ids + all.rows(c)}) + angles +
-           last.rows(config.vocab_size);
+    std::uint64_t embedding = ids + all.rows(c);
+    if(config.image) {
+        const std::size_t values = config.image->patch_values();
+        embedding += all.rows(values) + all.form(values) + all.rows(c);
+    }
+    return all.rows(c) + ids + std::max({all.layer(), final, embedding}) + angles + last.rows(config.vocab_size);
 }
 
 TOKENWORKS_FUNCTION run_cost prefill_cost(const models::model_config& config, const weight_costs& weights,
@@ -345,8 +350,8 @@ TOKENWORKS_FUNCTION model_plan plan_model(const models::model_config& config, co
     }
     model_plan plan;
     plan.weights = weight_costs_of(config, source, options.precision);
-    plan.context = options.context == 0 ? config.context_length : options.context;
-    plan.prompt = std::min(options.prompt, plan.context);
+    plan.context = options.context == 0 || config.image ? config.context_length : options.context;
+    plan.prompt = config.image ? plan.context : std::min(options.prompt, plan.context);
     plan.prefill = prefill_cost(config, plan.weights, plan.prompt);
     if(!config.causal) {
         plan.scratch_bytes = scratch_bytes(config, plan.prompt, 0);
