@@ -121,14 +121,16 @@ token_rows rows_of_images(const common_options& options, const tw::models::model
     tw::models::weight_loading loading;
     loading.precision = matmul_precision(options.matmul_precision);
     tw::nn::context c{how};
+    require_merged_loras(options, "a model of images");
+    const tw::models::transformed_weights weights{folder.weights(), transforms_of(options), folder.config(), how};
     if(!folder.encoder_config()) {
         if(!what.image) {
             throw usage_error("--image: " + options.model + " reads images alone");
         }
-        const tw::models::image_encoder encoder{folder.config(), folder.weights(), how, loading};
+        const tw::models::image_encoder encoder{folder.config(), weights.get(), how, loading};
         return rows_of_picture(encoder, folder, options.model, what, c);
     }
-    const tw::models::image_text_encoder encoder{folder.config(), *folder.encoder_config(), folder.weights(), how,
+    const tw::models::image_text_encoder encoder{folder.config(), *folder.encoder_config(), weights.get(), how,
                                                  loading};
     token_rows rows;
     if(what.image) {

@@ -118,6 +118,7 @@ struct image_config {
     [[nodiscard]] std::size_t patches() const noexcept { return height / patch_height * (width / patch_width); }
     /// Values of a patch.
     [[nodiscard]] std::size_t patch_values() const noexcept { return channels * patch_height * patch_width; }
+    friend bool operator==(const image_config&, const image_config&) = default;
 };
 
 struct model_config {
