@@ -137,10 +137,12 @@ public:
 /// Who can tell whether a loop's test lets an item through.
 class loop_host {
 public:
-    [[nodiscard]] virtual bool passes(const node& loop, const value& item, scope* around) = 0;
+    loop_host() = default;
+    loop_host(const loop_host&) = delete;
+    loop_host& operator=(const loop_host&) = delete;
+    virtual ~loop_host() = default;
 
-protected:
-    ~loop_host() = default;
+    [[nodiscard]] virtual bool passes(const node& loop, const value& item, scope* around) = 0;
 };
 
 /// What a loop's body calls loop. Items that a test must let through are looked for when they are needed.

@@ -40,9 +40,9 @@ public:
           precision_{precision},
           format_{panel_format_of(type, precision)},
           rows_{rows},
-          columns_{columns} {
+          columns_{columns},
+          panel_bytes_{detail::panel_bytes(format_, columns)} {
         const std::size_t size = bytes_of(type, rows, columns, precision);
-        panel_bytes_ = detail::panel_bytes(format_, columns);
         memory_ = pool == nullptr ? huge_buffer{size} : pool->take(size);
         if(rows % detail::panel_rows != 0 && panel_bytes_ != 0) {
             std::memset(memory_.data() + (panels() - 1) * panel_bytes_, 0, panel_bytes_);

@@ -219,8 +219,8 @@ inline void vocabulary_exporter::try_out() const {
     const codec::tokenizer after{made_};
     for(const char* const text:
         {"", "Hello, world! It's 2024: x = 3.14159; they'll see.\n\n  a\tb   c  ", " leading, and trailing ",
-         "\xC3\x89lan na\xC3\xAFve, \xE6\x9D\xB1\xE4\xBA\xAC \xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82 "
-         "\xF0\x9F\x98\x80",
+         ("\xC3\x89lan na\xC3\xAFve, \xE6\x9D\xB1\xE4\xBA\xAC \xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82 "
+          "\xF0\x9F\x98\x80"),
          "def f(x):\n    return x[1:]  # done\r\n\treturn 1_000_000"}) {
         if(before.encode(text, {.add_special = true}) != after.encode(text, {.add_special = true})) {
             refuse({"read back, it gives other ids for \"", tokenworks::detail::escaped(text), "\""});

@@ -207,6 +207,7 @@ private:
             all[place] = value.string({key(name)});
         });
         std::vector<std::string> texts;
+        texts.reserve(all.size());
         for(std::optional<std::string>& each: all) {
             texts.push_back(*std::move(each));
         }

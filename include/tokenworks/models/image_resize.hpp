@@ -84,8 +84,8 @@ struct resize_taps {
         std::vector<double> weights;
         for(std::size_t i = 0; i < to; ++i) {
             const double middle = (static_cast<double>(i) + 0.5) * scale;
-            const auto first = static_cast<std::size_t>(std::max(0.0, middle - reach + 0.5));
-            const std::size_t end = std::min(from, static_cast<std::size_t>(middle + reach + 0.5));
+            const auto first = static_cast<std::size_t>(std::floor(std::max(0.0, middle - reach + 0.5)));
+            const std::size_t end = std::min(from, static_cast<std::size_t>(std::floor(middle + reach + 0.5)));
             double sum = 0;
             weights.clear();
             for(std::size_t k = first; k < end; ++k) {

@@ -69,7 +69,8 @@ public:
     }
 
 private:
-    void list(std::string name, std::size_t rows, std::size_t columns, matrix_use use = matrix_use::layer) const {
+    void list(const std::string& name, std::size_t rows, std::size_t columns,
+              matrix_use use = matrix_use::layer) const {
         visit_({name + ".weight", rows, columns, use});
     }
 

@@ -186,6 +186,7 @@ inline std::vector<classification> text_classifier::classify(std::span<const std
         ids.push_back(base_.encode(text, most_));
     }
     std::vector<models::encoder_input> inputs;
+    inputs.reserve(ids.size());
     for(const std::vector<codec::token_id>& each: ids) {
         inputs.push_back({each});
     }
@@ -208,6 +209,7 @@ inline std::vector<float> text_classifier::rerank(std::string_view query,
         pairs.push_back(encode_pair(query, document));
     }
     std::vector<models::encoder_input> inputs;
+    inputs.reserve(pairs.size());
     for(const pair& each: pairs) {
         inputs.push_back(input_of(each));
     }

@@ -151,6 +151,7 @@ inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::
         ids.push_back(encode(text));
     }
     std::vector<models::encoder_input> inputs;
+    inputs.reserve(ids.size());
     for(const std::vector<codec::token_id>& each: ids) {
         inputs.push_back({each});
     }
