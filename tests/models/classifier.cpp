@@ -14,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/family_golden.hpp"
 #include "support/kernels.hpp"
+#include "support/opened_model.hpp"
 
 namespace tw = tokenworks;
 using namespace tokenworks::models;
@@ -24,17 +25,7 @@ namespace {
 const std::string group = "classifiers";
 constexpr double bound = 1e-5; // as in families.cpp
 
-struct opened {
-    files::temporary_folder folder;
-    std::optional<model_folder> files;
-    std::optional<encoder> model;
-
-    explicit opened(const family_golden& golden, tw::dtype type = tw::dtype::f32) {
-        golden.write_to(folder.string(), type);
-        files.emplace(model_folder::open(folder.string()));
-        model.emplace(files->config(), files->weights());
-    }
-};
+using opened = support::opened_model<encoder>;
 
 std::vector<float> classes_of(const encoder& model, std::span<const encoder_input> inputs,
                               const tw::execution& how = {}) {

@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 #include "support/family_golden.hpp"
 #include "support/kernels.hpp"
+#include "support/opened_model.hpp"
 
 namespace tw = tokenworks;
 using namespace tokenworks::models;
@@ -21,18 +22,7 @@ namespace {
 const std::string group = "encoder_decoders";
 constexpr double bound = 1e-5; // as in families.cpp
 
-struct opened {
-    files::temporary_folder folder;
-    std::optional<model_folder> files;
-    std::optional<encoder_decoder> model;
-
-    explicit opened(const family_golden& golden, tw::dtype type = tw::dtype::f32) {
-        golden.write_to(folder.string(), type);
-        files.emplace(model_folder::open(folder.string()));
-        REQUIRE(files->encoder_config());
-        model.emplace(*files->encoder_config(), files->config(), files->weights());
-    }
-};
+using opened = support::opened_model<encoder_decoder>;
 
 std::vector<float> logits_of(const encoder_decoder& model, const family_golden& golden, std::size_t chunk,
                              const tw::execution& how = {}) {

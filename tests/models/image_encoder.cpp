@@ -15,6 +15,7 @@
 #include "support/catch.hpp"
 #include "support/image_golden.hpp"
 #include "support/kernels.hpp"
+#include "support/opened_model.hpp"
 
 namespace tw = tokenworks;
 using namespace tokenworks::models;
@@ -28,16 +29,9 @@ const std::string group = "image_encoders";
 /// A few hundred float operations away from the weights, as in families.cpp.
 constexpr double bound = 1e-5;
 
-struct opened {
-    files::temporary_folder folder;
-    std::optional<model_folder> files;
-    std::optional<image_encoder> model;
+struct opened: support::opened_model<image_encoder> {
+    using opened_model::opened_model;
 
-    explicit opened(const family_golden& golden, tw::dtype type = tw::dtype::f32) {
-        golden.write_to(folder.string(), type);
-        files.emplace(model_folder::open(folder.string()));
-        model.emplace(files->config(), files->weights());
-    }
     [[nodiscard]] golden_images images(const std::vector<std::string>& names = {"pixels 0", "pixels 1"}) const {
         return {*model->config().image, names};
     }

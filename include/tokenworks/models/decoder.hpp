@@ -64,9 +64,7 @@ public:
     [[nodiscard]] const model_config& config() const noexcept { return config_; }
     [[nodiscard]] std::size_t vocab_size() const noexcept { return config_.vocab_size; }
     /// The weights of the linear layers by the names that blocks ask for, for adapters.
-    [[nodiscard]] std::span<const std::pair<std::string, const kernels::packed_matrix*>> matrices() const noexcept {
-        return matrices_;
-    }
+    [[nodiscard]] const named_matrices& matrices() const noexcept { return matrices_; }
 
     /// A cache for one sequence of up to `capacity` tokens.
     [[nodiscard]] nn::kv_cache make_cache(std::size_t capacity, dtype type = dtype::f16) const;
@@ -118,6 +116,18 @@ private:
         nn::context& c;
         explicit adapters_of_step(nn::context& of) noexcept : c{of} { c.adapted.clear(); }
         ~adapters_of_step() { c.adapted.clear(); }
+        /// @param count  of an input's rows, which lie input by input
+        template <class Count>
+        void use(std::span<const decoder_input> inputs, Count count) const {
+            c.adapted.clear();
+            std::size_t row = 0;
+            for(const decoder_input& input: inputs) {
+                for(const nn::adapter* const with: input.adapters) {
+                    c.adapted.push_back({row, count(input), with});
+                }
+                row += count(input);
+            }
+        }
         adapters_of_step(const adapters_of_step&) = delete;
         adapters_of_step& operator=(const adapters_of_step&) = delete;
     };
@@ -154,7 +164,7 @@ private:
     std::vector<nn::decoder_layer> layers_;
     std::optional<nn::norm> final_norm_;
     nn::linear head_;
-    std::vector<std::pair<std::string, const kernels::packed_matrix*>> matrices_;
+    named_matrices matrices_;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -200,11 +210,9 @@ void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const s
     std::size_t row = 0;
     for(const decoder_input& input: inputs) {
         c.add_sequence({input.cache, row, input.tokens.size(), input.cache->size(), input.memory});
-        for(const nn::adapter* const with: input.adapters) {
-            c.adapted.push_back({row, input.tokens.size(), with});
-        }
         row += input.tokens.size();
     }
+    adapted.use(inputs, [](const decoder_input& input) { return input.tokens.size(); });
     const arena::scope scratch{c.scratch};
     const nn::rows x = c.scratch_rows(plan.rows, config_.width);
     embed(c, inputs, plan, x);
@@ -213,14 +221,7 @@ void decoder::run(nn::context& c, std::span<const decoder_input> inputs, const s
         layers_[i](c, x);
     }
     if(plan.wanted != 0) {
-        c.adapted.clear();
-        std::size_t wanted = 0;
-        for(const decoder_input& input: inputs) {
-            for(const nn::adapter* const with: input.adapters) {
-                c.adapted.push_back({wanted, rows_wanted(input), with});
-            }
-            wanted += rows_wanted(input);
-        }
+        adapted.use(inputs, rows_wanted);
         finish(final_rows(c, inputs, plan, x));
     }
     for(const decoder_input& input: inputs) {

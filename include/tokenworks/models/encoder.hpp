@@ -131,7 +131,7 @@ TOKENWORKS_FUNCTION encoder::encoder(model_config config, const weight_source& s
         layers_.push_back(load.layer(i));
     }
     final_norm_ = load.final_norm();
-    if(config_.head_transform && source.find("output_transform.weight")) {
+    if(config_.head_transform && source.describe("output_transform.weight")) {
         head_.emplace(masked_head{load.head_transform(), load.head_norm(), load.head(embed_.tokens)});
     }
     if(config_.classifier) {

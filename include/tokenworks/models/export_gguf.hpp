@@ -62,7 +62,7 @@ public:
     [[nodiscard]] bool tied_embeddings() const override { return config_->tied_embeddings; }
     [[nodiscard]] bool has_tensor(std::string_view name) const override {
         if(name == "blk.0.attn_norm_2.weight") { // two norms beside each other have this name in Falcon's files
-            return config_->parallel_residual && weights_->find("blk.0.ffn_norm.weight").has_value();
+            return config_->parallel_residual && weights_->describe("blk.0.ffn_norm.weight").has_value();
         }
         if(name.find("_exps.") != name.npos) {
             return config_->mixture.has_value();
@@ -70,7 +70,7 @@ public:
         if(config_->qk_norm == qk_norm_kind::own_head && name == "blk.0.attn_q_norm.weight") {
             return true;
         }
-        return weights_->find(name).has_value();
+        return weights_->describe(name).has_value();
     }
     [[nodiscard]] std::vector<float> factors(std::string_view name, std::size_t count) const override {
         if(config_->rope_configs.empty()) {
@@ -315,7 +315,7 @@ inline std::vector<std::string> gguf_exporter::block_tensors() const {
     std::vector<std::string> names;
     const auto both = [&](const std::string& name) {
         for(const char* const end: {".weight", ".bias"}) {
-            if(weights_.find(name + end)) {
+            if(weights_.describe(name + end)) {
                 names.push_back(name + end);
             }
         }
@@ -325,7 +325,7 @@ inline std::vector<std::string> gguf_exporter::block_tensors() const {
     }
     if(!config_.tied_embeddings) {
         both("output");
-    } else if(weights_.find("output.bias")) {
+    } else if(weights_.describe("output.bias")) {
         names.emplace_back("output.bias");
     }
     for(std::size_t layer = 0; layer < config_.layers.size(); ++layer) {
@@ -345,7 +345,7 @@ inline std::vector<std::string> gguf_exporter::block_tensors() const {
         for(const bool is_query: {true, false}) {
             const std::string name = prefix + (is_query ? "attn_q_norm" : "attn_k_norm");
             both(name);
-            for(std::size_t h = 0; config_.qk_norm == qk_norm_kind::own_head && !weights_.find(name + ".weight") &&
+            for(std::size_t h = 0; config_.qk_norm == qk_norm_kind::own_head && !weights_.describe(name + ".weight") &&
                                    h < (is_query ? config_.heads : config_.kv_heads);
                 ++h) {
                 both(name + "." + std::to_string(h));
@@ -412,16 +412,15 @@ inline std::vector<exported_tensor> gguf_exporter::tensors(const tensor_names& n
     const std::size_t rows = w.extents[0];
     const std::size_t d = rows / heads;
     const std::size_t row_bytes = w.bytes.size() / rows;
-    auto bytes = std::make_shared<std::vector<std::byte>>(w.bytes.begin(), w.bytes.end());
+    std::vector<std::byte> turned{w.bytes.begin(), w.bytes.end()};
     for(std::size_t h = 0; h < heads; ++h) {
         for(std::size_t i = 0; i < width; ++i) {
             const std::size_t from = h * d + (i % 2 == 0 ? i / 2 : width / 2 + i / 2);
             std::ranges::copy(w.bytes.subspan(from * row_bytes, row_bytes),
-                              bytes->begin() + static_cast<std::ptrdiff_t>((h * d + i) * row_bytes));
+                              turned.begin() + static_cast<std::ptrdiff_t>((h * d + i) * row_bytes));
         }
     }
-    w.bytes = *bytes;
-    w.memory = std::move(bytes);
+    w.own(std::move(turned));
     return w;
 }
 
@@ -429,7 +428,7 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
     std::vector<std::size_t> shape;
     std::size_t rows = 0;
     for(const std::string& part: tensor.parts) {
-        shape = weights_.find(part)->extents;
+        shape = weights_.describe(part)->extents;
         rows += shape[0];
     }
     std::vector<std::uint64_t> extents(shape.rbegin(), shape.rend());

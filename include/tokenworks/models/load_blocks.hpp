@@ -31,8 +31,6 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
-using named_matrices = std::vector<std::pair<std::string, const kernels::packed_matrix*>>;
-
 /// Makes the blocks that a configuration describes, each from the tensors that carry its names.
 class block_loader {
 public:
@@ -114,7 +112,7 @@ public:
                 result.before_attention = norm(prefix + "attn_norm");
             }
             // With a parallel residual, one norm may serve both.
-            if(!config_.parallel_residual || source_.find(prefix + "ffn_norm.weight")) {
+            if(!config_.parallel_residual || source_.describe(prefix + "ffn_norm.weight")) {
                 result.before_mlp = norm(prefix + "ffn_norm");
             }
         }
@@ -205,7 +203,7 @@ private:
     }
 
     [[nodiscard]] std::vector<float> optional_vector(const std::string& name, std::size_t length) {
-        return source_.find(name) ? load_vector(source_, name, length) : std::vector<float>{};
+        return source_.describe(name) ? load_vector(source_, name, length) : std::vector<float>{};
     }
 
     [[nodiscard]] nn::linear linear(const std::string& name, std::size_t rows, std::size_t columns) {
@@ -232,7 +230,7 @@ private:
     /// Weights [H,D] of norms head by head: one tensor, or one a head.
     [[nodiscard]] std::vector<float> head_weights(const std::string& name, std::size_t heads) {
         const std::size_t d = config_.key_width;
-        if(source_.find(name + ".weight")) {
+        if(source_.describe(name + ".weight")) {
             return load_values(source_, name + ".weight", std::array{heads, d});
         }
         std::vector<float> all(heads * d);

@@ -99,6 +99,8 @@ public:
     /// @throws format_error naming a tensor that is missing or of another shape
     [[nodiscard]] std::optional<change> find(std::string_view name, std::size_t rows, std::size_t columns) const;
 
+    [[nodiscard]] bool changes(std::string_view name) const { return parts_->down->describe(name).has_value(); }
+
     /// The adapter for a decoder that was loaded, which must outlive it.
     /// @throws as find; format_error for an adapter that changes none of its layers, or others too
     [[nodiscard]] nn::adapter adapter_of(const decoder& model, const execution& how = {}) const;
@@ -260,7 +262,7 @@ inline nn::adapter lora::adapter_of(const decoder& model, const execution& how) 
         if(!found) {
             continue;
         }
-        used.insert(parts_->down->find(name)->name);
+        used.insert(parts_->down->describe(name)->name);
         const auto pack = [&](const std::vector<float>& values, std::size_t n, std::size_t k) {
             return kernels::pack(dtype::f32, std::as_bytes(std::span{values}), n, k, how);
         };
@@ -314,7 +316,7 @@ public:
         const std::size_t row_bytes = found->bytes.size() / rows;
         const dtype type = quant::can_encode(found->type) ? found->type : dtype::f32;
         const std::size_t out_bytes = columns / info(type).block_size * info(type).block_bytes;
-        auto bytes = std::make_shared<std::vector<std::byte>>(rows * out_bytes);
+        std::vector<std::byte> bytes(rows * out_bytes);
         parallel_for(how_, rows, 1, [&](work_range range) {
             std::vector<float> line(columns);
             for(std::size_t row = range.begin; row < range.end; ++row) {
@@ -325,14 +327,20 @@ public:
                         line[k] += factor * with->down[r * columns + k];
                     }
                 }
-                quant::encode(type, line, std::span{*bytes}.subspan(row * out_bytes, out_bytes));
+                quant::encode(type, line, std::span{bytes}.subspan(row * out_bytes, out_bytes));
             }
         });
         base_->release(*found);
         found->source_bytes = found->progress_bytes();
         found->type = type;
-        found->bytes = *bytes;
-        found->memory = std::move(bytes);
+        found->own(std::move(bytes));
+        return found;
+    }
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override {
+        std::optional<weight> found = base_->describe(name);
+        if(found && found->extents.size() == 2 && !quant::can_encode(found->type) && adapter_.changes(name)) {
+            found->type = dtype::f32;
+        }
         return found;
     }
     [[nodiscard]] std::string label() const override { return base_->label(); }

@@ -23,6 +23,8 @@
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
+#include <tokenworks/io/byte_cursor.hpp>
+#include <tokenworks/io/packed_format.hpp>
 #include <tokenworks/models/importance_matrix.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/weight_loading.hpp>
@@ -85,15 +87,19 @@ public:
         : source_{&source},
           to_{std::move(to)},
           layers_{layers},
-          head_{source.find("output.weight") ? "output.weight" : "token_embd.weight"},
+          head_{source.describe("output.weight") ? "output.weight" : "token_embd.weight"},
           how_{how} {}
 
     [[nodiscard]] std::optional<weight> find(std::string_view name) const override;
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override;
     [[nodiscard]] std::string label() const override { return source_->label(); }
     [[nodiscard]] std::string name_of(std::string_view name) const override { return source_->name_of(name); }
     void release(const weight& done) const override { source_->release(done); }
 
 private:
+    /// The type of a tensor that the source has.
+    [[nodiscard]] dtype type_of(std::string_view name, const weight& stored) const;
+
     const weight_source* source_;
     quantization to_;
     std::size_t layers_;
@@ -198,17 +204,10 @@ inline dtype quantization::type_of(std::string_view name, std::uint64_t columns,
 
 inline std::uint64_t quantization::identity() const {
     std::uint64_t sum = (static_cast<std::uint64_t>(type) << 1) + (is_mix ? 1 : 0) + 1;
-    const auto add = [&](std::uint64_t value) { sum = (sum ^ value) * 0x100000001B3; };
     for(const type_rule& rule: rules) {
-        for(const char c: rule.name.pattern()) {
-            add(static_cast<unsigned char>(c));
-        }
-        add(static_cast<std::uint64_t>(rule.type));
+        sum = io::checksum(io::as_bytes_of(rule.name.pattern()), sum) + static_cast<std::uint64_t>(rule.type);
     }
-    if(importance) {
-        add(importance->identity());
-    }
-    return sum;
+    return importance ? sum ^ importance->identity() : sum;
 }
 
 inline void encode_rows(const weight_source& source, const weight& w, dtype type, std::span<const float> importance,
@@ -249,16 +248,27 @@ inline void encode_rows(const weight_source& source, const weight& w, dtype type
     }
 }
 
+inline dtype quantized_weights::type_of(std::string_view name, const weight& stored) const {
+    return quantization::applies_to(name, stored.extents.size())
+               ? to_.type_of(detail::expert_name{name}.all, stored.extents.back(), layers_, name == head_)
+               : stored.type;
+}
+
+inline std::optional<weight> quantized_weights::describe(std::string_view name) const {
+    std::optional<weight> found = source_->describe(name);
+    if(found) {
+        found->type = type_of(name, *found);
+    }
+    return found;
+}
+
 inline std::optional<weight> quantized_weights::find(std::string_view name) const {
     std::optional<weight> found = source_->find(name);
-    if(!found || !quantization::applies_to(name, found->extents.size())) {
+    const dtype type = found ? type_of(name, *found) : dtype::f32;
+    if(!found || type == found->type) {
         return found;
     }
     const detail::expert_name tensor{name};
-    const dtype type = to_.type_of(tensor.all, found->extents.back(), layers_, name == head_);
-    if(type == found->type) {
-        return found;
-    }
     std::span<const float> importance;
     if(to_.importance) {
         importance = to_.importance->find(tensor.all);
@@ -269,19 +279,18 @@ inline std::optional<weight> quantized_weights::find(std::string_view name) cons
                              : importance;
         }
     }
-    auto bytes = std::make_shared<std::vector<std::byte>>();
+    std::vector<std::byte> bytes;
     std::size_t elements = 1;
     for(const std::size_t extent: found->extents) {
         elements *= extent;
     }
-    bytes->reserve(elements / info(type).block_size * info(type).block_bytes);
+    bytes.reserve(elements / info(type).block_size * info(type).block_bytes);
     encode_rows(*source_, *found, type, importance, how_,
-                [&](std::span<const std::byte> piece) { bytes->insert(bytes->end(), piece.begin(), piece.end()); });
+                [&](std::span<const std::byte> piece) { bytes.insert(bytes.end(), piece.begin(), piece.end()); });
     source_->release(*found);
     found->source_bytes = found->progress_bytes();
     found->type = type;
-    found->bytes = *bytes;
-    found->memory = std::move(bytes);
+    found->own(std::move(bytes));
     return found;
 }
 

@@ -97,18 +97,17 @@ private:
         }
         std::vector<float> factors(scales);
         quant::decode(scale.type, scale.data, factors);
-        const auto memory = std::make_shared<std::vector<std::byte>>(rows * columns * sizeof(float));
+        std::vector<std::byte> made(rows * columns * sizeof(float));
         std::vector<float> line(columns);
         for(std::size_t n = 0; n < rows; ++n) {
             quant::decode(w.type, w.bytes.subspan(n * columns, columns), line);
             for(std::size_t k = 0; k < columns; ++k) {
                 line[k] *= scales == 1 ? factors[0] : is_by_square ? factors[n / side * across + k / side] : factors[n];
             }
-            std::memcpy(memory->data() + n * columns * sizeof(float), line.data(), columns * sizeof(float));
+            std::memcpy(made.data() + n * columns * sizeof(float), line.data(), columns * sizeof(float));
         }
         w.type = dtype::f32;
-        w.bytes = *memory;
-        w.memory = memory;
+        w.own(std::move(made));
     }
 
     [[nodiscard]] const io::safetensor* tensor_of(std::string_view name) const {

@@ -205,12 +205,6 @@ private:
         w.extents.erase(w.extents.begin());
     }
 
-    static void own(weight& w, std::vector<std::byte> bytes) {
-        auto memory = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
-        w.bytes = *memory;
-        w.memory = std::move(memory);
-    }
-
     /// [N,K/32,16] codes, in pairs of neighbours, and [N,K/32] exponents become [N,K] in the blocks of GGUF files,
     /// where a byte holds two codes that lie 16 apart.
     void join_mxfp4(weight& w, std::size_t expert, bool is_one_of_many, look_up look) const {
@@ -236,7 +230,7 @@ private:
         }
         w.type = dtype::mxfp4;
         w.extents = {w.extents[0], w.extents[1] * 32};
-        own(w, std::move(out));
+        w.own(std::move(out));
     }
 
     void transpose(weight& w) const {
@@ -271,7 +265,7 @@ private:
             }
         }
         std::swap(w.extents[rank - 1], w.extents[rank - 2]);
-        own(w, std::move(out));
+        w.own(std::move(out));
     }
 
     /// In squares of a cache line each way, so that neither side is walked across pages.
@@ -306,7 +300,7 @@ private:
             const auto from = w.bytes.subspan((g * rows.period + rows.first) * row_bytes, rows.count * row_bytes);
             std::ranges::copy(from, out.begin() + static_cast<std::ptrdiff_t>(g * rows.count * row_bytes));
         }
-        own(w, std::move(out));
+        w.own(std::move(out));
     }
 
     /// Makes the values floats, each of them changed.
@@ -317,7 +311,7 @@ private:
         std::ranges::transform(values, values.begin(), change);
         const auto bytes = std::as_bytes(std::span{values});
         w.type = dtype::f32;
-        own(w, {bytes.begin(), bytes.end()});
+        w.own({bytes.begin(), bytes.end()});
     }
     static void decode(weight& w) {
         decode(w, [](float value) { return value; });

@@ -9,8 +9,10 @@
 // Needs nlohmann-json.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -84,26 +86,44 @@ struct token_spellings {
     }
 };
 
+/// The ids that a key gives: one, several, or none, for which some files say -1.
+/// @param most  that an id may be
+[[nodiscard]] inline std::vector<codec::token_id> ids_of(const io::json_tree& tree, const char* key,
+                                                         std::uint64_t most) {
+    std::vector<codec::token_id> ids;
+    const auto found = tree.root().find(key, {"JSON"});
+    const auto add = [&](io::json_value id) { ids.push_back(static_cast<codec::token_id>(id.whole({key}, most))); };
+    if(found && found->is_array()) {
+        found->elements({key}, add);
+    } else if(found && found->type() != io::json_value::kind::negative) {
+        add(*found);
+    }
+    return ids;
+}
+
 /// The ids of end tokens that generation_config.json or config.json gives; the first file that gives any counts.
 inline void read_ends(std::vector<std::uint32_t>& ends, const std::optional<io::json_tree>& tree) {
-    if(!tree || !ends.empty()) {
-        return;
-    }
-    const auto found = tree->root().find("eos_token_id", {"JSON"});
-    if(!found) {
-        return;
-    }
-    const auto add = [&](io::json_value id) {
-        ends.push_back(static_cast<std::uint32_t>(id.whole({"eos_token_id"}, id_most)));
-    };
-    if(found->is_array()) {
-        found->elements({"eos_token_id"}, add);
-    } else if(found->type() != io::json_value::kind::negative) { // -1: none
-        add(*found);
+    if(tree && ends.empty()) {
+        const std::vector<codec::token_id> ids = ids_of(*tree, "eos_token_id", id_most);
+        ends.assign(ids.begin(), ids.end());
     }
 }
 
 } // namespace detail
+
+/// The same for a model, which may have more tokens than its tokenizer, but not fewer.
+/// @throws as above; format_error
+[[nodiscard]] inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
+                                                                    const tokenworks::limits& limits);
+
+/// Ids cut to at most so many: the last one, which ends a text, stays what it was.
+inline void cut_ids(std::vector<codec::token_id>& ids, std::size_t most) {
+    if(ids.size() > most) {
+        const codec::token_id last = ids.back();
+        ids.resize(most);
+        ids.back() = last;
+    }
+}
 
 /// What a folder's tokenizer is built from, and the files that it refers to.
 class tokenizer_files {
@@ -181,6 +201,16 @@ inline tokenizer_files::tokenizer_files(const std::filesystem::path& path, const
 
 inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
     return codec::make_tokenizer(tokenizer_files{path, limits}.data());
+}
+
+inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
+                                                      const tokenworks::limits& limits) {
+    auto made = std::make_unique<codec::tokenizer>(tokenizer_of(std::filesystem::path{folder}, limits));
+    if(made->vocab_size() > vocab_size) {
+        tokenworks::detail::raise_format(folder, {"tokenizer"}, format_error::no_offset,
+                                         {"has ", made->vocab_size(), " tokens, the model has ", vocab_size});
+    }
+    return made;
 }
 
 /// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several

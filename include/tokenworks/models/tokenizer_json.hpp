@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/base64.hpp>
 #include <tokenworks/codec/tokenizer_data.hpp>
 #include <tokenworks/codec/utf8.hpp>
 #include <tokenworks/config.hpp>
@@ -93,34 +94,6 @@ private:
     const io::json_tree& tree_;
     codec::tokenizer_data data_;
 };
-
-/// The bytes of a text in base 64. False for one that is none.
-[[nodiscard]] inline bool decode_base64(std::string_view text, std::string& out) {
-    while(text.ends_with('=')) {
-        text.remove_suffix(1);
-    }
-    std::uint32_t bits = 0;
-    int count = 0;
-    out.reserve(text.size() / 4 * 3 + 3);
-    for(const char c: text) {
-        const int digit = c >= 'A' && c <= 'Z'   ? c - 'A'
-                          : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                          : c >= '0' && c <= '9' ? c - '0' + 52
-                          : c == '+'             ? 62
-                          : c == '/'             ? 63
-                                                 : -1;
-        if(digit < 0) {
-            return false;
-        }
-        bits = bits << 6 | static_cast<std::uint32_t>(digit);
-        count += 6;
-        if(count >= 8) {
-            count -= 8;
-            out += static_cast<char>(static_cast<unsigned char>(bits >> count & 0xFF));
-        }
-    }
-    return true;
-}
 
 /// A real number as serde_json reads it by default: its digits as a whole number, divided or multiplied by a power of
 /// ten. That may be off by the last bit, and where two ways to cut a text are equally good, the last bit decides.
@@ -258,7 +231,7 @@ inline void tokenizer_json_reader::read_normalizer(value v, const std::string& f
     } else if(type == "Precompiled") {
         n.kind = precompiled;
         if(const auto map = v.find("precompiled_charsmap", {field})) {
-            if(!decode_base64(map->string({field, ".precompiled_charsmap"}), n.charsmap)) {
+            if(!codec::decode_base64(map->string({field, ".precompiled_charsmap"}), n.charsmap)) {
                 v.refuse({field, ".precompiled_charsmap"}, {"is not in base 64"});
             }
         }

@@ -5,12 +5,21 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+class packed_matrix;
+}
+
 namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+/// Weights of linear layers by the names that blocks ask for.
+using named_matrices = std::vector<std::pair<std::string, const kernels::packed_matrix*>>;
 
 class packed_cache;
 class weight_source;

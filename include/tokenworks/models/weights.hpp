@@ -37,6 +37,12 @@ struct weight {
     [[nodiscard]] std::uint64_t progress_bytes() const noexcept {
         return source_bytes == 0 ? bytes.size() : source_bytes;
     }
+    /// Takes over other bytes in place of the source's.
+    void own(std::vector<std::byte> made) {
+        auto kept = std::make_shared<const std::vector<std::byte>>(std::move(made));
+        bytes = *kept;
+        memory = std::move(kept);
+    }
 };
 
 /// A set of named tensors.

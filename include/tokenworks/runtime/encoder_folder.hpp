@@ -37,12 +37,7 @@ public:
             tokenworks::detail::raise<unsupported_error>(
                 {path, ": '", folder.config().architecture, "' is no encoder"});
         }
-        tokenizer_ = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
-        if(tokenizer_->vocab_size() > folder.config().vocab_size) {
-            tokenworks::detail::raise_format(
-                path, {"tokenizer"}, format_error::no_offset,
-                {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
-        }
+        tokenizer_ = models::tokenizer_of(path, folder.config().vocab_size, bounds);
         const std::uint64_t total = folder.weight_bytes();
         models::weight_loading loading;
         loading.precision = options.precision;
@@ -67,11 +62,7 @@ public:
     /// The ids of a text with the special tokens around it, cut to so many: the last one stays what it was.
     [[nodiscard]] std::vector<codec::token_id> encode(std::string_view text, std::size_t most) const {
         std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
-        if(ids.size() > most) {
-            const codec::token_id last = ids.back();
-            ids.resize(most);
-            ids.back() = last;
-        }
+        models::cut_ids(ids, most);
         return ids;
     }
 

@@ -38,7 +38,16 @@ public:
         : source_{&source}, padded_{padded}, tokens_{tokens} {}
 
     [[nodiscard]] std::optional<models::weight> find(std::string_view name) const override {
-        std::optional<models::weight> found = source_->find(name);
+        return cut(name, source_->find(name));
+    }
+    [[nodiscard]] std::optional<models::weight> describe(std::string_view name) const override {
+        return cut(name, source_->describe(name));
+    }
+    [[nodiscard]] std::string label() const override { return source_->label(); }
+    void release(const models::weight& done) const override { source_->release(done); }
+
+private:
+    [[nodiscard]] std::optional<models::weight> cut(std::string_view name, std::optional<models::weight> found) const {
         const bool has_tokens = name == "token_embd.weight" || name == "output.weight" || name == "output.bias";
         if(found && has_tokens && !found->extents.empty() && found->extents[0] == padded_) {
             found->bytes = found->bytes.first(found->bytes.size() / padded_ * tokens_);
@@ -46,10 +55,7 @@ public:
         }
         return found;
     }
-    [[nodiscard]] std::string label() const override { return source_->label(); }
-    void release(const models::weight& done) const override { source_->release(done); }
 
-private:
     const models::weight_source* source_;
     std::size_t padded_;
     std::size_t tokens_;

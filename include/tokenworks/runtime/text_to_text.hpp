@@ -75,7 +75,9 @@ public:
         rewrite_defaults out;
         for(const char* const key: {"decoder_start_token_id", "bos_token_id"}) {
             for(const auto* const file: {&own_, &config_}) {
-                if(const auto ids = *file ? tokens(**file, key, vocab) : std::vector<codec::token_id>{}; !ids.empty()) {
+                if(const auto ids =
+                       *file ? models::detail::ids_of(**file, key, vocab - 1) : std::vector<codec::token_id>{};
+                   !ids.empty()) {
                     out.start = ids.front();
                     return read(std::move(out), *tree, vocab);
                 }
@@ -116,28 +118,12 @@ private:
                          : found->boolean({"early_stopping"}) ? runtime::beam_stop::at_once
                                                               : runtime::beam_stop::unlikely;
         }
-        beams.ends = tokens(tree, "eos_token_id", vocab);
-        beams.last_tokens = tokens(tree, "forced_eos_token_id", vocab);
-        if(const auto first = tokens(tree, "forced_bos_token_id", vocab); !first.empty()) {
+        beams.ends = models::detail::ids_of(tree, "eos_token_id", vocab - 1);
+        beams.last_tokens = models::detail::ids_of(tree, "forced_eos_token_id", vocab - 1);
+        if(const auto first = models::detail::ids_of(tree, "forced_bos_token_id", vocab - 1); !first.empty()) {
             beams.first_token = first.front();
         }
         return out;
-    }
-
-    /// One id or several.
-    [[nodiscard]] static std::vector<codec::token_id> tokens(const io::json_tree& tree, const char* key,
-                                                             std::size_t vocab) {
-        std::vector<codec::token_id> ids;
-        const auto found = tree.root().find(key, {"JSON"});
-        const auto add = [&](io::json_value id) {
-            ids.push_back(static_cast<codec::token_id>(id.whole({key}, vocab - 1)));
-        };
-        if(found && found->is_array()) {
-            found->elements({key}, add);
-        } else if(found && found->type() != io::json_value::kind::negative) { // -1: none
-            add(*found);
-        }
-        return ids;
     }
 
     std::optional<io::json_tree> own_, config_;
@@ -254,11 +240,7 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
         detail::raise<unsupported_error>(
             {path, ": '", folder.config().architecture, "' has no encoder beside a decoder"});
     }
-    tokenizer_ = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
-    if(tokenizer_->vocab_size() > folder.config().vocab_size) {
-        detail::raise_format(path, {"tokenizer"}, format_error::no_offset,
-                             {"has ", tokenizer_->vocab_size(), " tokens, the model has ", folder.config().vocab_size});
-    }
+    tokenizer_ = models::tokenizer_of(path, folder.config().vocab_size, bounds);
     defaults_ = detail::generation_settings{path, bounds}.read(tokenizer_->vocab_size());
     defaults_.beams.vocabulary = tokenizer_->vocab_size();
     models::weight_loading loading;
@@ -281,10 +263,8 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
 inline std::vector<codec::token_id> text_to_text::encode(std::string_view text) const {
     std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
     const models::model_config& config = network_->encoder().config();
-    if(config.position == models::position_kind::learned && ids.size() > config.context_length) {
-        const codec::token_id last = ids.back();
-        ids.resize(config.context_length);
-        ids.back() = last;
+    if(config.position == models::position_kind::learned) {
+        models::cut_ids(ids, config.context_length);
     }
     return ids;
 }
