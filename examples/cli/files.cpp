@@ -395,9 +395,27 @@ int tokenize(const common_options& options, const tokenize_options& what) {
     return 0;
 }
 
-int detokenize(const common_options& options, const std::string& ids) {
+int detokenize(const common_options& options, const detokenize_options& what) {
     static_cast<void>(chosen_isa(options));
-    const std::string text = load_tokenizer(options.model).decode(parse_ids(ids), {.special = true});
+    if(!what.ids && !what.jsonl) {
+        throw usage_error("detokenize takes --ids or --jsonl");
+    }
+    const tw::codec::tokenizer tokenizer = load_tokenizer(options.model);
+    if(what.jsonl) {
+        std::ifstream lines{*what.jsonl, std::ios::binary};
+        if(!lines) {
+            throw tw::io_error(*what.jsonl, "cannot be opened");
+        }
+        for(std::string line; std::getline(lines, line);) {
+            const std::string text = tokenizer.decode(parse_ids(line), {.special = true});
+            std::cout << json(text).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+        }
+        if(!lines.eof()) {
+            throw tw::io_error(*what.jsonl, "cannot be read to its end");
+        }
+        return 0;
+    }
+    const std::string text = tokenizer.decode(parse_ids(*what.ids), {.special = true});
     if(options.json) {
         std::cout << json{{"text", text}}.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
     } else {

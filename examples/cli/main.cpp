@@ -158,11 +158,14 @@ int run(int argc, char** argv) {
     tokenize_command->add_flag("--parse-special", tokenize.parse_special, "read control tokens in the text as such");
     tokenize_command->callback([&] { code = cli::tokenize(common, tokenize); });
 
-    std::string ids;
-    auto* const detokenize = app.add_subcommand("detokenize", "token ids to bytes");
-    add_model(*detokenize, common);
-    detokenize->add_option("--ids", ids, "1,2,3")->required();
-    detokenize->callback([&] { code = cli::detokenize(common, ids); });
+    cli::detokenize_options detokenize;
+    auto* const detokenize_command = app.add_subcommand("detokenize", "token ids to bytes");
+    add_model(*detokenize_command, common);
+    detokenize_command->add_option("--ids", detokenize.ids, "1,2,3");
+    detokenize_command
+        ->add_option("--jsonl", detokenize.jsonl, "a file with ids on each line; prints a JSON string for each")
+        ->excludes("--ids");
+    detokenize_command->callback([&] { code = cli::detokenize(common, detokenize); });
 
     cli::embed_options embed;
     auto* const embed_command = app.add_subcommand("embed", "a text or a picture as a vector, as JSON");

@@ -47,6 +47,11 @@ struct tokenize_options {
     bool parse_special = false;
 };
 
+struct detokenize_options {
+    std::optional<std::string> ids;
+    std::optional<std::string> jsonl;
+};
+
 struct embed_options {
     input_options input;
     std::optional<std::string> image; ///< a file with a picture
@@ -125,7 +130,7 @@ struct quantize_options {
 // Each returns the exit code; errors are exceptions.
 int info(const common_options&);
 int tokenize(const common_options&, const tokenize_options&);
-int detokenize(const common_options&, const std::string& ids);
+int detokenize(const common_options&, const detokenize_options&);
 int quantize(const common_options&, const quantize_options&);
 int logits(const common_options&, const logits_options&);
 int embed(const common_options&, const embed_options&);

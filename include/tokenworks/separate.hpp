@@ -18,6 +18,19 @@
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
 #include <tokenworks/models/image_resize.hpp>  // nor are these
 #include <tokenworks/models/image_text_encoder.hpp>
+#include <tokenworks/models/quantization.hpp>
+#include <tokenworks/models/sentencepiece_model.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>
+
+// What reads folders and their JSON, for programs that have nlohmann-json.
+#if __has_include(<nlohmann/json.hpp>)
+#include <tokenworks/models/export_gguf.hpp>
+#include <tokenworks/models/image_processor.hpp>
+#include <tokenworks/models/lora.hpp>
+#include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/text_classifier.hpp>
+#include <tokenworks/runtime/text_encoder.hpp>
+#include <tokenworks/runtime/text_to_text.hpp>
+#endif

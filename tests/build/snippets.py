@@ -86,7 +86,12 @@ class Page:
             )
         with tempfile.TemporaryDirectory() as folder:
             program = os.path.join(folder, "snippet")
-            done = self.tools.run(["-O0", "-x", "c++", "-", "-o", program, "-pthread"], code)
+            # Where the build has the library's large functions as an archive, a snippet need not compile them again.
+            archive = self.build / "libtokenworks_compiled.a"
+            separate = archive.is_file() and "tokenworks/separate.hpp" not in code
+            flags = ["-DTOKENWORKS_SEPARATE"] if separate else []
+            end = ["-x", "none", str(archive)] if separate else []
+            done = self.tools.run(["-O0", *flags, "-x", "c++", "-", *end, "-o", program, "-pthread"], code)
             if done.returncode != 0:
                 return "failed", done.stderr
             if run:

@@ -81,7 +81,7 @@ TEST_CASE("families: each has a golden file, and a name of its own in each forma
     }
     std::set<std::string_view> gguf;
     std::set<std::string_view> hf;
-    for(const family& each: families) {
+    for(const family& each: families()) {
         INFO(each.gguf << " " << each.hf);
         CHECK_FALSE((each.gguf.empty() && each.hf.empty()));
         CHECK((each.gguf.empty() || gguf.insert(each.gguf).second));

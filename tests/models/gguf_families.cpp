@@ -366,8 +366,8 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
     for(const std::string& name: family_golden::names()) {
         const family_golden golden{name};
         const std::string type = golden.config.at("model_type").get<std::string>();
-        const auto* const found = std::ranges::find(families, type, &family::hf);
-        REQUIRE(found != std::end(families));
+        const auto found = std::ranges::find(families(), type, &family::hf);
+        REQUIRE(found != families().end());
         std::string architecture{found->gguf};
         architecture = is_one_of(type, {"mistral", "mixtral"}) ? "llama"
                        : type == "olmo3"                       ? "olmo2"
@@ -387,7 +387,7 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
         reference.logits = support::all_logits(expected, golden.ids, golden.ids.size());
         CHECK(reference.worst(support::all_logits(actual, golden.ids, golden.ids.size())) < bound);
     }
-    for(const family& each: families) {
+    for(const family& each: families()) {
         CHECK((each.gguf.empty() || seen.contains(std::string{each.gguf})));
     }
 }

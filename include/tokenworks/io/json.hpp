@@ -15,11 +15,13 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/io/byte_cursor.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <nlohmann/json.hpp>
+#endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::io {
 
@@ -70,6 +72,15 @@ private:
     const char* begin_ = nullptr;
     const char* at_ = nullptr;
 };
+
+/// Reads one JSON document that fills the text.
+/// @param base   where the text starts in its file, bytes, for errors
+/// @param depth  objects and arrays that may be open at once
+/// @throws format_error, limit_error, and what the handler throws
+TOKENWORKS_FUNCTION void parse_json(std::span<const std::byte> text, const std::string& file, std::uint64_t base,
+                                    std::size_t depth, json_handler& handler);
+
+#if TOKENWORKS_DEFINITIONS
 
 namespace detail {
 
@@ -200,12 +211,8 @@ private:
     std::vector<std::size_t> frames_;
 };
 
-/// Reads one JSON document that fills the text.
-/// @param base   where the text starts in its file, bytes, for errors
-/// @param depth  objects and arrays that may be open at once
-/// @throws format_error, limit_error, and what the handler throws
-inline void parse_json(std::span<const std::byte> text, const std::string& file, std::uint64_t base, std::size_t depth,
-                       json_handler& handler) {
+TOKENWORKS_FUNCTION void parse_json(std::span<const std::byte> text, const std::string& file, std::uint64_t base,
+                                    std::size_t depth, json_handler& handler) {
     const std::string_view all = as_text(text);
     handler.file_ = file;
     handler.base_ = base;
@@ -222,5 +229,7 @@ inline void parse_json(std::span<const std::byte> text, const std::string& file,
     nlohmann::json::sax_parse(detail::tracking_iterator{all.data(), &handler.at_},
                               detail::tracking_iterator{all.data() + all.size(), &handler.at_}, &events);
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

@@ -51,6 +51,15 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
+/// Adds all metadata and tensors of a folder to a writer, matrices in the types that they get, all else as float32.
+/// @param folder  must stay until the writer has saved, and so must the team
+/// @throws unsupported_error for a family, a configuration or a tokenizer that GGUF files do not hold; as the files'
+///         readers do; saving throws as encode_rows
+TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
+                                     const execution& where = {}, const limits& bounds = {});
+
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 /// The hyperparameters of metadata that has no tensors yet.
@@ -512,13 +521,11 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
 
 } // namespace detail
 
-/// Adds all metadata and tensors of a folder to a writer, matrices in the types that they get, all else as float32.
-/// @param folder  must stay until the writer has saved, and so must the team
-/// @throws unsupported_error for a family, a configuration or a tokenizer that GGUF files do not hold; as the files'
-///         readers do; saving throws as encode_rows
-inline void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
-                        const execution& where = {}, const limits& bounds = {}) {
+TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
+                                     const execution& where, const limits& bounds) {
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where}.write(folder.path(), bounds);
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

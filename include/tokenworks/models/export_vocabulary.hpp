@@ -27,6 +27,13 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
+/// Sets the tokenizer.ggml.* keys of a file.
+/// @param vocab_size  V of the model; ids that the tokenizer lacks become unused tokens
+/// @throws unsupported_error where those keys cannot say what the tokenizer does
+TOKENWORKS_FUNCTION void export_vocabulary(const tokenizer_files& from, std::size_t vocab_size, io::gguf_writer& out);
+
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 class vocabulary_exporter {
@@ -260,11 +267,10 @@ inline void vocabulary_exporter::write(io::gguf_writer& out) {
 
 } // namespace detail
 
-/// Sets the tokenizer.ggml.* keys of a file.
-/// @param vocab_size  V of the model; ids that the tokenizer lacks become unused tokens
-/// @throws unsupported_error where those keys cannot say what the tokenizer does
-inline void export_vocabulary(const tokenizer_files& from, std::size_t vocab_size, io::gguf_writer& out) {
+TOKENWORKS_FUNCTION void export_vocabulary(const tokenizer_files& from, std::size_t vocab_size, io::gguf_writer& out) {
     detail::vocabulary_exporter{from.data(), vocab_size}.write(out);
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -73,6 +73,8 @@ private:
     image_processing steps_;
 };
 
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 /// Reads the keys of a preprocessor_config.json.
@@ -212,8 +214,8 @@ private:
 
 } // namespace detail
 
-inline image_processor image_processor::parse(std::span<const std::byte> json, const std::string& file,
-                                              const limits& bounds) {
+TOKENWORKS_FUNCTION image_processor image_processor::parse(std::span<const std::byte> json, const std::string& file,
+                                                           const limits& bounds) {
     if(json.size() > bounds.config_bytes) {
         tokenworks::detail::raise<limit_error>(
             {file, ": JSON of ", json.size(), " bytes is over the limit of ", bounds.config_bytes});
@@ -222,13 +224,13 @@ inline image_processor image_processor::parse(std::span<const std::byte> json, c
     return image_processor{detail::image_processing_reader{tree.root(), file}.read()};
 }
 
-inline image_processor image_processor::open(const std::string& folder, const limits& bounds) {
+TOKENWORKS_FUNCTION image_processor image_processor::open(const std::string& folder, const limits& bounds) {
     const std::string file = (std::filesystem::path{folder} / "preprocessor_config.json").string();
     const io::file_bytes bytes = io::file_bytes::open(file, {.mode = io::open_mode::read, .limits = bounds});
     return parse(bytes.bytes(), file, bounds);
 }
 
-inline image_processing::extent image_processor::resized_extent(image_processing::extent image) const {
+TOKENWORKS_FUNCTION image_processing::extent image_processor::resized_extent(image_processing::extent image) const {
     if(steps_.resize) {
         return *steps_.resize;
     }
@@ -240,11 +242,12 @@ inline image_processing::extent image_processor::resized_extent(image_processing
                                        : image_processing::extent{edge, edge * image.width / image.height};
 }
 
-inline image_processing::extent image_processor::result_of(image_processing::extent image) const {
+TOKENWORKS_FUNCTION image_processing::extent image_processor::result_of(image_processing::extent image) const {
     return steps_.crop ? *steps_.crop : resized_extent(image);
 }
 
-inline void image_processor::operator()(rgb_view pixels, view<float, dyn, dyn, dyn> out, const execution& how) const {
+TOKENWORKS_FUNCTION void image_processor::operator()(rgb_view pixels, view<float, dyn, dyn, dyn> out,
+                                                     const execution& how) const {
     const image_processing::extent given{pixels.extent(0), pixels.extent(1)};
     const image_processing::extent result = result_of(given);
     if(pixels.extent(2) != 3 || out.extent(0) != 3 || out.extent(1) != result.height || out.extent(2) != result.width) {
@@ -274,5 +277,7 @@ inline void image_processor::operator()(rgb_view pixels, view<float, dyn, dyn, d
         }
     }
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

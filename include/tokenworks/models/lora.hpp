@@ -131,9 +131,11 @@ private:
 
 /// What load_options::transforms takes: the base with an adapter merged into it, in the base's types where there are
 /// encoders for them, and else as float32.
-[[nodiscard]] weight_transform merge_on_load(const lora& adapter);
+[[nodiscard]] TOKENWORKS_FUNCTION weight_transform merge_on_load(const lora& adapter);
 
-inline void lora::count(parts& made, std::string_view tensor, std::string_view down, std::string_view up) {
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION void lora::count(parts& made, std::string_view tensor, std::string_view down, std::string_view up) {
     if(tensor.ends_with(down)) {
         ++made.matrices;
     } else if(!tensor.ends_with(up)) {
@@ -142,7 +144,7 @@ inline void lora::count(parts& made, std::string_view tensor, std::string_view d
     }
 }
 
-inline void lora::read_folder(parts& made, const std::filesystem::path& folder, const limits& bounds) {
+TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::path& folder, const limits& bounds) {
     const std::optional<io::json_tree> config = detail::json_beside(folder, "adapter_config.json", bounds);
     if(!config) {
         tokenworks::detail::raise_io((folder / "adapter_config.json").string(), {"is not there"});
@@ -186,7 +188,7 @@ inline void lora::read_folder(parts& made, const std::filesystem::path& folder, 
     made.up_stored = std::make_unique<detail::lora_side>(*made.stored, prefix, false, ".lora_B.weight");
 }
 
-inline void lora::read_gguf(parts& made, const std::string& path, const limits& bounds) {
+TOKENWORKS_FUNCTION void lora::read_gguf(parts& made, const std::string& path, const limits& bounds) {
     made.gguf.emplace(io::gguf_file::open(path, {.limits = bounds}));
     made.label = path;
     const io::gguf_file& file = *made.gguf;
@@ -204,7 +206,8 @@ inline void lora::read_gguf(parts& made, const std::string& path, const limits& 
     made.up_stored = std::make_unique<detail::lora_side>(*made.stored, "", true, ".lora_b");
 }
 
-inline lora lora::open(const std::string& path, const tensor_names& names, float scale, const limits& bounds) {
+TOKENWORKS_FUNCTION lora lora::open(const std::string& path, const tensor_names& names, float scale,
+                                    const limits& bounds) {
     auto made = std::make_shared<parts>();
     made->scale = scale;
     std::error_code none;
@@ -231,7 +234,8 @@ inline lora lora::open(const std::string& path, const tensor_names& names, float
     return lora{std::move(made)};
 }
 
-inline std::optional<lora::change> lora::find(std::string_view name, std::size_t rows, std::size_t columns) const {
+TOKENWORKS_FUNCTION std::optional<lora::change> lora::find(std::string_view name, std::size_t rows,
+                                                           std::size_t columns) const {
     const std::string key{name};
     const std::optional<weight> down = parts_->down->find(key);
     if(!down) {
@@ -254,7 +258,7 @@ inline std::optional<lora::change> lora::find(std::string_view name, std::size_t
     return found;
 }
 
-inline nn::adapter lora::adapter_of(const decoder& model, const execution& how) const {
+TOKENWORKS_FUNCTION nn::adapter lora::adapter_of(const decoder& model, const execution& how) const {
     nn::adapter made;
     std::set<std::string, std::less<>> used; // parts of a fused matrix share one
     for(const auto& [name, matrix]: model.matrices()) {
@@ -278,7 +282,7 @@ inline nn::adapter lora::adapter_of(const decoder& model, const execution& how) 
     return made;
 }
 
-inline std::uint64_t lora::identity() const {
+TOKENWORKS_FUNCTION std::uint64_t lora::identity() const {
     std::uint64_t sum = static_cast<std::uint64_t>(std::hash<float>{}(parts_->scale)) + (parts_->by_root ? 1 : 0);
     const auto add = [&](const auto& tensors) {
         for(const auto& tensor: tensors) {
@@ -355,11 +359,13 @@ private:
 
 } // namespace detail
 
-inline weight_transform merge_on_load(const lora& adapter) {
+TOKENWORKS_FUNCTION weight_transform merge_on_load(const lora& adapter) {
     return {[adapter](const weight_source& base, const model_config&, const execution& how) {
                 return std::make_unique<detail::merged_weights>(base, adapter, how);
             },
             adapter.identity()};
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -79,7 +79,9 @@ private:
     std::unique_ptr<parts> parts_;
 };
 
-inline model_folder model_folder::open(const std::string& path, const io::open_options& options) {
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION model_folder model_folder::open(const std::string& path, const io::open_options& options) {
     const std::filesystem::path folder{path};
     const std::string json = (folder / "config.json").string();
     const io::file_bytes bytes = io::file_bytes::open(json, {.mode = io::open_mode::read, .limits = options.limits});
@@ -98,6 +100,8 @@ inline model_folder model_folder::open(const std::string& path, const io::open_o
     made->named = std::make_unique<named_weights>(made->stored, made->names, false);
     return model_folder{std::move(made)};
 }
+
+#endif
 
 /// As packed_identity of a GGUF file, of a folder's weights: their names, shapes and types, and samples of each.
 [[nodiscard]] inline std::uint64_t packed_identity(const model_folder& folder,

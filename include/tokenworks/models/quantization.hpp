@@ -75,8 +75,9 @@ struct quantization {
 /// @param sink        gets the bytes of each piece, front to back
 /// @throws format_error naming the tensor, where a value does not fit the type; shape_error for an importance of
 ///         another size
-inline void encode_rows(const weight_source& source, const weight& w, dtype type, std::span<const float> importance,
-                        const execution& how, const std::function<void(std::span<const std::byte>)>& sink);
+TOKENWORKS_FUNCTION void encode_rows(const weight_source& source, const weight& w, dtype type,
+                                     std::span<const float> importance, const execution& how,
+                                     const std::function<void(std::span<const std::byte>)>& sink);
 
 /// Weights whose matrices are quantised when they are asked for.
 class quantized_weights final: public weight_source {
@@ -116,6 +117,8 @@ private:
             identity};
 }
 
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 /// The name of the tensor that holds all experts, and which of them "blk.1.ffn_up.3.weight" names.
@@ -140,7 +143,7 @@ struct expert_name {
 
 } // namespace detail
 
-inline dtype quantization::type_named(std::string_view name) {
+TOKENWORKS_FUNCTION dtype quantization::type_named(std::string_view name) {
     std::string lower{name};
     std::ranges::transform(lower, lower.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -155,7 +158,7 @@ inline dtype quantization::type_named(std::string_view name) {
     return found->type;
 }
 
-inline quantization quantization::named(std::string_view name) {
+TOKENWORKS_FUNCTION quantization quantization::named(std::string_view name) {
     const auto is = [&](std::string_view mix) {
         return std::ranges::equal(name, mix, [](char a, char b) { return a == b || a == b - 'a' + 'A'; });
     };
@@ -165,7 +168,7 @@ inline quantization quantization::named(std::string_view name) {
     return {.type = type_named(name)};
 }
 
-inline bool quantization::applies_to(std::string_view name, std::size_t rank) {
+TOKENWORKS_FUNCTION bool quantization::applies_to(std::string_view name, std::size_t rank) {
     if(rank < 2 || !name.ends_with(".weight")) {
         return false;
     }
@@ -176,8 +179,8 @@ inline bool quantization::applies_to(std::string_view name, std::size_t rank) {
 
 // Which tensors of a mix matter most follows llama.cpp (llama-quant.cpp, use_more_bits), and so does what rows get that
 // are no whole blocks, so that files of both are alike.
-inline dtype quantization::type_of(std::string_view name, std::uint64_t columns, std::size_t layers,
-                                   bool is_head) const {
+TOKENWORKS_FUNCTION dtype quantization::type_of(std::string_view name, std::uint64_t columns, std::size_t layers,
+                                                bool is_head) const {
     dtype wanted = type;
     if(is_mix) {
         bool better = is_head;
@@ -202,7 +205,7 @@ inline dtype quantization::type_of(std::string_view name, std::uint64_t columns,
     return columns % info(smaller).block_size == 0 ? smaller : dtype::f16;
 }
 
-inline std::uint64_t quantization::identity() const {
+TOKENWORKS_FUNCTION std::uint64_t quantization::identity() const {
     std::uint64_t sum = (static_cast<std::uint64_t>(type) << 1) + (is_mix ? 1 : 0) + 1;
     for(const type_rule& rule: rules) {
         sum = io::checksum(io::as_bytes_of(rule.name.pattern()), sum) + static_cast<std::uint64_t>(rule.type);
@@ -210,8 +213,9 @@ inline std::uint64_t quantization::identity() const {
     return importance ? sum ^ importance->identity() : sum;
 }
 
-inline void encode_rows(const weight_source& source, const weight& w, dtype type, std::span<const float> importance,
-                        const execution& how, const std::function<void(std::span<const std::byte>)>& sink) {
+TOKENWORKS_FUNCTION void encode_rows(const weight_source& source, const weight& w, dtype type,
+                                     std::span<const float> importance, const execution& how,
+                                     const std::function<void(std::span<const std::byte>)>& sink) {
     const std::size_t columns = w.extents.back();
     const dtype_info from = info(w.type);
     const dtype_info to = info(type);
@@ -248,13 +252,13 @@ inline void encode_rows(const weight_source& source, const weight& w, dtype type
     }
 }
 
-inline dtype quantized_weights::type_of(std::string_view name, const weight& stored) const {
+TOKENWORKS_FUNCTION dtype quantized_weights::type_of(std::string_view name, const weight& stored) const {
     return quantization::applies_to(name, stored.extents.size())
                ? to_.type_of(detail::expert_name{name}.all, stored.extents.back(), layers_, name == head_)
                : stored.type;
 }
 
-inline std::optional<weight> quantized_weights::describe(std::string_view name) const {
+TOKENWORKS_FUNCTION std::optional<weight> quantized_weights::describe(std::string_view name) const {
     std::optional<weight> found = source_->describe(name);
     if(found) {
         found->type = type_of(name, *found);
@@ -262,7 +266,7 @@ inline std::optional<weight> quantized_weights::describe(std::string_view name) 
     return found;
 }
 
-inline std::optional<weight> quantized_weights::find(std::string_view name) const {
+TOKENWORKS_FUNCTION std::optional<weight> quantized_weights::find(std::string_view name) const {
     std::optional<weight> found = source_->find(name);
     const dtype type = found ? type_of(name, *found) : dtype::f32;
     if(!found || type == found->type) {
@@ -293,5 +297,7 @@ inline std::optional<weight> quantized_weights::find(std::string_view name) cons
     found->own(std::move(bytes));
     return found;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -17,10 +17,20 @@ namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
 /// @param format  which of a family's names to compare
 /// @param file    what errors call it   @param key  what errors call the name
 /// @throws unsupported_error naming the families that are known
-[[nodiscard]] inline const family& find_family(std::string_view family::*format, std::string_view name,
-                                               const std::string& file, std::string_view key) {
+[[nodiscard]] TOKENWORKS_FUNCTION const family& find_family(std::string_view family::*format, std::string_view name,
+                                                            const std::string& file, std::string_view key);
+
+/// The configuration that a file describes, its parts checked against each other.
+/// @throws format_error naming the key, or what does not fit together; unsupported_error
+[[nodiscard]] TOKENWORKS_FUNCTION model_config read_config(model_config (*configure)(const hyperparameters&),
+                                                           const hyperparameters& from);
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION const family& find_family(std::string_view family::*format, std::string_view name,
+                                              const std::string& file, std::string_view key) {
     std::string known;
-    for(const family& each: families) {
+    for(const family& each: families()) {
         if(!name.empty() && each.*format == name) {
             return each;
         }
@@ -33,10 +43,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
         {file, ": ", key, " '", tokenworks::detail::escaped(name), "'; known are ", known});
 }
 
-/// The configuration that a file describes, its parts checked against each other.
-/// @throws format_error naming the key, or what does not fit together; unsupported_error
-[[nodiscard]] inline model_config read_config(model_config (*configure)(const hyperparameters&),
-                                              const hyperparameters& from) {
+TOKENWORKS_FUNCTION model_config read_config(model_config (*configure)(const hyperparameters&),
+                                             const hyperparameters& from) {
     model_config config = configure(from);
     try {
         config.validate();
@@ -48,5 +56,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models::detail {
     }
     return config;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models::detail

@@ -71,7 +71,9 @@ private:
     bool add_prefix_ = true, remove_extra_blanks_ = true, escape_blanks_ = true;
 };
 
-inline sentencepiece_model::sentencepiece_model(std::span<const std::byte> bytes, std::string file)
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION sentencepiece_model::sentencepiece_model(std::span<const std::byte> bytes, std::string file)
     : file_{std::move(file)} {
     message whole{io::as_text(bytes), 0, bytes.size()};
     for(field f; next(whole, f);) {
@@ -95,7 +97,7 @@ inline sentencepiece_model::sentencepiece_model(std::span<const std::byte> bytes
     }
 }
 
-inline std::uint64_t sentencepiece_model::varint(message& m) const {
+TOKENWORKS_FUNCTION std::uint64_t sentencepiece_model::varint(message& m) const {
     std::uint64_t value = 0;
     for(unsigned shift = 0;; shift += 7) {
         if(m.at == m.end) {
@@ -112,7 +114,7 @@ inline std::uint64_t sentencepiece_model::varint(message& m) const {
     }
 }
 
-inline bool sentencepiece_model::next(message& m, field& f) const {
+TOKENWORKS_FUNCTION bool sentencepiece_model::next(message& m, field& f) const {
     if(m.at == m.end) {
         return false;
     }
@@ -152,11 +154,11 @@ inline bool sentencepiece_model::next(message& m, field& f) const {
     return true;
 }
 
-inline sentencepiece_model::message sentencepiece_model::inside(const message& m, const field& f) const {
+TOKENWORKS_FUNCTION sentencepiece_model::message sentencepiece_model::inside(const message& m, const field& f) const {
     return {m.all, m.at - f.bytes.size(), m.at};
 }
 
-inline void sentencepiece_model::read_piece(message m) {
+TOKENWORKS_FUNCTION void sentencepiece_model::read_piece(message m) {
     const std::size_t start = m.at;
     std::string_view text;
     float score = 0;
@@ -185,7 +187,7 @@ inline void sentencepiece_model::read_piece(message m) {
     types_.push_back(static_cast<codec::token_type>(type));
 }
 
-inline void sentencepiece_model::read_trainer(message m) {
+TOKENWORKS_FUNCTION void sentencepiece_model::read_trainer(message m) {
     for(field f; next(m, f);) {
         if(f.wire != 0) {
             continue;
@@ -219,7 +221,7 @@ inline void sentencepiece_model::read_trainer(message m) {
     }
 }
 
-inline void sentencepiece_model::read_normalizer(message m) {
+TOKENWORKS_FUNCTION void sentencepiece_model::read_normalizer(message m) {
     for(field f; next(m, f);) {
         if(f.number == 2 && f.wire == 2) {
             charsmap_ = f.bytes;
@@ -233,7 +235,7 @@ inline void sentencepiece_model::read_normalizer(message m) {
     }
 }
 
-inline codec::tokenizer_data sentencepiece_model::data(bool add_bos, bool add_eos) const {
+TOKENWORKS_FUNCTION codec::tokenizer_data sentencepiece_model::data(bool add_bos, bool add_eos) const {
     codec::tokenizer_data out;
     out.name = file_;
     const bool bpe = model_type_ == 2;
@@ -301,5 +303,7 @@ inline codec::tokenizer_data sentencepiece_model::data(bool add_bos, bool add_eo
     }
     return out;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

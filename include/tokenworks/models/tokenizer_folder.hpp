@@ -34,8 +34,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// The tokenizer of a folder, or that of a tokenizer.json or tokenizer.model itself, with the files beside it.
 /// @throws io_error where there is none, or a file cannot be read
 /// @throws format_error, unsupported_error, limit_error naming file and field
-[[nodiscard]] inline codec::tokenizer tokenizer_of(const std::filesystem::path& path,
-                                                   const tokenworks::limits& limits = {});
+[[nodiscard]] TOKENWORKS_FUNCTION codec::tokenizer tokenizer_of(const std::filesystem::path& path,
+                                                                const tokenworks::limits& limits = {});
 
 namespace detail {
 
@@ -113,8 +113,8 @@ inline void read_ends(std::vector<std::uint32_t>& ends, const std::optional<io::
 
 /// The same for a model, which may have more tokens than its tokenizer, but not fewer.
 /// @throws as above; format_error
-[[nodiscard]] inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
-                                                                    const tokenworks::limits& limits);
+[[nodiscard]] TOKENWORKS_FUNCTION std::unique_ptr<codec::tokenizer>
+tokenizer_of(const std::string& folder, std::size_t vocab_size, const tokenworks::limits& limits);
 
 /// Ids cut to at most so many: the last one, which ends a text, stays what it was.
 inline void cut_ids(std::vector<codec::token_id>& ids, std::size_t most) {
@@ -143,7 +143,16 @@ private:
     std::uint64_t size_ = 0;
 };
 
-inline tokenizer_files::tokenizer_files(const std::filesystem::path& path, const tokenworks::limits& limits) {
+/// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
+/// there that is called "default".
+/// @throws format_error, limit_error, io_error
+[[nodiscard]] TOKENWORKS_FUNCTION std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                              const limits& bounds);
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION tokenizer_files::tokenizer_files(const std::filesystem::path& path,
+                                                     const tokenworks::limits& limits) {
     std::error_code none;
     const bool is_folder = std::filesystem::is_directory(path, none);
     const std::filesystem::path folder = is_folder ? path : path.parent_path();
@@ -199,12 +208,12 @@ inline tokenizer_files::tokenizer_files(const std::filesystem::path& path, const
     data.ends.insert(data.ends.end(), ends.begin(), ends.end());
 }
 
-inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
+TOKENWORKS_FUNCTION codec::tokenizer tokenizer_of(const std::filesystem::path& path, const tokenworks::limits& limits) {
     return codec::make_tokenizer(tokenizer_files{path, limits}.data());
 }
 
-inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
-                                                      const tokenworks::limits& limits) {
+TOKENWORKS_FUNCTION std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
+                                                                   const tokenworks::limits& limits) {
     auto made = std::make_unique<codec::tokenizer>(tokenizer_of(std::filesystem::path{folder}, limits));
     if(made->vocab_size() > vocab_size) {
         tokenworks::detail::raise_format(folder, {"tokenizer"}, format_error::no_offset,
@@ -213,11 +222,8 @@ inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder,
     return made;
 }
 
-/// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
-/// there that is called "default".
-/// @throws format_error, limit_error, io_error
-[[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
-                                                                 const limits& bounds) {
+TOKENWORKS_FUNCTION std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                const limits& bounds) {
     const std::filesystem::path file = folder / "chat_template.jinja";
     std::error_code none;
     if(std::filesystem::exists(file, none)) {
@@ -243,5 +249,7 @@ inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder,
     });
     return source;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -31,7 +31,15 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// The tokenizer that a document describes. Views refer to the tree.
 /// @throws format_error naming file and field, for a value of a wrong type or one that is absent
 /// @throws unsupported_error for a kind of step or model that is not known, and for BPE with dropout
-[[nodiscard]] inline codec::tokenizer_data tokenizer_data_of(const io::json_tree& tree);
+[[nodiscard]] TOKENWORKS_FUNCTION codec::tokenizer_data tokenizer_data_of(const io::json_tree& tree);
+
+namespace detail {
+
+inline constexpr std::uint64_t id_most = std::numeric_limits<std::int32_t>::max();
+
+} // namespace detail
+
+#if TOKENWORKS_DEFINITIONS
 
 namespace detail {
 
@@ -354,8 +362,6 @@ inline void tokenizer_json_reader::read_post_processor(value v, const std::strin
     }
 }
 
-inline constexpr std::uint64_t id_most = std::numeric_limits<std::int32_t>::max();
-
 inline void tokenizer_json_reader::read_template(value v, const std::string& field) {
     using enum codec::template_part::source;
     const value specials = need(v, "special_tokens", field);
@@ -570,8 +576,10 @@ inline codec::tokenizer_data tokenizer_json_reader::read() {
 
 } // namespace detail
 
-inline codec::tokenizer_data tokenizer_data_of(const io::json_tree& tree) {
+TOKENWORKS_FUNCTION codec::tokenizer_data tokenizer_data_of(const io::json_tree& tree) {
     return detail::tokenizer_json_reader{tree}.read();
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

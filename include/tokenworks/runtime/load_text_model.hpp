@@ -29,6 +29,13 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI {
 
+/// @param path  a GGUF file or a folder
+/// @throws as text_model::load; unsupported_error for a folder whose model is no decoder
+[[nodiscard]] TOKENWORKS_FUNCTION text_model load_text_model(const std::string& path, const load_options& options = {},
+                                                             const limits& bounds = {});
+
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 /// Weights whose tables of tokens end with the tokenizer's last: many models pad theirs to a round number.
@@ -63,10 +70,8 @@ private:
 
 } // namespace detail
 
-/// @param path  a GGUF file or a folder
-/// @throws as text_model::load; unsupported_error for a folder whose model is no decoder
-[[nodiscard]] inline text_model load_text_model(const std::string& path, const load_options& options = {},
-                                                const limits& bounds = {}) {
+TOKENWORKS_FUNCTION text_model load_text_model(const std::string& path, const load_options& options,
+                                               const limits& bounds) {
     std::error_code none;
     if(!std::filesystem::is_directory(path, none)) {
         return text_model::load(path, options);
@@ -94,5 +99,7 @@ private:
     }
     return text_model{std::move(parts), options};
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

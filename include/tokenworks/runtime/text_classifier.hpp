@@ -125,8 +125,10 @@ private:
     bool raw_ranks_ = false; // documents' scores are the logits
 };
 
-inline text_classifier::text_classifier(const models::model_folder& folder, const std::string& path,
-                                        const load_options& options, const limits& bounds)
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION text_classifier::text_classifier(const models::model_folder& folder, const std::string& path,
+                                                     const load_options& options, const limits& bounds)
     : base_{folder, path, options, bounds} {
     if(!network().has_classifier()) {
         detail::raise<unsupported_error>({path, ": this model has no head for the classes of texts"});
@@ -151,7 +153,8 @@ inline text_classifier::text_classifier(const models::model_folder& folder, cons
     }
 }
 
-inline text_classifier::pair text_classifier::encode_pair(std::string_view first, std::string_view second) const {
+TOKENWORKS_FUNCTION text_classifier::pair text_classifier::encode_pair(std::string_view first,
+                                                                       std::string_view second) const {
     codec::tokenizer::pair_ids both = tokenizer().encode_pair(first, second, {.add_special = true}, most_);
     pair out{std::move(both.ids), {}};
     for(const std::uint32_t type: both.types) {
@@ -160,7 +163,7 @@ inline text_classifier::pair text_classifier::encode_pair(std::string_view first
     return out;
 }
 
-inline classification text_classifier::classification_of(std::span<const float> logits) const {
+TOKENWORKS_FUNCTION classification text_classifier::classification_of(std::span<const float> logits) const {
     classification out;
     out.scores.assign(logits.begin(), logits.end());
     out.index = static_cast<std::size_t>(std::ranges::max_element(logits) - logits.begin());
@@ -180,7 +183,8 @@ inline classification text_classifier::classification_of(std::span<const float> 
     return out;
 }
 
-inline std::vector<classification> text_classifier::classify(std::span<const std::string_view> texts) const {
+TOKENWORKS_FUNCTION std::vector<classification>
+text_classifier::classify(std::span<const std::string_view> texts) const {
     std::vector<std::vector<codec::token_id>> ids;
     for(const std::string_view text: texts) {
         ids.push_back(base_.encode(text, most_));
@@ -198,8 +202,8 @@ inline std::vector<classification> text_classifier::classify(std::span<const std
     return out;
 }
 
-inline std::vector<float> text_classifier::rerank(std::string_view query,
-                                                  std::span<const std::string_view> documents) const {
+TOKENWORKS_FUNCTION std::vector<float> text_classifier::rerank(std::string_view query,
+                                                               std::span<const std::string_view> documents) const {
     if(labels().size() != 1) {
         detail::raise<unsupported_error>(
             {"rerank: the model has ", labels().size(), " classes; one that ranks documents has one"});
@@ -219,5 +223,7 @@ inline std::vector<float> text_classifier::rerank(std::string_view query,
     }
     return scores;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -140,12 +140,15 @@ private:
     runtime::encoder_folder base_;
 };
 
-inline std::vector<float> text_encoder::embed(std::span<const codec::token_id> ids, const embedding_options& as) const {
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION std::vector<float> text_encoder::embed(std::span<const codec::token_id> ids,
+                                                           const embedding_options& as) const {
     const std::vector<float> rows = hidden(ids);
     return vector_of(nn::const_rows{rows.data(), ids.size(), width()}, as);
 }
 
-inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::string_view> texts) const {
+TOKENWORKS_FUNCTION std::vector<std::vector<float>> text_encoder::embed(std::span<const std::string_view> texts) const {
     std::vector<std::vector<codec::token_id>> ids;
     for(const std::string_view text: texts) {
         ids.push_back(encode(text));
@@ -170,5 +173,7 @@ inline std::vector<std::vector<float>> text_encoder::embed(std::span<const std::
     });
     return out;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -233,7 +233,10 @@ private:
     std::unique_ptr<models::encoder_decoder> network_;
 };
 
-inline text_to_text::text_to_text(const std::string& path, const load_options& options, const limits& bounds)
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION text_to_text::text_to_text(const std::string& path, const load_options& options,
+                                               const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
     const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
     if(!folder.encoder_config()) {
@@ -260,7 +263,7 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
                                                          loading);
 }
 
-inline std::vector<codec::token_id> text_to_text::encode(std::string_view text) const {
+TOKENWORKS_FUNCTION std::vector<codec::token_id> text_to_text::encode(std::string_view text) const {
     std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
     const models::model_config& config = network_->encoder().config();
     if(config.position == models::position_kind::learned) {
@@ -269,7 +272,8 @@ inline std::vector<codec::token_id> text_to_text::encode(std::string_view text) 
     return ids;
 }
 
-inline rewritten text_to_text::rewrite(std::span<const codec::token_id> source, beam_options options) const {
+TOKENWORKS_FUNCTION rewritten text_to_text::rewrite(std::span<const codec::token_id> source,
+                                                    beam_options options) const {
     rewritten out;
     options.max_tokens = std::min(options.max_tokens, most_tokens() - 1);
     if(options.beams == 1) {
@@ -295,16 +299,17 @@ inline rewritten text_to_text::rewrite(std::span<const codec::token_id> source, 
     return out;
 }
 
-inline text_to_text::state text_to_text::make_state(std::span<const codec::token_id> source, std::size_t tokens,
-                                                    dtype cache_type) const {
+TOKENWORKS_FUNCTION text_to_text::state text_to_text::make_state(std::span<const codec::token_id> source,
+                                                                 std::size_t tokens, dtype cache_type) const {
     nn::context c{how_};
     nn::kv_cache memory = network_->encode(c, source, cache_type);
     nn::kv_cache cache = network_->decoder().make_cache(std::min(tokens, most_tokens()), cache_type);
     return {std::move(c), std::move(memory), std::move(cache)};
 }
 
-inline rewritten text_to_text::sample(std::span<const codec::token_id> source, std::span<const codec::token_id> begun,
-                                      generate_options options, dtype cache_type) const {
+TOKENWORKS_FUNCTION rewritten text_to_text::sample(std::span<const codec::token_id> source,
+                                                   std::span<const codec::token_id> begun, generate_options options,
+                                                   dtype cache_type) const {
     if(options.max_tokens == generate_options::unlimited) {
         options.max_tokens = defaults_.beams.max_tokens;
     }
@@ -328,5 +333,7 @@ inline rewritten text_to_text::sample(std::span<const codec::token_id> source, s
     out.timings.prefill_seconds += reading;
     return out;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI
