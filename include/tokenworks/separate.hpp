@@ -16,7 +16,8 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/models/image_resize.hpp>  // nor are these
+#include <tokenworks/codec/vocabulary_tokenizer.hpp>
+#include <tokenworks/models/image_resize.hpp> // nor are these
 #include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/plan.hpp>
