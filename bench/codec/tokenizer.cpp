@@ -2,8 +2,8 @@
 //
 //   bench_codec_tokenizer TOKENIZER TEXT [benchmark options]
 //
-// TOKENIZER is a model folder, a tokenizer.json or a tokenizer.model; the text is encoded line by line. bench/tokenizers
-// runs it beside Hugging Face's library.
+// TOKENIZER is a model folder, a tokenizer.json or a tokenizer.model; the text is encoded line by line.
+// bench/tokenizers runs it beside Hugging Face's library.
 #include <cstddef>
 #include <cstdint>
 #include <exception>

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <optional>
@@ -14,7 +13,6 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,7 +21,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tokenworks/codec/infill.hpp>
-#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
@@ -157,9 +155,7 @@ std::vector<std::int32_t> prompt_of(const generate_options& what, const std::str
 }
 
 bool has_encoder_and_decoder(const std::string& path) {
-    std::error_code none;
-    return std::filesystem::is_directory(path, none) &&
-           tw::models::model_folder::open(path).encoder_config().has_value();
+    return tw::models::model_files::open(path).encoder_config().has_value();
 }
 
 /// The text that an encoder and a decoder make of another.

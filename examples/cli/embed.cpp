@@ -158,9 +158,9 @@ token_rows rows_of(const common_options& options, const embed_options& what) {
         if(folder.config().image || (folder.encoder_config() && folder.encoder_config()->image)) {
             return rows_of_images(options, folder, what);
         }
-        if(!folder.config().causal && !what.image) {
-            return rows_of_encoder(options, what);
-        }
+    }
+    if(!what.image && is_encoder(options.model)) {
+        return rows_of_encoder(options, what);
     }
     if(what.image) {
         throw usage_error("--image: " + options.model + " reads no images");

@@ -22,6 +22,7 @@
 
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/codec/utf8.hpp>
+#include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/io/gguf.hpp>
@@ -176,6 +177,16 @@ void print_line(const std::string& name, const std::string& value) {
     std::printf("%-16s %s\n", name.c_str(), value.c_str());
 }
 
+/// Of a model that has a decoder too.
+void print_encoder(const std::optional<tw::models::model_config>& encoder) {
+    if(encoder) {
+        print_line("encoder", "");
+        for(const auto& [name, value]: structure_lines(*encoder)) {
+            print_line("  " + name, value);
+        }
+    }
+}
+
 /// info of a Hugging Face model folder.
 int folder_info(const common_options& options) {
     const auto folder = tw::models::model_folder::open(options.model);
@@ -224,12 +235,7 @@ int folder_info(const common_options& options) {
     for(const auto& [name, value]: structure_lines(config)) {
         print_line(name, value);
     }
-    if(folder.encoder_config()) {
-        print_line("encoder", "");
-        for(const auto& [name, value]: structure_lines(*folder.encoder_config())) {
-            print_line("  " + name, value);
-        }
-    }
+    print_encoder(folder.encoder_config());
     print_line("parameters", std::to_string(elements));
     for(const auto& [name, row]: types) {
         print_line("  " + name, std::to_string(row.first) + " tensors, " + megabytes(static_cast<double>(row.second)));
@@ -241,13 +247,18 @@ int folder_info(const common_options& options) {
 }
 
 /// What a file describes; nothing where its architecture is not known, or needs what is not there.
-std::optional<tw::models::model_config> structure_of(const tw::io::gguf_file& file) {
-    try {
-        return tw::models::config_of(file);
-    } catch(const tw::error&) {
-        return std::nullopt;
+struct structure {
+    std::optional<tw::models::model_config> model, encoder;
+
+    explicit structure(const tw::io::gguf_file& file) {
+        try {
+            encoder = tw::models::encoder_config_of(file);
+            model = tw::models::config_of(file);
+        } catch(const tw::error&) {
+            encoder.reset();
+        }
     }
-}
+};
 
 } // namespace
 
@@ -269,8 +280,8 @@ int info(const common_options& options) {
         row.second += tensor.bytes;
     }
     const bool vocabulary = tw::models::has_vocabulary(file);
-    const std::optional<tw::models::model_config> structure = structure_of(file);
-    const std::uint64_t cache = structure ? tw::runtime::cache_bytes_per_token(*structure) : 0;
+    const structure described{file};
+    const std::uint64_t cache = described.model ? tw::runtime::cache_bytes_per_token(*described.model) : 0;
     if(options.json) {
         json out;
         out["file"] = options.model;
@@ -284,8 +295,11 @@ int info(const common_options& options) {
         for(const auto& [name, row]: types) {
             out["tensor_types"][name] = {{"tensors", row.first}, {"bytes", row.second}};
         }
-        if(structure) {
-            out["structure"] = structure_json(*structure);
+        if(described.model) {
+            out["structure"] = structure_json(*described.model);
+        }
+        if(described.encoder) {
+            out["encoder"] = structure_json(*described.encoder);
         }
         for(const tw::io::gguf_value& value: file.metadata()) {
             out["metadata"][std::string{value.key()}] = to_json(value);
@@ -311,17 +325,18 @@ int info(const common_options& options) {
     line("name", tw::printable(file.get_or<std::string>("general.name", "(none)")));
     line("architecture", tw::printable(file.architecture()));
     line("licence", tw::printable(file.get_or<std::string>("general.license", "(not given)")));
-    if(structure) {
-        for(const auto& [name, value]: structure_lines(*structure)) {
+    if(described.model) {
+        for(const auto& [name, value]: structure_lines(*described.model)) {
             line(name, value);
         }
     }
+    print_encoder(described.encoder);
     line("parameters", std::to_string(elements));
     for(const auto& [name, row]: types) {
         line("  " + name, std::to_string(row.first) + " tensors, " + megabytes(static_cast<double>(row.second)));
     }
     if(vocabulary) {
-        const tw::codec::tokenizer tokenizer{tw::models::vocabulary_of(file)};
+        const tw::codec::tokenizer tokenizer = tw::codec::make_tokenizer(tw::models::vocabulary_of(file));
         line("tokenizer", tw::printable(file.get<std::string_view>("tokenizer.ggml.model")) + ", pre-tokenizer " +
                               tw::printable(file.get_or<std::string>("tokenizer.ggml.pre", "default")) + ", " +
                               std::to_string(tokenizer.vocab_size()) + " tokens");
@@ -356,7 +371,7 @@ tw::codec::tokenizer load_tokenizer(const std::string& path) {
     if(!tw::models::has_vocabulary(file)) {
         throw tw::unsupported_error(file.name() + ": the file has no tokenizer");
     }
-    return tw::codec::tokenizer{tw::models::vocabulary_of(file)};
+    return tw::codec::make_tokenizer(tw::models::vocabulary_of(file));
 }
 
 } // namespace

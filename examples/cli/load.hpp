@@ -23,7 +23,7 @@
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/importance_matrix.hpp>
 #include <tokenworks/models/lora.hpp>
-#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/quantization.hpp>
 #include <tokenworks/nn/adapter.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
@@ -115,9 +115,7 @@ private:
 [[nodiscard]] inline std::vector<tw::models::weight_transform> transforms_of(const common_options& options) {
     std::vector<tw::models::weight_transform> all;
     if(options.merge_loras) {
-        const tw::models::tensor_names names = std::filesystem::is_directory(options.model)
-                                                   ? tw::models::model_folder::open(options.model).names()
-                                                   : tw::models::gguf_names(tw::io::gguf_file::open(options.model));
+        const tw::models::tensor_names names = tw::models::model_files::open(options.model).names();
         for(const tw::models::lora& each: loras_of(options, names)) {
             all.push_back(tw::models::merge_on_load(each));
         }
@@ -130,10 +128,9 @@ private:
     return all;
 }
 
-/// Whether that is a folder of a model that turns texts to vectors.
-[[nodiscard]] inline bool is_encoder_folder(const std::string& path) {
-    std::error_code none;
-    return std::filesystem::is_directory(path, none) && !tw::models::model_folder::open(path).config().causal;
+/// Whether that is a model that turns texts to vectors.
+[[nodiscard]] inline bool is_encoder(const std::string& path) {
+    return !tw::models::model_files::open(path).config().causal;
 }
 
 /// What the common options say of loading.
@@ -179,14 +176,14 @@ class loaded_network {
 public:
     /// @param tokens  that sequences may reach
     loaded_network(const common_options& options, std::size_t tokens) {
-        if(!std::filesystem::is_directory(options.model)) {
+        const tw::models::model_files files = tw::models::model_files::open(options.model);
+        if(files.gguf() != nullptr && files.config().causal && !files.encoder_config()) {
             model_.emplace(load_model(options));
             return;
         }
-        const tw::models::model_folder folder = tw::models::model_folder::open(options.model);
         team_.emplace(options.threads);
         how_ = {.set = chosen_isa(options), .threads = &*team_};
-        const std::uint64_t total = folder.weight_bytes();
+        const std::uint64_t total = files.weight_bytes();
         progress_bar bar{"loading"};
         tw::models::weight_loading loading;
         loading.progress = [&](std::uint64_t done) {
@@ -194,16 +191,16 @@ public:
             return true;
         };
         loading.precision = matmul_precision(options.matmul_precision);
-        tw::models::model_config config = folder.config();
+        tw::models::model_config config = files.config();
         config.rope_context = tokens;
-        if(!config.causal || folder.encoder_config()) {
+        if(!config.causal || files.encoder_config()) {
             require_merged_loras(options, "'" + config.architecture + "'");
         }
-        names_ = folder.names();
+        names_ = files.names();
         const std::vector<tw::models::weight_transform> transforms = transforms_of(options);
-        const tw::models::transformed_weights weights{folder.weights(), transforms, config, how_};
-        if(folder.encoder_config()) {
-            both_.emplace(*folder.encoder_config(), std::move(config), weights.get(), how_, loading);
+        const tw::models::transformed_weights weights{files.weights(), transforms, config, how_};
+        if(files.encoder_config()) {
+            both_.emplace(*files.encoder_config(), std::move(config), weights.get(), how_, loading);
         } else if(config.causal) {
             decoder_.emplace(std::move(config), weights.get(), how_, std::move(loading));
         } else {

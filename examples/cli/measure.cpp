@@ -268,7 +268,7 @@ int bench_encoder(const common_options& options, const bench_options& what) {
 } // namespace
 
 int bench(const common_options& options, const bench_options& what) {
-    if(is_encoder_folder(options.model)) {
+    if(is_encoder(options.model)) {
         return bench_encoder(options, what);
     }
     const model_outline outline{options.model};

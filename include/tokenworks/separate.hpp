@@ -15,8 +15,10 @@
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE_SOURCE
 
-#include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/models/image_resize.hpp>  // nor are these
+// What the umbrella leaves out.
+#include <tokenworks/codec/token_pipeline.hpp>
+#include <tokenworks/codec/vocabulary_tokenizer.hpp>
+#include <tokenworks/models/image_resize.hpp>
 #include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/models/quantization.hpp>
 #include <tokenworks/models/sentencepiece_model.hpp>

@@ -16,13 +16,13 @@ using tw::models::encoder_input;
 TEST_CASE("encoder_folder: texts are cut where they must be, and keep their last token", "[runtime]") {
     const files::temporary_folder folder;
     support::write_model_folder(folder.string(), family_golden{"bert", "encoders"}, "bert", 700);
-    const auto files = tw::models::model_folder::open(folder.string());
+    const auto files = tw::models::model_files::open(folder.string());
     std::vector<std::uint64_t> progress;
     const tw::load_options options{.threads = 1, .on_progress = [&](std::uint64_t done, std::uint64_t total) {
                                        progress.push_back(done);
                                        return done <= total;
                                    }};
-    const tw::runtime::encoder_folder loaded{files, folder.string(), options, {}};
+    const tw::runtime::encoder_folder loaded{files, options};
     CHECK(progress.size() > 10);
     CHECK(loaded.most_tokens(0) == 32);
     CHECK(loaded.most_tokens(5) == 5);
@@ -48,8 +48,8 @@ TEST_CASE("encoder_folder: steps have as many tokens as they should, or one long
 TEST_CASE("encoder_folder: folders that it refuses", "[runtime]") {
     const files::temporary_folder folder;
     const auto load = [&] {
-        const auto files = tw::models::model_folder::open(folder.string());
-        return tw::runtime::encoder_folder{files, folder.string(), {.threads = 1}, {}};
+        const auto files = tw::models::model_files::open(folder.string());
+        return tw::runtime::encoder_folder{files, {.threads = 1}};
     };
     support::write_model_folder(folder.string(), family_golden{"llama"}, "bert", 700);
     CHECK_THROWS_WITH(load(), ContainsSubstring("is no encoder"));

@@ -10,6 +10,7 @@
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
+#include "support/exported_file.hpp"
 #include "support/kernels.hpp"
 #include "support/model_folders.hpp"
 
@@ -69,6 +70,38 @@ TEST_CASE("text_classifier: scores are shares, or each by itself, or logits, as 
     });
     check_kind("multi_label_classification", [](const std::vector<float>& x, std::size_t i) { return sigmoid(x[i]); });
     check_kind("regression", [](const std::vector<float>& x, std::size_t i) { return static_cast<double>(x[i]); });
+}
+
+TEST_CASE("text_classifier: a GGUF file does what its folder does", "[runtime]") {
+    for(const char* const problem: {"multi_label_classification", "regression"}) {
+        const folder_classifier f{"bert", {{"problem_type", problem}}};
+        f.write("tokenizer_config.json", R"({"model_max_length": 6, "model_input_names": ["input_ids"]})");
+        const tw::text_classifier folder = f.load();
+        const tw::text_classifier file =
+            tw::text_classifier::load(support::export_folder(f.folder.string()), {.threads = 1});
+        CHECK(file.max_tokens() == 6);
+        CHECK(std::ranges::equal(file.labels(), folder.labels()));
+        for(const std::string_view text: {"the cat", "a word the word the cat the cat"}) {
+            CHECK(support::same_bits(file.classify(text).scores, folder.classify(text).scores));
+            CHECK(file.classify(text).label == folder.classify(text).label);
+            CHECK(support::same_bits(file.classify_pair(text, "a").scores, folder.classify_pair(text, "a").scores));
+        }
+    }
+    for(const bool raw: {false, true}) {
+        nlohmann::json changes;
+        if(raw) {
+            changes["sbert_ce_default_activation_function"] = "torch.nn.modules.linear.Identity";
+        }
+        const folder_classifier f{"bert_pair", changes.is_null() ? nlohmann::json::object() : changes};
+        const tw::text_classifier file =
+            tw::text_classifier::load(support::export_folder(f.folder.string()), {.threads = 1});
+        const std::vector<std::string_view> documents{"a cat", "the word", ""};
+        CHECK(support::same_bits(file.rerank("the cat", documents), f.load().rerank("the cat", documents)));
+    }
+    files::temporary_folder plain;
+    support::write_model_folder(plain.string(), family_golden{"bert", "encoders"}, "bert", 700);
+    CHECK_THROWS_WITH(tw::text_classifier::load(support::export_folder(plain.string())),
+                      ContainsSubstring("no head for the classes"));
 }
 
 TEST_CASE("text_classifier: documents are scored as the second text of a pair", "[runtime]") {

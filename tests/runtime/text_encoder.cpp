@@ -2,12 +2,16 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
+#include "support/exported_file.hpp"
 #include "support/kernels.hpp"
 #include "support/model_folders.hpp"
 
@@ -84,6 +88,74 @@ TEST_CASE("text_encoder: a text's vector is the same bits alone and among others
         }
     }
     CHECK(one.embed(std::span<const std::string_view>{}).empty());
+}
+
+TEST_CASE("text_encoder: a GGUF file does what its folder does", "[runtime]") {
+    const folder_encoder f;
+    f.write("modules.json", R"([{"type": "sentence_transformers.models.Normalize"}])");
+    f.write("1_Pooling/config.json", R"({"pooling_mode_cls_token": true})");
+    f.write("sentence_bert_config.json", R"({"max_seq_length": 9})");
+    const tw::text_encoder folder = f.load();
+    const tw::text_encoder file = tw::text_encoder::load(support::export_folder(f.folder.string()), {.threads = 1});
+    CHECK(file.defaults().pooling == pooling::cls);
+    for(const std::string_view text: {"the cat", "",
+                                      "A Cat, the \xC3\xA9"
+                                      "cat! word cat cat cat the"}) {
+        CHECK(file.encode(text) == folder.encode(text));
+        CHECK(support::same_bits(file.embed(text), folder.embed(text)));
+    }
+    CHECK(file.encode("the cat the cat the cat the cat").size() == 9);
+    f.write("modules.json", "[]");
+    const tw::text_encoder plain = tw::text_encoder::load(support::export_folder(f.folder.string()), {.threads = 1});
+    CHECK(std::abs(length(plain.embed("the cat")) - 1) > 1e-3);
+    // A file of blocks is quantised once more as any is.
+    const tw::text_encoder coded =
+        tw::text_encoder::load(support::export_folder(f.folder.string(), "q8_0"), {.threads = 1});
+    const std::vector<float> a = plain.embed("the cat");
+    const std::vector<float> b = coded.embed("the cat");
+    double inner = 0;
+    for(std::size_t i = 0; i < a.size(); ++i) {
+        inner += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    }
+    CHECK(inner / length(a) / length(b) > 0.999);
+}
+
+TEST_CASE("text_encoder: GGUF files that it refuses", "[runtime]") {
+    const folder_encoder f;
+    const std::string path = support::export_folder(f.folder.string());
+    const auto load = [](const std::string& file) { return tw::text_encoder::load(file, {.threads = 1}); };
+    const auto with = [&](auto edit) {
+        const auto file = tw::io::gguf_file::open(path);
+        tw::io::gguf_writer out;
+        out.copy_metadata(file);
+        for(const tw::io::gguf_tensor& tensor: file.tensors()) {
+            out.add_tensor(tensor.name, tensor.type, std::span{tensor.extents.data(), tensor.rank}, tensor.data);
+        }
+        edit(out);
+        std::string made = f.folder.string() + "/edited.gguf";
+        out.save(made);
+        return made;
+    };
+    CHECK_NOTHROW(load(with([](auto&) {})));
+    CHECK_THROWS_WITH(load(with([](auto& out) { out.set("bert.pooling_type", std::uint32_t{9}); })),
+                      ContainsSubstring("bert.pooling_type"));
+    CHECK_THROWS_WITH(load(with([](auto& out) { out.set("tokenizer.ggml.model", "none"); })),
+                      ContainsSubstring("the file has no tokenizer"));
+    CHECK_THROWS_WITH(load(with([](auto& out) { out.set("tokenizer.ggml.model", "rwkv"); })),
+                      ContainsSubstring("tokenizer.ggml.model"));
+    CHECK_THROWS_WITH(load(with([](auto& out) { out.set("tokenizer.ggml.model", "t5"); })),
+                      ContainsSubstring("tokenizer.ggml.scores"));
+    CHECK_THROWS_WITH(
+        load(with([](auto& out) { out.set_array("tokenizer.ggml.token_type", std::vector<std::int32_t>{1}); })),
+        ContainsSubstring("tokenizer.ggml.token_type"));
+    CHECK_THROWS_WITH(load(with([](auto& out) { out.set("bert.vocab_size", std::uint32_t{600}); })),
+                      ContainsSubstring("tokenizer.ggml.tokens") && ContainsSubstring("the model has 600"));
+    const std::size_t size = std::filesystem::file_size(path);
+    for(const std::size_t part: {std::size_t{3}, size / 4, size / 2, size - 1}) {
+        std::filesystem::resize_file(path, part);
+        CHECK_THROWS_AS(load(path), tw::error);
+        support::export_folder(f.folder.string());
+    }
 }
 
 TEST_CASE("text_encoder: folders that it refuses", "[runtime]") {

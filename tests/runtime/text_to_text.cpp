@@ -1,12 +1,16 @@
 #include <tokenworks/runtime/text_to_text.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/files.hpp"
 #include "support/catch.hpp"
+#include "support/exported_file.hpp"
 #include "support/model_folders.hpp"
 
 namespace tw = tokenworks;
@@ -64,6 +68,50 @@ TEST_CASE("text_to_text: one beam takes the likeliest token each time, as a gree
             CHECK(f.load(threads).rewrite("a cat").ids == found.ids);
         }
     }
+}
+
+TEST_CASE("text_to_text: a GGUF file of T5 does what its folder does", "[runtime]") {
+    const folder_model f{R"({"decoder_start_token_id": 1, "eos_token_id": 2})", "t5", "unigram"};
+    nlohmann::json config = nlohmann::json::parse(std::ifstream{f.folder.string() + "/config.json"});
+    config["relative_attention_max_distance"] = 128;
+    f.write("config.json", config.dump());
+    nlohmann::json tokenizer = nlohmann::json::parse(std::ifstream{f.folder.string() + "/tokenizer.json"});
+    tokenizer["pre_tokenizer"] = {{"type", "Sequence"},
+                                  {"pretokenizers", {{{"type", "WhitespaceSplit"}}, tokenizer["pre_tokenizer"]}}};
+    tokenizer["post_processor"] = nlohmann::json::parse(R"({"type": "TemplateProcessing",
+        "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}})");
+    f.write("tokenizer.json", tokenizer.dump());
+    const tw::text_to_text folder = f.load();
+    const std::string path = support::export_folder(f.folder.string());
+    const tw::text_to_text file = tw::text_to_text::load(path, {.threads = 1});
+    CHECK(file.prompt() == ids{1});
+    CHECK(file.defaults().beams.ends == ids{2});
+    CHECK(file.vocab_size() == folder.vocab_size());
+    for(const std::string_view text: {"a cat", " the  word. ", ""}) {
+        CHECK(file.encode(text) == folder.encode(text));
+        for(const std::size_t count: {1U, 3U}) {
+            tw::beam_options beams = folder.defaults().beams;
+            beams.beams = count;
+            beams.max_tokens = 12;
+            const tw::rewritten expected = folder.rewrite(folder.encode(text), beams);
+            const tw::rewritten found = file.rewrite(file.encode(text), beams);
+            CHECK(found.ids == expected.ids);
+            CHECK(found.text == expected.text);
+        }
+    }
+    CHECK_THROWS_WITH(tw::text_model::load(path), ContainsSubstring("is no decoder alone"));
+    const auto opened = tw::io::gguf_file::open(path);
+    tw::io::gguf_writer out;
+    out.copy_metadata(opened);
+    out.set("t5.decoder_start_token_id", std::uint32_t{1000});
+    for(const tw::io::gguf_tensor& tensor: opened.tensors()) {
+        out.add_tensor(tensor.name, tensor.type, std::span{tensor.extents.data(), tensor.rank}, tensor.data);
+    }
+    out.save(f.folder.string() + "/wrong.gguf");
+    CHECK_THROWS_WITH(tw::text_to_text::load(f.folder.string() + "/wrong.gguf"),
+                      ContainsSubstring("t5.decoder_start_token_id"));
 }
 
 TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {

@@ -349,28 +349,6 @@ TOKENWORKS_FUNCTION void token_pipeline::encode(const vocabulary& vocab, std::st
     }
 }
 
-namespace detail {
-
-/// Makes two lists at most so long together: the longer one loses its end until it is no longer than the other, then
-/// both do, the second keeping the odd one. As `longest_first` of Hugging Face's tokenizers (utils/truncation.rs).
-inline void cut_pair(std::vector<token_id>& first, std::vector<token_id>& second, std::size_t most) {
-    if(first.size() + second.size() <= most) {
-        return;
-    }
-    const bool swapped = first.size() > second.size();
-    std::vector<token_id>& shorter = swapped ? second : first;
-    std::vector<token_id>& longer = swapped ? first : second;
-    const std::size_t half = most / 2;
-    if(shorter.size() <= half) {
-        longer.resize(most - shorter.size());
-    } else {
-        shorter.resize(half);
-        longer.resize(most - half);
-    }
-}
-
-} // namespace detail
-
 TOKENWORKS_FUNCTION void token_pipeline::encode_pair(const vocabulary& vocab, std::string_view first,
                                                      std::string_view second, bool parse_special, bool add_special,
                                                      std::size_t most, std::vector<token_id>& ids,

@@ -15,6 +15,28 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI::codec {
 
+namespace detail {
+
+/// Makes two lists at most so long together: the longer one loses its end until it is no longer than the other, then
+/// both do, the second keeping the odd one. As `longest_first` of Hugging Face's tokenizers (utils/truncation.rs).
+inline void cut_pair(std::vector<token_id>& first, std::vector<token_id>& second, std::size_t most) {
+    if(first.size() + second.size() <= most) {
+        return;
+    }
+    const bool swapped = first.size() > second.size();
+    std::vector<token_id>& shorter = swapped ? second : first;
+    std::vector<token_id>& longer = swapped ? first : second;
+    const std::size_t half = most / 2;
+    if(shorter.size() <= half) {
+        longer.resize(most - shorter.size());
+    } else {
+        shorter.resize(half);
+        longer.resize(most - half);
+    }
+}
+
+} // namespace detail
+
 /// Constant once made: any number of threads may call it.
 class token_steps {
 public:

@@ -7,6 +7,7 @@
 // implementations, which replace invalid UTF-8 by U+FFFD.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -72,7 +73,7 @@ public:
         std::vector<std::uint32_t> types;
     };
     /// @param most  ids in all: the longer text's end is cut first, then both
-    /// @throws unsupported_error where the tokenizer came from a vocabulary, which has no such form
+    /// @throws unsupported_error where the tokenizer came from a vocabulary whose texts have no end token
     [[nodiscard]] pair_ids encode_pair(std::string_view first, std::string_view second, encode_options options = {},
                                        std::size_t most = std::numeric_limits<std::size_t>::max()) const;
 
@@ -120,6 +121,8 @@ private:
 
     static void check_length(std::size_t bytes);
 
+    [[nodiscard]] pair_ids encode_vocabulary_pair(std::string_view first, std::string_view second,
+                                                  encode_options options, std::size_t most) const;
     void encode_parts(std::vector<token_id>& ids, std::string_view text, const std::vector<text_part>& special,
                       bool add_special) const;
 
@@ -170,14 +173,44 @@ TOKENWORKS_FUNCTION void tokenizer::encode_to(std::vector<token_id>& ids, std::s
 TOKENWORKS_FUNCTION tokenizer::pair_ids tokenizer::encode_pair(std::string_view first, std::string_view second,
                                                                encode_options options, std::size_t most) const {
     const auto* const own = std::get_if<own_steps>(&model_);
-    if(own == nullptr) {
-        tokenworks::detail::raise<unsupported_error>({vocabulary_.name(), ": this tokenizer has no form for pairs"});
-    }
     check_length(first.size());
     check_length(second.size());
+    if(own == nullptr) {
+        return encode_vocabulary_pair(first, second, options, most);
+    }
     pair_ids out;
     (*own)->encode_pair(vocabulary_, first, second, options.parse_special, options.add_special, most, out.ids,
                         out.types);
+    return out;
+}
+
+/// Both texts end as one alone does, and a separator may stand between them: how llama.cpp puts a question and what may
+/// answer it together (tools/server, format_prompt_rerank), and RoBERTa's own form.
+TOKENWORKS_FUNCTION tokenizer::pair_ids tokenizer::encode_vocabulary_pair(std::string_view first,
+                                                                          std::string_view second,
+                                                                          encode_options options,
+                                                                          std::size_t most) const {
+    if(!vocabulary_.add_eos()) {
+        tokenworks::detail::raise<unsupported_error>({vocabulary_.name(), ": this tokenizer has no form for pairs"});
+    }
+    const encode_options inner{.parse_special = options.parse_special};
+    std::vector<token_id> first_ids = encode(first, inner);
+    std::vector<token_id> second_ids = encode(second, inner);
+    const std::size_t around = options.add_special ? 2U + vocabulary_.add_bos() + vocabulary_.add_sep() : 0U;
+    detail::cut_pair(first_ids, second_ids, most - std::min(most, around));
+    pair_ids out;
+    const auto put = [&](bool is_there, std::optional<token_id> id) {
+        if(options.add_special && is_there) {
+            out.ids.push_back(*id);
+        }
+    };
+    put(vocabulary_.add_bos(), vocabulary_.bos());
+    out.ids.insert(out.ids.end(), first_ids.begin(), first_ids.end());
+    put(true, vocabulary_.eos());
+    put(vocabulary_.add_sep(), vocabulary_.sep());
+    out.ids.insert(out.ids.end(), second_ids.begin(), second_ids.end());
+    put(true, vocabulary_.eos());
+    out.types.assign(out.ids.size(), 0);
     return out;
 }
 

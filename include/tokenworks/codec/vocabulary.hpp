@@ -53,6 +53,12 @@ struct vocabulary_data {
     std::optional<std::uint32_t> bos, eos, eot, eom, unk, sep, pad, mask;
     std::optional<std::uint32_t> fim_prefix, fim_suffix, fim_middle; ///< see codec/infill.hpp
     std::optional<bool> add_bos, add_eos, add_space_prefix;          ///< absent: the model's usual choice
+    std::optional<bool> add_sep; ///< whether `sep` stands between two texts as well; absent: where there is one
+
+    // Models "bert", WordPiece, and "t5", Unigram, which codec/vocabulary_tokenizer.hpp knows:
+    std::string charsmap;                         ///< as normalizer_data has it
+    std::optional<bool> remove_extra_blanks;      ///< absent: no
+    std::optional<bool> lowercase, strip_accents; ///< absent: yes; the same as lowercase
 
     // Where a tokenizer has steps of its own (codec/token_pipeline.hpp), model "tokenizer":
     std::vector<std::string_view> pieces; ///< [V] the bytes that each token stands for
@@ -143,12 +149,15 @@ public:
     [[nodiscard]] std::optional<token_id> eot() const noexcept { return eot_; }
     [[nodiscard]] std::optional<token_id> unk() const noexcept { return unk_; }
     [[nodiscard]] std::optional<token_id> pad() const noexcept { return pad_; }
+    [[nodiscard]] std::optional<token_id> sep() const noexcept { return sep_; }
     /// Of what the file names for filling in the middle; codec/infill.hpp also knows them by their spelling.
     [[nodiscard]] std::optional<token_id> fim_prefix() const noexcept { return fim_prefix_; }
     [[nodiscard]] std::optional<token_id> fim_suffix() const noexcept { return fim_suffix_; }
     [[nodiscard]] std::optional<token_id> fim_middle() const noexcept { return fim_middle_; }
     [[nodiscard]] bool add_bos() const noexcept { return add_bos_; }
     [[nodiscard]] bool add_eos() const noexcept { return add_eos_; }
+    /// Between two texts, behind the first one's end.
+    [[nodiscard]] bool add_sep() const noexcept { return add_sep_; }
     [[nodiscard]] bool add_space_prefix() const noexcept { return add_space_prefix_; }
     [[nodiscard]] bool is_byte_level() const noexcept { return byte_level_; }
     /// Whether blanks after a special token belong to it (Phi-3).
@@ -189,13 +198,14 @@ private:
     std::vector<float> scores_;
     std::vector<token_id> ends_;
     std::array<token_id, 256> bytes_{};
-    std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_;
+    std::optional<token_id> bos_, eos_, eot_, eom_, unk_, pad_, sep_;
     std::optional<token_id> fim_prefix_, fim_suffix_, fim_middle_;
     bool byte_level_ = false;
     bool with_pieces_ = false;
     bool has_all_bytes_ = false;
     bool add_bos_ = false;
     bool add_eos_ = false;
+    bool add_sep_ = false;
     bool add_space_prefix_ = false;
     bool strip_right_ = false;
 };
@@ -336,7 +346,7 @@ TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& dat
     }
     eom_ = check("eom_token_id", data.eom);
     pad_ = data.pad == ~std::uint32_t{0} ? std::nullopt : check("padding_token_id", data.pad);
-    (void)check("seperator_token_id", data.sep); // spelt so in GGUF
+    sep_ = check("seperator_token_id", data.sep); // spelt so in GGUF
     (void)check("mask_token_id", data.mask);
     fim_prefix_ = check("fim_pre_token_id", data.fim_prefix);
     fim_suffix_ = check("fim_suf_token_id", data.fim_suffix);
@@ -357,6 +367,7 @@ TOKENWORKS_FUNCTION void vocabulary::read_special_ids(const vocabulary_data& dat
                                                      "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"});
     add_bos_ = data.add_bos.value_or(byte_level_ ? llama3 : !with_pieces_);
     add_eos_ = data.add_eos.value_or(false);
+    add_sep_ = sep_ && data.add_sep.value_or(true);
     add_space_prefix_ = !byte_level_ && !with_pieces_ && data.add_space_prefix.value_or(true);
     if(add_bos_ && !bos_) {
         refuse(data, "bos_token_id", {"absent, although the model adds it to each text"});

@@ -1,6 +1,8 @@
 // BERT and what follows it closely: RoBERTa, XLM-RoBERTa, DistilBERT. Learned positions, norms of the sums, and a head
 // that tells masked tokens or classes of texts. Devlin et al., 2018; Liu et al., 2019; Sanh et al., 2019;
-// transformers 5.24, modeling_bert.py, modeling_roberta.py, modeling_distilbert.py.
+// transformers 5.24, modeling_bert.py, modeling_roberta.py, modeling_distilbert.py. GGUF: llama.cpp, architecture
+// "bert" for all of them, without the head for masked tokens; the table of positions begins with the first that is
+// used.
 #pragma once
 
 #include <cstddef>
@@ -31,12 +33,19 @@ namespace detail {
     use_activation(from, config, kernels::activation_kind::gelu);
     config.mlp = feed_forward_kind::plain;
     config.position = position_kind::learned;
-    config.token_types = from.count_or("tokenizer.ggml.token_type_count", 2);
+    if(!from.is_gguf() || from.has_tensor("token_types.weight")) {
+        config.token_types = from.count_or("tokenizer.ggml.token_type_count", 2);
+    }
     config.embedding_norm = true;
     config.pre_norm = false;
     config.norm_sums = true;
     config.final_norm = false;
     config.tied_embeddings = true;
+    if(from.is_gguf()) {
+        from.require_unset("attention.causal");
+        use_classifier(from, config, "cls", "cls.output", kernels::activation_kind::tanh);
+        return config;
+    }
     config.head_transform = head_transform_config{config.activation};
     use_classifier(from, config, detail::bert_prefix(from) + "pooler.dense", "classifier",
                    kernels::activation_kind::tanh);
@@ -64,7 +73,11 @@ namespace detail {
     return config;
 }
 
+/// GGUF files, which hold all of these, have the blocks' names, and may have queries, keys and values in one.
 [[nodiscard]] inline tensor_names bert_names(const hyperparameters& from, const model_config& config) {
+    if(from.is_gguf()) {
+        return from.has_tensor("blk.0.attn_qkv.weight") ? fused_qkv_names(config, "blk.#.attn_qkv") : tensor_names{};
+    }
     const bool is_roberta = config.architecture == "roberta";
     const std::string model = detail::bert_prefix(from, is_roberta ? "roberta" : "bert");
     const std::string layer = model + "encoder.layer.#.";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,17 @@ namespace detail {
 }
 
 } // namespace detail
+
+/// Whether documents are ranked by the logits themselves: sentence-transformers names the function that follows on
+/// them, as a class. `tokenworks.ranks_by_logits` is what this library writes of it to GGUF files.
+[[nodiscard]] inline bool ranks_by_logits(const hyperparameters& from) {
+    if(from.is_gguf()) {
+        return from.flag_or("tokenworks.ranks_by_logits", false);
+    }
+    return std::ranges::any_of(std::initializer_list<const char*>{"sentence_transformers.activation_fn",
+                                                                  "sbert_ce_default_activation_function"},
+                               [&](const char* key) { return from.has(key) && from.text(key).ends_with("Identity"); });
+}
 
 /// Describes the head where the file has one.
 /// @param dense, output  what the file calls its layers, without ".weight"

@@ -36,10 +36,14 @@
 #include <tokenworks/core/limits.hpp>
 #include <tokenworks/io/gguf_reader.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/io/json_tree.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/classifier.hpp>
+#include <tokenworks/models/embedding_options.hpp>
 #include <tokenworks/models/export_vocabulary.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/gguf_source.hpp>
+#include <tokenworks/models/hf_config.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantization.hpp>
@@ -73,6 +77,9 @@ public:
         if(name == "blk.0.attn_norm_2.weight") { // two norms beside each other have this name in Falcon's files
             return config_->parallel_residual && weights_->describe("blk.0.ffn_norm.weight").has_value();
         }
+        if(name.starts_with("cls.")) { // a head of other weights may have the same names
+            return config_->classifier.has_value();
+        }
         if(name.find("_exps.") != name.npos) {
             return config_->mixture.has_value();
         }
@@ -102,20 +109,22 @@ struct exported_tensor {
     std::vector<std::string> parts{}; ///< names that blocks ask for
     std::size_t stacked = 0;          ///< experts or heads in an axis of their own; 0: none
     std::size_t turned_heads = 0;     ///< of queries or keys whose rows change places; 0: none
+    std::size_t first_row = 0;        ///< those before it are left out
 };
 
 class gguf_exporter {
 public:
     gguf_exporter(const model_folder& folder, std::shared_ptr<const quantization> how, io::gguf_writer& out,
-                  const execution& where)
+                  const execution& where, const limits& bounds)
         : folder_{folder},
           config_{folder.config()},
           weights_{folder.weights()},
           how_{std::move(how)},
           out_{out},
-          where_{where} {}
+          where_{where},
+          bounds_{bounds} {}
 
-    void write(const std::string& path, const limits& bounds);
+    void write();
 
 private:
     [[noreturn]] TOKENWORKS_COLD void refuse(tokenworks::detail::message_parts why) const {
@@ -129,9 +138,22 @@ private:
     void write_ropes();
     void write_mixture();
     void write_family_keys();
+    void write_encoder_keys();
+    void write_classifier_keys();
+    void write_decoder_start();
+    void write_window();
     [[nodiscard]] static model_config comparable(model_config config);
     void require_same(const model_config& read, const model_config& wanted) const;
     [[nodiscard]] std::vector<std::string> block_tensors() const;
+    void list_layers(std::vector<std::string>& names, const std::string& part, const model_config& config) const;
+    /// Adds a layer's weight and bias, where it has them.
+    void list_both(std::vector<std::string>& names, const std::string& name) const {
+        for(const char* const end: {".weight", ".bias"}) {
+            if(weights_.describe(name + end)) {
+                names.push_back(name + end);
+            }
+        }
+    }
     [[nodiscard]] std::vector<exported_tensor> tensors(const tensor_names& names, bool turned) const;
     void add(const exported_tensor& tensor);
 
@@ -147,6 +169,7 @@ private:
     std::shared_ptr<const quantization> how_;
     io::gguf_writer& out_;
     execution where_;
+    limits bounds_;
     std::string architecture_;
     std::size_t rope_width_ = 0;
 };
@@ -159,7 +182,10 @@ inline const family& gguf_exporter::target() const {
     if(type == "mistral" || type == "mixtral") {
         name = "llama";
     }
-    if(name.empty() || config_.latent || config_.attention_sinks || folder_.encoder_config() || !config_.causal) {
+    if(type == "roberta" || type == "xlm-roberta" || type == "distilbert") {
+        name = "bert";
+    }
+    if(name.empty() || config_.latent || config_.attention_sinks) {
         refuse({"'", tokenworks::detail::escaped(type), "' has none that is known here"});
     }
     return find_family(&family::gguf, name, folder_.parameters().label(), "architecture");
@@ -169,7 +195,7 @@ inline void gguf_exporter::write_config() {
     count("vocab_size", config_.vocab_size);
     count("context_length", config_.context_length);
     count("embedding_length", config_.width);
-    count("block_count", config_.layers.size());
+    count("block_count", (folder_.encoder_config() ? *folder_.encoder_config() : config_).layers.size());
     count("feed_forward_length", config_.feed_forward);
     count("attention.head_count", config_.heads);
     count("attention.head_count_kv", config_.kv_heads);
@@ -177,10 +203,7 @@ inline void gguf_exporter::write_config() {
     count("attention.value_length", config_.value_width);
     set(config_.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
         config_.norm_epsilon);
-    const auto sliding = std::ranges::find_if(config_.layers, [](const layer_config& l) { return l.window != 0; });
-    if(sliding != config_.layers.end()) {
-        count("attention.sliding_window", sliding->window);
-    }
+    write_window();
     if(config_.attention_softcap != 0) {
         set("attn_logit_softcapping", config_.attention_softcap);
     }
@@ -190,6 +213,22 @@ inline void gguf_exporter::write_config() {
     write_ropes();
     write_mixture();
     write_family_keys();
+}
+
+inline void gguf_exporter::write_window() {
+    const auto slides = [](const layer_config& layer) { return layer.window != 0; };
+    const auto sliding = std::ranges::find_if(config_.layers, slides);
+    if(sliding == config_.layers.end()) {
+        return;
+    }
+    if(config_.causal) {
+        count("attention.sliding_window", sliding->window);
+        return;
+    }
+    // Encoders count what is on both sides, and the layers from one that sees all to the next.
+    count("attention.sliding_window", 2 * (sliding->window - 1));
+    const auto next = std::find_if_not(config_.layers.begin() + 1, config_.layers.end(), slides);
+    count("attention.sliding_window_pattern", static_cast<std::size_t>(next - config_.layers.begin()));
 }
 
 inline void gguf_exporter::write_ropes() {
@@ -256,11 +295,79 @@ inline void gguf_exporter::write_family_keys() {
     } else if(architecture_ == "gptneox" || architecture_ == "stablelm") {
         set("use_parallel_residual", config_.parallel_residual);
     }
+    if(folder_.encoder_config()) {
+        count("decoder_block_count", config_.layers.size());
+        set("attention.layer_norm_epsilon", config_.norm_epsilon);
+        write_decoder_start();
+    } else if(!config_.causal) {
+        write_encoder_keys();
+    }
+    if(config_.position == position_kind::relative) {
+        count("attention.relative_buckets_count", config_.relative.buckets);
+    }
     if(config_.position == position_kind::alibi) {
         set("attention.max_alibi_bias", config_.alibi_max_bias);
     }
     if(config_.qkv_clip != 0) {
         set("attention.clamp_kqv", config_.qkv_clip);
+    }
+}
+
+inline void gguf_exporter::write_decoder_start() {
+    std::vector<codec::token_id> ids;
+    for(const char* const file: {"generation_config.json", "config.json"}) {
+        const std::optional<io::json_tree> tree = json_beside(folder_.path(), file, bounds_);
+        if(ids.empty() && tree) {
+            ids = ids_of(*tree, "decoder_start_token_id", config_.vocab_size - 1);
+        }
+    }
+    if(ids.empty()) {
+        refuse({"its files name no decoder_start_token_id"});
+    }
+    count("decoder_start_token_id", static_cast<std::size_t>(ids.front()));
+}
+
+inline void gguf_exporter::write_encoder_keys() {
+    set("attention.causal", false);
+    out_.set("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(config_.token_types));
+    if(config_.mlp == feed_forward_kind::gated && config_.activation == kernels::activation_kind::silu) {
+        out_.set(architecture_ + ".hidden_activation", std::string_view{"silu"});
+    }
+    if(config_.classifier) {
+        write_classifier_keys();
+        return;
+    }
+    const embedding_options embedding = embedding_options_of(std::filesystem::path{folder_.path()}, bounds_);
+    if(embedding.pooling == pooling::max) {
+        refuse({"it takes the largest of each column"});
+    }
+    set("pooling_type", gguf_pooling(embedding.pooling));
+    out_.set("tokenworks.normalize", embedding.normalize);
+    if(embedding.max_tokens != 0) {
+        out_.set("tokenworks.max_tokens", static_cast<std::uint64_t>(embedding.max_tokens));
+    }
+}
+
+inline void gguf_exporter::write_classifier_keys() {
+    constexpr std::uint32_t rank = 4; // llama.h, enum llama_pooling_type
+    set("pooling_type", rank);
+    out_.set_array(architecture_ + ".classifier.output_labels", config_.classifier->labels);
+    if(architecture_ == "modern-bert") {
+        set("classifier.pooling_type", gguf_pooling(config_.classifier->mean ? pooling::mean : pooling::cls));
+    }
+    const hf_config& from = folder_.parameters();
+    if(from.has("problem_type")) {
+        out_.set(architecture_ + ".problem_type", from.text("problem_type"));
+    }
+    if(ranks_by_logits(from)) {
+        out_.set("tokenworks.ranks_by_logits", true);
+    }
+    const classifier_input input = classifier_input_of(folder_.path(), bounds_);
+    if(!input.types) {
+        out_.set("tokenworks.pair_types", false);
+    }
+    if(input.max_tokens != 0) {
+        out_.set("tokenworks.max_tokens", static_cast<std::uint64_t>(input.max_tokens));
     }
 }
 
@@ -280,6 +387,8 @@ inline void gguf_exporter::write_family_keys() {
 /// A configuration without what may differ between the formats.
 inline model_config gguf_exporter::comparable(model_config config) {
     config.architecture.clear();
+    config.first_position = 0; // the table is cut
+    config.head_transform.reset();
     for(kernels::rope_config& rope: config.rope_configs) {
         rope.pairing = kernels::rope_pairing::halves;
         if(rope.scaling.kind == kernels::rope_scaling_kind::llama3) {
@@ -307,11 +416,15 @@ inline void gguf_exporter::require_same(const model_config& read, const model_co
         differs("the scale of attention's scores");
     }
     if(read.position != wanted.position || read.rope_configs != wanted.rope_configs ||
-       read.alibi_scale != wanted.alibi_scale || read.alibi_max_bias != wanted.alibi_max_bias) {
+       read.alibi_scale != wanted.alibi_scale || read.alibi_max_bias != wanted.alibi_max_bias ||
+       read.relative != wanted.relative) {
         differs("positions");
     }
     if(read.qk_norm != wanted.qk_norm) {
         differs("norms of queries and keys");
+    }
+    if(read.classifier != wanted.classifier) {
+        differs("the head that tells classes");
     }
     if(read.mlp != wanted.mlp || read.activation != wanted.activation || read.mixture != wanted.mixture) {
         differs("the feed-forward part");
@@ -322,46 +435,77 @@ inline void gguf_exporter::require_same(const model_config& read, const model_co
 /// The names of the tensors that blocks may ask for, one a matrix or vector.
 inline std::vector<std::string> gguf_exporter::block_tensors() const {
     std::vector<std::string> names;
-    const auto both = [&](const std::string& name) {
-        for(const char* const end: {".weight", ".bias"}) {
-            if(weights_.describe(name + end)) {
-                names.push_back(name + end);
-            }
-        }
-    };
-    for(const char* const name: {"token_embd", "position_embd", "token_embd_norm", "output_norm"}) {
-        both(name);
+    for(const char* const name: {"token_embd", "token_types", "position_embd", "token_embd_norm", "output_norm"}) {
+        list_both(names, name);
     }
     if(!config_.tied_embeddings) {
-        both("output");
-    } else if(weights_.describe("output.bias")) {
+        list_both(names, "output");
+    } else if(config_.causal && weights_.describe("output.bias")) {
         names.emplace_back("output.bias");
     }
-    for(std::size_t layer = 0; layer < config_.layers.size(); ++layer) {
-        const std::string prefix = "blk." + std::to_string(layer) + ".";
-        for(const char* const name: {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "post_attention_norm",
-                                     "ffn_norm", "ffn_gate", "ffn_up", "ffn_down", "post_ffw_norm", "ffn_gate_inp",
-                                     "ffn_gate_inp_shexp", "ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"}) {
-            both(prefix + name);
+    if(config_.classifier) {
+        for(const char* const name: {"cls", "cls.norm", "cls.output"}) {
+            list_both(names, name);
         }
-        if(config_.mixture && config_.layers[layer].is_mixture) {
-            for(std::size_t e = 0; e < config_.mixture->routing.experts; ++e) {
+    }
+    if(folder_.encoder_config()) {
+        list_layers(names, "enc.", *folder_.encoder_config());
+        list_both(names, "enc.output_norm");
+        list_layers(names, "dec.", config_);
+        list_both(names, "dec.output_norm");
+    } else {
+        list_layers(names, "", config_);
+    }
+    return names;
+}
+
+inline void gguf_exporter::list_layers(std::vector<std::string>& names, const std::string& part,
+                                       const model_config& config) const {
+    for(std::size_t layer = 0; layer < config.layers.size(); ++layer) {
+        const std::string prefix = part + "blk." + std::to_string(layer) + ".";
+        for(const char* const name: {"attn_norm",
+                                     "attn_rel_b",
+                                     "attn_q",
+                                     "attn_k",
+                                     "attn_v",
+                                     "attn_output",
+                                     "attn_output_norm",
+                                     "post_attention_norm",
+                                     "cross_attn_norm",
+                                     "cross_attn_q",
+                                     "cross_attn_k",
+                                     "cross_attn_v",
+                                     "cross_attn_output",
+                                     "ffn_norm",
+                                     "ffn_gate",
+                                     "ffn_up",
+                                     "ffn_down",
+                                     "layer_output_norm",
+                                     "post_ffw_norm",
+                                     "ffn_gate_inp",
+                                     "ffn_gate_inp_shexp",
+                                     "ffn_gate_shexp",
+                                     "ffn_up_shexp",
+                                     "ffn_down_shexp"}) {
+            list_both(names, prefix + name);
+        }
+        if(config.mixture && config.layers[layer].is_mixture) {
+            for(std::size_t e = 0; e < config.mixture->routing.experts; ++e) {
                 for(const char* const name: {"ffn_gate.", "ffn_up.", "ffn_down."}) {
-                    both(prefix + name + std::to_string(e));
+                    list_both(names, prefix + name + std::to_string(e));
                 }
             }
         }
         for(const bool is_query: {true, false}) {
             const std::string name = prefix + (is_query ? "attn_q_norm" : "attn_k_norm");
-            both(name);
-            for(std::size_t h = 0; config_.qk_norm == qk_norm_kind::own_head && !weights_.describe(name + ".weight") &&
-                                   h < (is_query ? config_.heads : config_.kv_heads);
+            list_both(names, name);
+            for(std::size_t h = 0; config.qk_norm == qk_norm_kind::own_head && !weights_.describe(name + ".weight") &&
+                                   h < (is_query ? config.heads : config.kv_heads);
                 ++h) {
-                both(name + "." + std::to_string(h));
+                list_both(names, name + "." + std::to_string(h));
             }
         }
     }
-    return names;
 }
 
 /// Those of the file, each with the parts that it is made of.
@@ -408,6 +552,9 @@ inline std::vector<exported_tensor> gguf_exporter::tensors(const tensor_names& n
         if(const auto at = stacked.find(name); at != stacked.end()) {
             tensor.stacked = at->second;
         }
+        if(name == "position_embd.weight") {
+            tensor.first_row = config_.first_position;
+        }
         const bool is_query = name.find(".attn_q.") != name.npos;
         if(turned && (is_query || name.find(".attn_k.") != name.npos)) {
             tensor.turned_heads = is_query ? config_.heads : config_.kv_heads;
@@ -444,7 +591,7 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
     if(tensor.stacked != 0) {
         extents.push_back(tensor.stacked);
     } else {
-        extents.back() = rows;
+        extents.back() = rows - tensor.first_row;
     }
     const bool is_matrix = quantization::applies_to(tensor.name, extents.size());
     const bool is_head = tensor.name == (config_.tied_embeddings ? "token_embd.weight" : "output.weight");
@@ -458,6 +605,10 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                             weight w = *weights.find(tensor.parts[i]);
                             const weight stored = w;
                             const std::size_t columns = w.extents.back();
+                            if(tensor.first_row != 0) {
+                                w.bytes = w.bytes.subspan(w.bytes.size() / w.extents[0] * tensor.first_row);
+                                w.extents[0] -= tensor.first_row;
+                            }
                             if(tensor.turned_heads != 0) {
                                 w = with_turned_rows(std::move(w), tensor.turned_heads, width);
                             }
@@ -469,12 +620,12 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                     });
 }
 
-inline void gguf_exporter::write(const std::string& path, const limits& bounds) {
+inline void gguf_exporter::write() {
     const family& kind = target();
     architecture_ = kind.gguf;
     out_.set("general.architecture", std::string_view{architecture_});
     out_.set("general.type", std::string_view{"model"});
-    const std::filesystem::path place{path};
+    const std::filesystem::path place{folder_.path()};
     const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
     out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
     set_quantization(out_, *how_);
@@ -485,6 +636,9 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
     const exported_hyperparameters from{file, config_, weights_};
     const model_config again = read_config(kind.configure, from);
     require_same(comparable(again), comparable(config_));
+    if(folder_.encoder_config()) {
+        require_same(comparable(read_config(kind.configure_encoder, from)), comparable(*folder_.encoder_config()));
+    }
     const bool turned = !config_.rope_configs.empty() &&
                         again.rope_configs[0].pairing == kernels::rope_pairing::interleaved &&
                         config_.rope_configs[0].pairing == kernels::rope_pairing::halves;
@@ -492,14 +646,17 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
     std::error_code none;
     if(std::filesystem::exists(place / "tokenizer.json", none) ||
        std::filesystem::exists(place / "tokenizer.model", none)) {
-        export_vocabulary(tokenizer_files{place, bounds}, config_.vocab_size, out_);
+        export_vocabulary(tokenizer_files{place, bounds_}, config_.vocab_size, out_);
     } else {
         out_.set("tokenizer.ggml.model", std::string_view{"no_vocab"});
     }
-    if(const std::optional<std::string> source = chat_template_of(place, bounds)) {
+    if(const std::optional<std::string> source = chat_template_of(place, bounds_)) {
         out_.set("tokenizer.chat_template", std::string_view{*source});
     }
     for(const exported_tensor& tensor: tensors(kind.names(from, again), turned)) {
+        if(architecture_ == "modern-bert" && tensor.name.ends_with(".bias") && tensor.name != "cls.output.bias") {
+            refuse({"such files have no ", tensor.name}); // readers count the tensors
+        }
         add(tensor);
     }
     if(!config_.rope_configs.empty()) {
@@ -523,7 +680,7 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
 
 TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                                      const execution& where, const limits& bounds) {
-    detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where}.write(folder.path(), bounds);
+    detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where, bounds}.write();
 }
 
 #endif

@@ -1,8 +1,9 @@
 // Writes a folder's tokenizer as the tokenizer.ggml.* keys of a GGUF file.
 //
-// Those keys hold less than a tokenizer.json: byte-level BPE whose pre-tokenizer has a name there, or BPE in
-// SentencePiece's form. What comes out is read back and tried on a few texts, so that a tokenizer that they cannot hold
-// is refused and not written wrong. Normalization to NFC, which they leave out, is left out here too.
+// Those keys hold less than a tokenizer.json: byte-level BPE whose pre-tokenizer has a name there, BPE in
+// SentencePiece's form, WordPiece as BERT has it, Unigram with SentencePiece's normalization. What comes out is read
+// back and tried on a few texts, so that a tokenizer that they cannot hold is refused and not written wrong.
+// Normalization to NFC, which they leave out, is left out here too.
 //
 // Needs nlohmann-json.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,7 @@
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/codec/tokenizer_data.hpp>
+#include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
@@ -50,16 +53,20 @@ private:
     }
 
     void choose_model();
+    void use_wordpiece();
+    void use_unigram();
+    [[nodiscard]] bool adds_blank() const;
     [[nodiscard]] std::string pre_tokenizer() const;
     void place_tokens();
     void score_by_merges();
     void find_ends();
+    void find_separator();
     void try_out() const;
 
     const codec::tokenizer_data& from_;
     std::size_t size_;
     codec::vocabulary_data made_;
-    std::vector<std::string> padding_, merges_;
+    std::vector<std::string> padding_, merges_, spelt_;
 };
 
 inline void vocabulary_exporter::choose_model() {
@@ -74,12 +81,63 @@ inline void vocabulary_exporter::choose_model() {
     } else if(from_.model == sentencepiece_bpe || (from_.model == bpe && from_.byte_fallback)) {
         made_.model = "llama";
         made_.pre = "default";
+    } else if(from_.model == wordpiece) {
+        use_wordpiece();
+        return;
+    } else if(from_.model == unigram) {
+        use_unigram();
+        return;
     } else {
-        refuse({"it is neither byte-level BPE nor BPE of SentencePiece's form"});
+        refuse({"it is neither byte-level BPE, BPE of SentencePiece's form, WordPiece nor Unigram"});
     }
     if(!from_.continuing_prefix.empty() || !from_.word_suffix.empty()) {
         refuse({"it marks parts of words"});
     }
+    made_.add_space_prefix = adds_blank();
+}
+
+inline void vocabulary_exporter::use_wordpiece() {
+    made_.model = "bert";
+    made_.pre = "default";
+    made_.add_space_prefix = false;
+    using enum codec::splitter_kind;
+    const auto& steps = from_.splitters;
+    const bool cuts = (steps.size() == 1 && steps[0].kind == codec::splitter_kind::bert) ||
+                      (steps.size() == 2 && steps[0].kind == whitespace_split && steps[1].kind == punctuation &&
+                       steps[1].behavior == codec::split_behavior::isolated);
+    const bool normalizes = from_.normalizers.size() == 1 && from_.normalizers[0].kind == codec::normalizer_kind::bert;
+    constexpr std::size_t longest = 100; // of those that readers do not take for unknown
+    if(!cuts || !normalizes || from_.continuing_prefix != "##" || !from_.unk_token || from_.longest_word != longest) {
+        refuse({"it is WordPiece of another form than BERT's"});
+    }
+    const codec::normalizer_data& step = from_.normalizers[0];
+    if(!step.clean_text || !step.handle_chinese_chars) {
+        refuse({"its normalizer keeps control characters, or Chinese characters together"});
+    }
+    made_.lowercase = step.lowercase;
+    made_.strip_accents = step.strip_accents.value_or(step.lowercase);
+}
+
+inline void vocabulary_exporter::use_unigram() {
+    using enum codec::normalizer_kind;
+    made_.model = "t5";
+    made_.pre = "default";
+    made_.add_space_prefix = adds_blank();
+    made_.remove_extra_blanks = std::ranges::any_of(from_.splitters, [](const codec::splitter_data& step) {
+        return step.kind == codec::splitter_kind::whitespace_split;
+    });
+    for(const codec::normalizer_data& step: from_.normalizers) {
+        if(!step.charsmap.empty()) {
+            made_.charsmap = step.charsmap;
+        }
+        // Runs of blanks to one: how tokenizer.json says the same.
+        if(step.remove_extra_blanks || (step.kind == replace && step.pattern.text == " {2,}")) {
+            made_.remove_extra_blanks = true;
+        }
+    }
+}
+
+inline bool vocabulary_exporter::adds_blank() const {
     bool adds_blank = false;
     for(const codec::splitter_data& step: from_.splitters) {
         adds_blank = adds_blank || (step.kind == codec::splitter_kind::byte_level && step.add_prefix_space) ||
@@ -89,7 +147,7 @@ inline void vocabulary_exporter::choose_model() {
         adds_blank = adds_blank || step.kind == codec::normalizer_kind::prepend ||
                      (step.kind == codec::normalizer_kind::sentencepiece && step.add_prefix);
     }
-    made_.add_space_prefix = adds_blank;
+    return adds_blank;
 }
 
 /// The name that files give to what cuts words. See pretokenizer.hpp for what the names stand for.
@@ -122,23 +180,41 @@ inline std::string vocabulary_exporter::pre_tokenizer() const {
 inline void vocabulary_exporter::place_tokens() {
     made_.tokens.resize(size_);
     made_.types.assign(size_, static_cast<std::int32_t>(codec::token_type::unused));
-    if(made_.model == "llama") {
-        made_.scores.assign(size_, 0);
+    const bool is_wordpiece = made_.model == "bert";
+    const bool is_unigram = made_.model == "t5";
+    constexpr float never = -10000; // the score of what is no token of the text's, as llama.cpp's converter has it
+    if(made_.model == "llama" || is_unigram) {
+        made_.scores.assign(size_, is_unigram ? never : 0);
     }
+    spelt_.reserve(size_ + from_.added.size()); // views into it must stay
+    // What starts a word is marked, and not what continues one.
+    const auto spelling = [&](std::string_view text, codec::token_type type) {
+        if(!is_wordpiece || type == codec::token_type::control) {
+            return text;
+        }
+        spelt_.push_back(text.starts_with("##") ? std::string{text.substr(2)} : "\xE2\x96\x81" + std::string{text});
+        return std::string_view{spelt_.back()};
+    };
     const auto place = [&](std::string_view text, std::uint64_t id, codec::token_type type) {
         if(id >= size_) {
             refuse({"token ", id, " is beyond the model's ", size_});
         }
-        made_.tokens[id] = text;
+        made_.tokens[id] = spelling(text, type);
         made_.types[id] = static_cast<std::int32_t>(type);
+    };
+    const auto is_added = [&](std::uint64_t id) {
+        return std::ranges::any_of(from_.added, [&](const codec::added_token& each) { return each.id == id; });
     };
     for(std::size_t i = 0; i < from_.tokens.size(); ++i) {
         const auto& [text, id] = from_.tokens[i];
         codec::token_type type = i < from_.types.size() ? from_.types[i] : codec::token_type::normal;
         if(from_.byte_fallback && codec::detail::parse_byte_token(text) >= 0) {
             type = codec::token_type::byte;
-        } else if(from_.unk_token && text == *from_.unk_token) {
+        } else if(!is_wordpiece && ((from_.unk_token && text == *from_.unk_token) || from_.unk_id == id)) {
             type = codec::token_type::unknown;
+        }
+        if(is_wordpiece && is_added(id)) {
+            continue; // spelt once, as what it is added as
         }
         place(text, id, type);
         if(i < from_.scores.size()) {
@@ -220,10 +296,43 @@ inline void vocabulary_exporter::find_ends() {
     }
 }
 
+/// What stands between two texts: the end of the first, and perhaps one more token.
+inline void vocabulary_exporter::find_separator() {
+    using enum codec::template_part::source;
+    for(const codec::added_token& token: from_.added) {
+        if(token.content == "[MASK]" || token.content == "<mask>") {
+            made_.mask = token.id;
+        }
+    }
+    std::vector<std::uint32_t> between;
+    bool behind_first = false;
+    for(const codec::template_part& part: from_.pair) {
+        if(part.from == second) {
+            break;
+        }
+        if(part.from == special && behind_first) {
+            between.insert(between.end(), part.ids.begin(), part.ids.end());
+        }
+        behind_first = behind_first || part.from == first;
+    }
+    if(made_.add_eos == true && !between.empty() && between.size() <= 2 && between.front() == made_.eos) {
+        made_.sep = between.back();
+        made_.add_sep = between.size() == 2;
+    } else if(made_.model == "bert") {
+        refuse({"its texts do not end as BERT's do"});
+    }
+}
+
 /// Reads back what was made.
 inline void vocabulary_exporter::try_out() const {
     const codec::tokenizer before = codec::make_tokenizer(from_);
-    const codec::tokenizer after{made_};
+    const codec::tokenizer after = codec::make_tokenizer(made_);
+    if(made_.sep) {
+        const auto wanted = before.encode_pair("a text", "and another", {.add_special = true});
+        if(wanted.ids != after.encode_pair("a text", "and another", {.add_special = true}).ids) {
+            refuse({"read back, it gives other ids for a pair of texts"});
+        }
+    }
     for(const char* const text:
         {"", "Hello, world! It's 2024: x = 3.14159; they'll see.\n\n  a\tb   c  ", " leading, and trailing ",
          ("\xC3\x89lan na\xC3\xAFve, \xE6\x9D\xB1\xE4\xBA\xAC \xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82 "
@@ -239,6 +348,7 @@ inline void vocabulary_exporter::write(io::gguf_writer& out) {
     choose_model();
     place_tokens();
     find_ends();
+    find_separator();
     try_out();
     out.set("tokenizer.ggml.model", made_.model);
     out.set("tokenizer.ggml.pre", made_.pre);
@@ -260,6 +370,21 @@ inline void vocabulary_exporter::write(io::gguf_writer& out) {
     id("eot", made_.eot);
     id("unknown", made_.unk);
     id("padding", made_.pad);
+    id("seperator", made_.sep); // the format's spelling
+    id("mask", made_.mask);
+    const auto flag = [&](const char* key, std::optional<bool> value) {
+        if(value) {
+            out.set(std::string{"tokenizer.ggml."} + key, *value);
+        }
+    };
+    flag("add_sep_token", made_.add_sep);
+    flag("remove_extra_whitespaces", made_.remove_extra_blanks);
+    flag("normalizer.lowercase", made_.lowercase);
+    flag("normalizer.strip_accents", made_.strip_accents);
+    if(!made_.charsmap.empty()) {
+        const auto* const bytes = reinterpret_cast<const std::uint8_t*>(made_.charsmap.data());
+        out.set_array("tokenizer.ggml.precompiled_charsmap", std::span{bytes, made_.charsmap.size()});
+    }
     out.set("tokenizer.ggml.add_bos_token", *made_.add_bos);
     out.set("tokenizer.ggml.add_eos_token", *made_.add_eos);
     out.set("tokenizer.ggml.add_space_prefix", *made_.add_space_prefix);

@@ -43,7 +43,8 @@ private:
     const io::gguf_file* file_;
 };
 
-/// The hyperparameters of a GGUF file: keys below the architecture's name.
+/// The hyperparameters of a GGUF file: keys below the architecture's name, but for those of the tokenizer and those
+/// that this library alone writes.
 class gguf_hyperparameters: public hyperparameters {
 public:
     explicit gguf_hyperparameters(const io::gguf_file& file)
@@ -52,7 +53,10 @@ public:
     [[nodiscard]] const io::gguf_file& file() const noexcept { return *file_; }
     [[nodiscard]] const std::string& label() const noexcept override { return file_->name(); }
     [[nodiscard]] bool is_gguf() const noexcept override { return true; }
-    [[nodiscard]] std::string key(std::string_view name) const override { return prefix_ + std::string{name}; }
+    [[nodiscard]] std::string key(std::string_view name) const override {
+        const bool is_whole = name.starts_with("tokenizer.") || name.starts_with("tokenworks.");
+        return is_whole ? std::string{name} : prefix_ + std::string{name};
+    }
     [[nodiscard]] bool has(std::string_view name) const override { return file_->find(key(name)) != nullptr; }
     [[nodiscard]] bool is_list(std::string_view name) const override {
         const io::gguf_value* const value = file_->find(key(name));

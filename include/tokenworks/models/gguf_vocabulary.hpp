@@ -1,14 +1,17 @@
 // The tokenizer that a GGUF file carries.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
 #include <tokenworks/io/gguf_reader.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -67,6 +70,19 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     data.add_bos = file.get_optional<bool>("tokenizer.ggml.add_bos_token");
     data.add_eos = file.get_optional<bool>("tokenizer.ggml.add_eos_token");
     data.add_space_prefix = file.get_optional<bool>("tokenizer.ggml.add_space_prefix");
+    data.add_sep = file.get_optional<bool>("tokenizer.ggml.add_sep_token");
+    data.remove_extra_blanks = file.get_optional<bool>("tokenizer.ggml.remove_extra_whitespaces");
+    data.lowercase = file.get_optional<bool>("tokenizer.ggml.normalizer.lowercase");
+    data.strip_accents = file.get_optional<bool>("tokenizer.ggml.normalizer.strip_accents");
+    if(const io::gguf_value* const map = file.find("tokenizer.ggml.precompiled_charsmap"); map != nullptr) {
+        const auto kind = map->element_kind();
+        if(!map->is_array() || (kind != io::gguf_kind::u8 && kind != io::gguf_kind::i8)) {
+            tokenworks::detail::raise_format(file.name(), {map->key()}, map->offset(),
+                                             {"is of type ", map->type_name(), ", not array of u8"});
+        }
+        const std::span<const std::byte> bytes = map->payload();
+        data.charsmap.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
     return data;
 }
 

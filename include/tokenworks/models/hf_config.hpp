@@ -90,6 +90,8 @@ inline constexpr hf_key hf_keys[] = {
     {"attention.q_lora_rank", {"q_lora_rank"}},
     {"attention.kv_lora_rank", {"kv_lora_rank"}},
     {"attention.value_length", {"v_head_dim"}},
+    {"attention.relative_buckets_count", {"relative_attention_num_buckets"}},
+    {"decoder_block_count", {"num_decoder_layers"}},
     {"tokenizer.ggml.token_type_count", {"type_vocab_size"}},
     {"classifier.output_labels", {"id2label"}},
 };

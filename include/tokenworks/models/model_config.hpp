@@ -102,6 +102,14 @@ struct classifier_config {
     friend bool operator==(const classifier_config&, const classifier_config&) = default;
 };
 
+/// How rows, one for every token, become one for the text.
+enum class pooling : std::uint8_t {
+    mean, ///< of all tokens' rows
+    cls,  ///< the first token's row
+    last, ///< the last token's row
+    max,  ///< the largest of each column
+};
+
 /// Images that an encoder reads, in patches that stand in place of tokens; before them stands a row for the whole.
 struct image_config {
     std::size_t channels = 3;

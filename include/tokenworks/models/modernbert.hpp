@@ -1,9 +1,10 @@
 // ModernBERT: rotary positions, gated feed-forward, norms before the parts, and layers that look at a window on either
 // side between those that see all. Warner et al., "Smarter, Better, Faster, Longer", 2024; transformers 5.24,
-// modeling_modernbert.py.
+// modeling_modernbert.py. GGUF: llama.cpp, architecture "modern-bert", without the head for masked tokens.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include <tokenworks/config.hpp>
@@ -14,6 +15,28 @@
 #include <tokenworks/models/tensor_names.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+namespace detail {
+
+/// What GGUF files say otherwise.
+inline void use_modernbert_gguf(const hyperparameters& from, model_config& config) {
+    from.require_unset("attention.causal");
+    if(from.has("hidden_activation")) {
+        config.activation = activation_of(from, "hidden_activation", from.text("hidden_activation"));
+    }
+    use_classifier(from, config, "cls", "cls.output", kernels::activation_kind::gelu);
+    if(config.classifier) {
+        constexpr std::uint64_t first_row = 2; // llama.h, enum llama_pooling_type; 1: the mean
+        const std::uint64_t pooling = from.whole_or("classifier.pooling_type", 1);
+        if(pooling != 1 && pooling != first_row) {
+            from.refuse("classifier.pooling_type", {"is ", pooling, ", not 1 or 2"});
+        }
+        config.classifier->norm = true;
+        config.classifier->mean = pooling != first_row;
+    }
+}
+
+} // namespace detail
 
 /// @throws format_error naming the key
 [[nodiscard]] inline model_config modernbert_config(const hyperparameters& from) {
@@ -26,16 +49,25 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     local.base = from.real_or("rope.freq_base_swa", from.real_or("local_rope_theta", 10000.0F));
     config.rope_configs.push_back(local);
     // A window of n keys: n/2 on either side.
-    const std::size_t side = from.count_or("local_attention", 128) / 2;
-    const std::size_t every = from.count_or("global_attn_every_n_layers", 3);
+    const bool is_gguf = from.is_gguf();
+    const std::size_t side =
+        (is_gguf ? from.whole_or("attention.sliding_window", 0) : from.count_or("local_attention", 128)) / 2;
+    const std::size_t every =
+        from.count_or(is_gguf ? "attention.sliding_window_pattern" : "global_attn_every_n_layers", 3);
     const auto slides = [&](std::size_t layer) { return layer % every != 0; };
-    for_sliding_layers(from, config, slides, [&](layer_config& layer) {
-        layer.window = side + 1;
-        layer.rope = 1;
-    });
+    if(side != 0) {
+        for_sliding_layers(from, config, slides, [&](layer_config& layer) {
+            layer.window = side + 1;
+            layer.rope = 1;
+        });
+    }
     config.layers.front().attention_norm = false; // it reads the normalised embeddings
     config.embedding_norm = true;
     config.tied_embeddings = true;
+    if(is_gguf) {
+        detail::use_modernbert_gguf(from, config);
+        return config;
+    }
     // Classifiers share the first half of their head with the one that tells masked tokens.
     const std::string activation = from.text_or("classifier_activation", "gelu");
     const kernels::activation_kind kind = activation_of(from, "classifier_activation", activation);
@@ -55,9 +87,15 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 }
 
 [[nodiscard]] inline tensor_names modernbert_names(const hyperparameters& from, const model_config& config) {
+    const std::size_t f = config.feed_forward;
+    if(from.is_gguf()) {
+        tensor_names stored = fused_qkv_names(config, "blk.#.attn_qkv");
+        set_names(stored, {{"blk.#.ffn_gate", "blk.#.ffn_up", {.rows = {2 * f, 0, f}}},
+                           {"blk.#.ffn_up", "blk.#.ffn_up", {.rows = {2 * f, f, f}}}});
+        return stored;
+    }
     const std::string model = body_prefix(from, "model", "embeddings.tok_embeddings.weight");
     const std::string layer = model + "layers.#.";
-    const std::size_t f = config.feed_forward;
     tensor_names names = fused_qkv_names(config, layer + "attn.Wqkv");
     set_names(names, {{"token_embd", model + "embeddings.tok_embeddings"},
                       {"token_embd_norm", model + "embeddings.norm"},

@@ -1,6 +1,7 @@
 // T5 and Flan-T5: an encoder and a decoder with biases of distances in place of positions, scores that are not scaled,
 // norms before the parts. Raffel et al., 2020; version 1.1, with a gated feed-forward and a head of its own: Shazeer,
-// 2020; transformers 5.24, modeling_t5.py. GGUF: llama.cpp, architecture "t5".
+// 2020; transformers 5.24, modeling_t5.py. GGUF: llama.cpp, architectures "t5" and "t5encoder", which is the encoder
+// alone.
 #pragma once
 
 #include <cmath>
@@ -18,8 +19,15 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 namespace detail {
 
-/// "relu", or "gated-gelu" for a gated unit; gelu_new stands behind "gelu" there.
+/// "relu", or "gated-gelu" for a gated unit; gelu_new stands behind "gelu" there. GGUF files say nothing: a gated unit
+/// shows in its tensors.
 inline void use_t5_feed_forward(const hyperparameters& from, model_config& config) {
+    if(from.is_gguf()) {
+        const bool gated = from.has_tensor("enc.blk.0.ffn_gate.weight");
+        config.mlp = gated ? feed_forward_kind::gated : feed_forward_kind::plain;
+        config.activation = gated ? kernels::activation_kind::gelu_tanh : kernels::activation_kind::relu;
+        return;
+    }
     const std::string kind = from.text_or("feed_forward_proj", "relu");
     config.mlp = kind.starts_with("gated-") ? feed_forward_kind::gated : feed_forward_kind::plain;
     const std::string name = config.mlp == feed_forward_kind::gated ? kind.substr(6) : kind;
@@ -40,10 +48,11 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     model_config config = common_config(from, "t5", {.context_length = 512});
     config.causal = false;
     config.norm = norm_kind::rms;
-    config.norm_epsilon = from.real_or("attention.layer_norm_epsilon", 1e-6F);
+    config.norm_epsilon =
+        from.real_or("attention.layer_norm_epsilon", from.real_or("attention.layer_norm_rms_epsilon", 1e-6F));
     config.attention_scale = 1;
     config.position = position_kind::relative;
-    config.relative = {from.count_or("relative_attention_num_buckets", 32),
+    config.relative = {from.count_or("attention.relative_buckets_count", 32),
                        from.count_or("relative_attention_max_distance", 128)};
     detail::use_t5_feed_forward(from, config);
     return config;
@@ -52,17 +61,46 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
 [[nodiscard]] inline model_config t5_config(const hyperparameters& from) {
     model_config config = t5_encoder_config(from);
     config.causal = true;
-    config.layers.resize(from.count_or("num_decoder_layers", config.layers.size(), 4096));
+    config.layers.resize(from.count_or("decoder_block_count", config.layers.size(), 4096));
     config.memory_width = config.width;
     // Version 1.0 multiplies by the table of tokens, and makes its input smaller for that.
-    config.tied_embeddings = from.flag_or("tie_word_embeddings", true);
-    if(from.flag_or("scale_decoder_outputs", config.tied_embeddings)) {
+    // A GGUF file may hold it twice, but only that version is not gated.
+    config.tied_embeddings = from.is_gguf() ? from.tied_embeddings() : from.flag_or("tie_word_embeddings", true);
+    if(from.is_gguf() ? config.mlp == feed_forward_kind::plain
+                      : from.flag_or("scale_decoder_outputs", config.tied_embeddings)) {
         config.logit_scale = 1.0F / std::sqrt(static_cast<float>(config.width));
     }
     return config;
 }
 
-[[nodiscard]] inline tensor_names t5_names(const hyperparameters&, const model_config& config) {
+namespace detail {
+
+/// GGUF files abbreviate one name.
+/// @param part  in front of the blocks' names
+[[nodiscard]] inline tensor_names t5_gguf_names(const std::string& part, const std::string& side) {
+    return {{part + "blk.#.attn_output", side + "blk.#.attn_o"},
+            {part + "blk.#.cross_attn_output", side + "blk.#.cross_attn_o"}};
+}
+
+} // namespace detail
+
+/// Of the encoder alone.
+[[nodiscard]] inline tensor_names t5_encoder_names(const hyperparameters&, const model_config&) {
+    tensor_names names = detail::t5_gguf_names("", "enc.");
+    set_names(names, {{"output_norm", "enc.output_norm"}});
+    for(const std::string name:
+        {"attn_norm", "attn_rel_b", "attn_q", "attn_k", "attn_v", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}) {
+        set_names(names, {{"blk.#." + name, "enc.blk.#." + name}});
+    }
+    return names;
+}
+
+[[nodiscard]] inline tensor_names t5_names(const hyperparameters& from, const model_config& config) {
+    if(from.is_gguf()) {
+        tensor_names stored = detail::t5_gguf_names("enc.", "enc.");
+        set_names(stored, detail::t5_gguf_names("dec.", "dec."));
+        return stored;
+    }
     const bool gated = config.mlp == feed_forward_kind::gated;
     tensor_names names{{"token_embd", "shared"}, {"output", "lm_head"}};
     const auto add_side = [&](const std::string& part, const std::string& side, const std::string& mlp) {

@@ -1,4 +1,4 @@
-// An encoder of a Hugging Face folder with its tokenizer and threads: what embeds texts and what classifies them share.
+// An encoder with its tokenizer and threads: what embeds texts and what classifies them share.
 //
 // Needs nlohmann-json.
 #pragma once
@@ -19,33 +19,32 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/models/encoder.hpp>
-#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/models/weights.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 
 class encoder_folder {
 public:
-    /// @param folder  may be closed afterwards
-    /// @param path    where it is, for the tokenizer and for messages
-    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a folder of a decoder
-    encoder_folder(const models::model_folder& folder, const std::string& path, const load_options& options,
-                   const limits& bounds)
+    /// @param files  may be closed afterwards
+    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a decoder
+    encoder_folder(const models::model_files& files, const load_options& options)
         : team_{options.make_team()}, how_{options.set, team_.get()} {
-        if(folder.config().causal) {
+        if(files.config().causal) {
             tokenworks::detail::raise<unsupported_error>(
-                {path, ": '", folder.config().architecture, "' is no encoder"});
+                {files.path(), ": '", files.config().architecture, "' is no encoder"});
         }
-        tokenizer_ = models::tokenizer_of(path, folder.config().vocab_size, bounds);
-        const std::uint64_t total = folder.weight_bytes();
+        tokenizer_ = files.tokenizer();
+        const std::uint64_t total = files.weight_bytes();
         models::weight_loading loading;
         loading.precision = options.precision;
         if(options.on_progress) {
             loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
         }
-        const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
-        network_ = std::make_unique<models::encoder>(folder.config(), weights.get(), how_, std::move(loading));
+        const models::transformed_weights weights{files.weights(), options.transforms, files.config(), how_};
+        network_ = std::make_unique<models::encoder>(files.config(), weights.get(), how_, std::move(loading));
     }
 
     [[nodiscard]] const models::encoder& network() const noexcept { return *network_; }
@@ -53,7 +52,7 @@ public:
     [[nodiscard]] const execution& how() const noexcept { return how_; }
 
     /// The longest text in tokens.
-    /// @param told  by the folder, or 0
+    /// @param told  by the files, or 0
     [[nodiscard]] std::size_t most_tokens(std::size_t told) const noexcept {
         const std::size_t most = network_->config().context_length;
         return told == 0 ? most : std::min(most, told);

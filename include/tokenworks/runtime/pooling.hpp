@@ -4,21 +4,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/models/model_config.hpp>
 #include <tokenworks/nn/context.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 
-enum class pooling : std::uint8_t {
-    mean, ///< of all tokens' rows
-    cls,  ///< the first token's row
-    last, ///< the last token's row
-    max,  ///< the largest of each column
-};
+using models::pooling;
 
 /// @param hidden  [T,C], T > 0   @param out  [C]
 /// @throws argument_error where there are no rows; shape_error where out is not [C]

@@ -1,4 +1,5 @@
-// Classes of texts, and documents ranked for a question: an encoder of a Hugging Face folder with a head for classes.
+// Classes of texts, and documents ranked for a question: an encoder, of a GGUF file or a Hugging Face folder, with a
+// head for classes.
 //
 //   auto classifier = tokenworks::text_classifier::load("distilbert-sst2");
 //   std::cout << classifier.classify("What a film!").label;
@@ -16,9 +17,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <initializer_list>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,10 +28,10 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/limits.hpp>
-#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/classifier.hpp>
+#include <tokenworks/models/embedding_options.hpp>
 #include <tokenworks/models/encoder.hpp>
-#include <tokenworks/models/model_folder.hpp>
-#include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/runtime/encoder_folder.hpp>
 #include <tokenworks/runtime/text_model.hpp>
@@ -51,11 +49,13 @@ struct classification {
 /// Immutable once loaded: share it by const reference.
 class text_classifier {
 public:
-    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error, for a folder whose model has no
-    ///         head for classes too
+    /// @param path  a GGUF file or a folder
+    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error, for a model that has no head
+    /// for
+    ///         classes too
     [[nodiscard]] static text_classifier load(const std::string& path, const load_options& options = {},
                                               const limits& bounds = {}) {
-        return text_classifier{path, options, bounds};
+        return text_classifier{models::model_files::open(path, bounds), options};
     }
 
     [[nodiscard]] const models::encoder& network() const noexcept { return base_.network(); }
@@ -103,10 +103,7 @@ private:
         std::vector<std::int32_t> types;
     };
 
-    text_classifier(const std::string& path, const load_options& options, const limits& bounds)
-        : text_classifier{models::model_folder::open(path, {.limits = bounds}), path, options, bounds} {}
-    text_classifier(const models::model_folder& folder, const std::string& path, const load_options& options,
-                    const limits& bounds);
+    text_classifier(const models::model_files& files, const load_options& options);
 
     [[nodiscard]] const models::classifier_config& head() const noexcept { return *network().config().classifier; }
     [[nodiscard]] pair encode_pair(std::string_view first, std::string_view second) const;
@@ -127,30 +124,15 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION text_classifier::text_classifier(const models::model_folder& folder, const std::string& path,
-                                                     const load_options& options, const limits& bounds)
-    : base_{folder, path, options, bounds} {
+TOKENWORKS_FUNCTION text_classifier::text_classifier(const models::model_files& files, const load_options& options)
+    : base_{files, options} {
     if(!network().has_classifier()) {
-        detail::raise<unsupported_error>({path, ": this model has no head for the classes of texts"});
+        detail::raise<unsupported_error>({files.path(), ": this model has no head for the classes of texts"});
     }
-    most_ = base_.most_tokens(0);
-    if(const std::optional<io::json_tree> tree = models::detail::json_beside(path, "tokenizer_config.json", bounds)) {
-        // A number as large as 1e30 stands for none.
-        const auto told = tree->root().find("model_max_length", {"JSON"});
-        if(told && told->type() == io::json_value::kind::whole) {
-            most_ = base_.most_tokens(static_cast<std::size_t>(told->whole({"model_max_length"})));
-        }
-        if(const auto inputs = tree->root().find("model_input_names", {"JSON"})) {
-            with_types_ = false;
-            inputs->elements({"model_input_names"}, [&](io::json_value name) {
-                with_types_ |= name.string({"model_input_names"}) == "token_type_ids";
-            });
-        }
-    }
-    // sentence-transformers: the function that follows on the logits, by the name of its class.
-    for(const char* const key: {"sentence_transformers.activation_fn", "sbert_ce_default_activation_function"}) {
-        raw_ranks_ |= folder.parameters().has(key) && folder.parameters().text(key).ends_with("Identity");
-    }
+    const models::classifier_input input = files.classifier_input();
+    most_ = base_.most_tokens(input.max_tokens);
+    with_types_ = input.types;
+    raw_ranks_ = models::ranks_by_logits(files.parameters());
 }
 
 TOKENWORKS_FUNCTION text_classifier::pair text_classifier::encode_pair(std::string_view first,

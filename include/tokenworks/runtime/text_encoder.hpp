@@ -1,18 +1,16 @@
-// Texts to vectors: an encoder of a Hugging Face folder with its tokenizer, pooled as the folder says.
+// Texts to vectors: an encoder of a GGUF file or a Hugging Face folder with its tokenizer, pooled as the files say.
 //
 //   auto encoder = tokenworks::text_encoder::load("all-MiniLM-L6-v2");
 //   std::vector<float> vector = encoder.embed("Why is the sky blue?");
 //
 // Folders of sentence-transformers say in modules.json and 1_Pooling/config.json how rows become one vector; others get
-// the mean, not normalised.
+// the mean, not normalised. GGUF files say it in their metadata, and vectors get the length 1.
 //
 // Needs nlohmann-json.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,13 +19,11 @@
 
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/limits.hpp>
-#include <tokenworks/io/json_tree.hpp>
+#include <tokenworks/models/embedding_options.hpp>
 #include <tokenworks/models/encoder.hpp>
-#include <tokenworks/models/model_folder.hpp>
-#include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/runtime/encoder_folder.hpp>
 #include <tokenworks/runtime/pooling.hpp>
@@ -35,61 +31,16 @@
 
 namespace tokenworks::inline TOKENWORKS_ABI {
 
-/// How a folder wants its rows made one.
-struct embedding_options {
-    runtime::pooling pooling = runtime::pooling::mean;
-    bool normalize = false;
-    std::size_t max_tokens = 0; ///< longer texts are cut to so many; 0: the model's context
-};
-
-namespace detail {
-
-/// What the files of sentence-transformers say.
-/// @throws format_error, limit_error, io_error; unsupported_error for another way of pooling
-[[nodiscard]] inline embedding_options embedding_options_of(const std::filesystem::path& folder, const limits& bounds) {
-    embedding_options options;
-    const auto with = [&](const std::filesystem::path& where, const char* file, auto take) {
-        if(const std::optional<io::json_tree> tree = models::detail::json_beside(where, file, bounds)) {
-            take(tree->root());
-        }
-    };
-    with(folder, "modules.json", [&](io::json_value root) {
-        root.elements({"modules"}, [&](io::json_value each) {
-            const auto type = each.find("type", {"modules"});
-            options.normalize |= type && type->string({"type"}).ends_with("Normalize");
-        });
-    });
-    with(folder / "1_Pooling", "config.json", [&](io::json_value root) {
-        const auto is_set = [&](std::string_view key) {
-            const auto found = root.find(key, {"pooling"});
-            return found && found->boolean({key});
-        };
-        using enum runtime::pooling;
-        options.pooling = is_set("pooling_mode_cls_token")    ? cls
-                          : is_set("pooling_mode_lasttoken")  ? last
-                          : is_set("pooling_mode_max_tokens") ? max
-                                                              : mean;
-        if(is_set("pooling_mode_mean_sqrt_len_tokens") || is_set("pooling_mode_weightedmean_tokens")) {
-            raise<unsupported_error>({(folder / "1_Pooling/config.json").string(), ": this way of pooling"});
-        }
-    });
-    with(folder, "sentence_bert_config.json", [&](io::json_value root) {
-        if(const auto found = root.find("max_seq_length", {"config"})) {
-            options.max_tokens = static_cast<std::size_t>(found->whole({"max_seq_length"}, std::uint64_t{1} << 32));
-        }
-    });
-    return options;
-}
-
-} // namespace detail
+using models::embedding_options;
 
 /// Immutable once loaded: share it by const reference.
 class text_encoder {
 public:
+    /// @param path  a GGUF file or a folder
     /// @throws io_error, format_error, limit_error, unsupported_error, cancelled_error
     [[nodiscard]] static text_encoder load(const std::string& path, const load_options& options = {},
                                            const limits& bounds = {}) {
-        return text_encoder{path, options, bounds};
+        return text_encoder{models::model_files::open(path, bounds), options};
     }
 
     [[nodiscard]] const models::encoder& network() const noexcept { return base_.network(); }
@@ -132,9 +83,8 @@ private:
         return out;
     }
 
-    text_encoder(const std::string& path, const load_options& options, const limits& bounds)
-        : defaults_{detail::embedding_options_of(path, bounds)},
-          base_{models::model_folder::open(path, {.limits = bounds}), path, options, bounds} {}
+    text_encoder(const models::model_files& files, const load_options& options)
+        : defaults_{files.embedding_options()}, base_{files, options} {}
 
     embedding_options defaults_;
     runtime::encoder_folder base_;

@@ -252,6 +252,10 @@ TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_op
 
 TOKENWORKS_FUNCTION text_model text_model::from(const io::gguf_file& file, const load_options& options) {
     text_model_parts parts{.name = file.name(), .config = models::config_of(file)};
+    if(!parts.config.causal || models::encoder_config_of(file)) {
+        tokenworks::detail::raise<unsupported_error>(
+            {parts.name, ": '", parts.config.architecture, "' is no decoder alone"});
+    }
     if(models::has_vocabulary(file)) {
         parts.tokenizer = std::make_unique<codec::tokenizer>(models::vocabulary_of(file));
         parts.tokenizer_field = "tokenizer.ggml.tokens";

@@ -1,12 +1,12 @@
 // Texts to other texts: translations, summaries, answers, by an encoder and a decoder of a Hugging Face folder (T5,
-// BART, mBART) with its tokenizer.
+// BART, mBART) or a GGUF file (T5) with its tokenizer.
 //
 //   auto model = tokenworks::text_to_text::load("flan-t5-small");
 //   std::cout << model.rewrite("translate English to German: The house is wonderful.").text;
 //
 // How is what the folder says: generation_config.json, or config.json where there is none, as `generate` of
-// transformers reads them. The likeliest text is looked for, token by token or with several beams
-// (runtime/beam_search.hpp); `sample` draws one.
+// transformers reads them. A GGUF file says what a text begins and ends with, no more. The likeliest text is looked
+// for, token by token or with several beams (runtime/beam_search.hpp); `sample` draws one.
 //
 // Needs nlohmann-json.
 #pragma once
@@ -32,7 +32,8 @@
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/io/json_tree.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
-#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/hyperparameters.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
@@ -129,6 +130,20 @@ private:
     std::optional<io::json_tree> own_, config_;
 };
 
+/// What a GGUF file says.
+/// @throws format_error naming the key
+[[nodiscard]] inline rewrite_defaults generation_settings_of(const models::hyperparameters& from,
+                                                             const codec::tokenizer& tokenizer) {
+    rewrite_defaults out;
+    const std::uint64_t start = from.whole("decoder_start_token_id");
+    if(start >= tokenizer.vocab_size()) {
+        from.refuse("decoder_start_token_id", {"is ", start, " in a vocabulary of ", tokenizer.vocab_size()});
+    }
+    out.start = static_cast<codec::token_id>(start);
+    out.beams.ends = tokenizer.vocabulary().ends();
+    return out;
+}
+
 } // namespace detail
 
 /// Immutable once loaded: share it by const reference.
@@ -153,7 +168,8 @@ public:
         std::vector<float> logits_; // of all tokens of the tables
     };
 
-    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a folder without an encoder
+    /// @param path  a GGUF file or a folder
+    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a model without an encoder
     ///         and a decoder
     [[nodiscard]] static text_to_text load(const std::string& path, const load_options& options = {},
                                            const limits& bounds = {}) {
@@ -238,13 +254,14 @@ private:
 TOKENWORKS_FUNCTION text_to_text::text_to_text(const std::string& path, const load_options& options,
                                                const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
-    const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
-    if(!folder.encoder_config()) {
+    const models::model_files files = models::model_files::open(path, bounds);
+    if(!files.encoder_config()) {
         detail::raise<unsupported_error>(
-            {path, ": '", folder.config().architecture, "' has no encoder beside a decoder"});
+            {path, ": '", files.config().architecture, "' has no encoder beside a decoder"});
     }
-    tokenizer_ = models::tokenizer_of(path, folder.config().vocab_size, bounds);
-    defaults_ = detail::generation_settings{path, bounds}.read(tokenizer_->vocab_size());
+    tokenizer_ = files.tokenizer();
+    defaults_ = files.folder() != nullptr ? detail::generation_settings{path, bounds}.read(tokenizer_->vocab_size())
+                                          : detail::generation_settings_of(files.parameters(), *tokenizer_);
     defaults_.beams.vocabulary = tokenizer_->vocab_size();
     models::weight_loading loading;
     loading.precision = options.precision;
@@ -252,14 +269,14 @@ TOKENWORKS_FUNCTION text_to_text::text_to_text(const std::string& path, const lo
     std::uint64_t before = 0;
     std::uint64_t last = 0;
     if(options.on_progress) {
-        loading.progress = [&, total = folder.weight_bytes()](std::uint64_t done) {
+        loading.progress = [&, total = files.weight_bytes()](std::uint64_t done) {
             before += done < last ? last : 0;
             last = done;
             return options.on_progress(std::min(before + done, total), total);
         };
     }
-    const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
-    network_ = std::make_unique<models::encoder_decoder>(*folder.encoder_config(), folder.config(), weights.get(), how_,
+    const models::transformed_weights weights{files.weights(), options.transforms, files.config(), how_};
+    network_ = std::make_unique<models::encoder_decoder>(*files.encoder_config(), files.config(), weights.get(), how_,
                                                          loading);
 }
 
