@@ -58,7 +58,8 @@ void add_model(CLI::App& command, cli::common_options& options) {
 void add_quantization(CLI::App& command, cli::common_options& options) {
     add_texts(command, "--tensor-type", options.tensor_types,
               "REGEX=TYPE, repeatable: the type of matrices whose name matches; the first that does counts");
-    command.add_option("--imatrix", options.imatrix, "how much columns matter: a file made by llama-imatrix");
+    command.add_option("--imatrix", options.imatrix,
+                       "how much columns matter: a file made by imatrix or llama-imatrix");
 }
 
 /// The same for the commands that load the weights.
@@ -277,6 +278,20 @@ int run(int argc, char** argv) {
     add_quantization(*quantize_command, common);
     add_machine(*quantize_command, common);
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
+
+    cli::imatrix_options imatrix;
+    auto* const imatrix_command = app.add_subcommand(
+        "imatrix", "writes how much the columns of each matrix matter for a text, for quantize and llama.cpp");
+    add_loaded_model(*imatrix_command, common);
+    imatrix_command->add_option("-f,--file", imatrix.file, "the text")->required();
+    imatrix_command->add_option("-o,--output-file", imatrix.out, "the GGUF file to write")->required();
+    imatrix_command->add_option("-c,--ctx", imatrix.context, "tokens of a chunk")
+        ->capture_default_str()
+        ->check(whole_number(2, 1 << 24));
+    imatrix_command->add_option("--chunks", imatrix.chunks, "most chunks to read; 0: all")
+        ->capture_default_str()
+        ->check(whole_number(0, most_tokens));
+    imatrix_command->callback([&] { code = cli::imatrix(common, imatrix); });
 
     const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
     const std::string first = argc > 1 ? argv[1] : "--help";

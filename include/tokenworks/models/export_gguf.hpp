@@ -108,7 +108,17 @@ public:
 
     void write(const std::string& path, const limits& bounds);
 
+    /// How the file calls the tensors.
+    [[nodiscard]] tensor_names names() { return describe().names; }
+
 private:
+    /// What the file says of the model, read back.
+    struct description {
+        model_config config;
+        tensor_names names;
+    };
+    [[nodiscard]] description describe();
+
     [[noreturn]] TOKENWORKS_COLD void refuse(tokenworks::detail::message_parts why) const {
         tokenworks::detail::raise<unsupported_error>(
             {folder_.parameters().label(),
@@ -460,22 +470,27 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                     });
 }
 
-inline void gguf_exporter::write(const std::string& path, const limits& bounds) {
+inline gguf_exporter::description gguf_exporter::describe() {
     const family& kind = target();
     architecture_ = kind.gguf;
     out_.set("general.architecture", std::string_view{architecture_});
-    out_.set("general.type", std::string_view{"model"});
-    const std::filesystem::path place{path};
-    const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
-    out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
-    set_quantization(out_, *how_);
     write_config();
-
     const std::vector<std::byte> metadata = out_.to_bytes();
     const io::gguf_file file = io::gguf_file::from_memory(metadata, folder_.parameters().label());
     const exported_hyperparameters from{file, config_, weights_};
-    const model_config again = read_config(kind.configure, from);
+    model_config again = read_config(kind.configure, from);
     require_same(comparable(again), comparable(config_));
+    tensor_names names = kind.names(from, again);
+    return {std::move(again), std::move(names)};
+}
+
+inline void gguf_exporter::write(const std::string& path, const limits& bounds) {
+    const std::filesystem::path place{path};
+    const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
+    out_.set("general.type", std::string_view{"model"});
+    const auto [again, names] = describe();
+    out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
+    set_quantization(out_, *how_);
     const bool turned = !config_.rope_configs.empty() &&
                         again.rope_configs[0].pairing == kernels::rope_pairing::interleaved &&
                         config_.rope_configs[0].pairing == kernels::rope_pairing::halves;
@@ -490,7 +505,7 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
     if(const std::optional<std::string> source = chat_template_of(place, bounds)) {
         out_.set("tokenizer.chat_template", std::string_view{*source});
     }
-    for(const exported_tensor& tensor: tensors(kind.names(from, again), turned)) {
+    for(const exported_tensor& tensor: tensors(names, turned)) {
         add(tensor);
     }
     if(!config_.rope_configs.empty()) {
@@ -519,6 +534,13 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
 inline void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                         const execution& where = {}, const limits& bounds = {}) {
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where}.write(folder.path(), bounds);
+}
+
+/// What a GGUF file of the folder's model would call its tensors.
+/// @throws unsupported_error as export_gguf
+[[nodiscard]] inline tensor_names exported_names(const model_folder& folder) {
+    io::gguf_writer none;
+    return detail::gguf_exporter{folder, std::make_shared<const quantization>(), none, {}}.names();
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

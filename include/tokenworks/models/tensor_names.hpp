@@ -106,6 +106,34 @@ struct numbered_name {
 
 } // namespace detail
 
+/// Where a file has what blocks ask for.
+struct stored_tensor {
+    std::string name;                 ///< of the tensor; empty where there is none
+    const tensor_name* row = nullptr; ///< of the table, where it has one
+    std::size_t expert = 0;           ///< of a tensor that holds all
+};
+
+/// @param others  whether tensors that the table does not name go by their own names
+[[nodiscard]] inline stored_tensor stored_tensor_of(const tensor_names& names, std::string_view name, bool others) {
+    const detail::numbered_name asked{name};
+    const std::string_view pattern = asked.pattern;
+    const std::size_t dot = std::min(pattern.rfind('.'), pattern.size());
+    for(const tensor_name& row: names) {
+        const bool whole = row.name == pattern;
+        if(whole || row.name == pattern.substr(0, dot)) {
+            std::string stored = asked.filled(row.stored);
+            if(!whole && !stored.empty()) {
+                stored += pattern.substr(dot);
+            }
+            // Longer numbers name no expert that a file can hold.
+            const std::string& expert = asked.numbers[1];
+            const bool one_of_many = row.part.is_one_of_many && !expert.empty() && expert.size() < 10;
+            return {std::move(stored), &row, one_of_many ? std::stoul(expert) : 0};
+        }
+    }
+    return {others ? std::string{name} : std::string{}, nullptr, 0};
+}
+
 /// Another source under the names of a table.
 class named_weights final: public weight_source {
 public:
@@ -122,8 +150,8 @@ public:
     }
     [[nodiscard]] std::string label() const override { return source_->label(); }
     [[nodiscard]] std::string name_of(std::string_view name) const override {
-        const place at = place_of(name);
-        return at.stored.empty() ? std::string{name} : at.stored;
+        const stored_tensor at = place_of(name);
+        return at.name.empty() ? std::string{name} : at.name;
     }
     void release(const weight& done) const override { source_->release(done); }
 
@@ -132,43 +160,22 @@ private:
     using look_up = std::optional<weight> (weight_source::*)(std::string_view) const;
 
     [[nodiscard]] std::optional<weight> taken_apart(std::string_view name, look_up look) const {
-        const place at = place_of(name);
-        if(at.stored.empty()) {
+        const stored_tensor at = place_of(name);
+        if(at.name.empty()) {
             return std::nullopt;
         }
-        std::optional<weight> found = (source_->*look)(at.stored);
+        std::optional<weight> found = (source_->*look)(at.name);
         if(found && at.row != nullptr) {
             apply(at.row->part, at, *found, look);
         }
         return found;
     }
 
-    struct place {
-        std::string stored;
-        const tensor_name* row = nullptr;
-        std::size_t expert = 0;
-    };
-
-    [[nodiscard]] place place_of(std::string_view name) const {
-        const detail::numbered_name asked{name};
-        const std::string_view pattern = asked.pattern;
-        const std::size_t dot = std::min(pattern.rfind('.'), pattern.size());
-        for(const tensor_name& row: names_) {
-            const bool whole = row.name == pattern;
-            if(whole || row.name == pattern.substr(0, dot)) {
-                std::string stored = asked.filled(row.stored);
-                if(!whole && !stored.empty()) {
-                    stored += pattern.substr(dot);
-                }
-                const std::string& expert = asked.numbers[1];
-                // Longer numbers name no expert that a file can hold.
-                return {std::move(stored), &row, expert.empty() || expert.size() > 9 ? 0 : std::stoul(expert)};
-            }
-        }
-        return {others_ ? std::string{name} : std::string{}, nullptr, 0};
+    [[nodiscard]] stored_tensor place_of(std::string_view name) const {
+        return stored_tensor_of(names_, name, others_);
     }
 
-    void apply(const tensor_part& part, const place& at, weight& w, look_up look) const {
+    void apply(const tensor_part& part, const stored_tensor& at, weight& w, look_up look) const {
         if(part.is_one_of_many) {
             take_one(w, at.expert);
         }
