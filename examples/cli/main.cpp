@@ -73,7 +73,7 @@ void add_loaded_model(CLI::App& command, cli::common_options& options) {
                     "highest, or medium: weights in f32, f16 and bf16 are multiplied as bf16, which is faster")
         ->capture_default_str();
     add_texts(command, "--lora", options.loras,
-              "PATH[:SCALE], repeatable: a LoRA adapter, a PEFT folder or a GGUF file, in the model's own format");
+              "PATH[:SCALE], repeatable: a LoRA adapter, a PEFT folder, or for a GGUF model also a GGUF file");
     command.add_flag("--merge-lora", options.merge_loras, "merge the adapters into the weights while they load");
     command.add_option("--quantize", options.quantize, "bring the weights to a type while they load")
         ->type_name("TYPE");

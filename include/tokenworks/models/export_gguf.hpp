@@ -417,23 +417,6 @@ inline std::vector<exported_tensor> gguf_exporter::tensors(const tensor_names& n
     return all;
 }
 
-/// Rows of each head from halves to neighbours: the first of each pair and its other follow each other.
-[[nodiscard]] inline weight with_turned_rows(weight w, std::size_t heads, std::size_t width) {
-    const std::size_t rows = w.extents[0];
-    const std::size_t d = rows / heads;
-    const std::size_t row_bytes = w.bytes.size() / rows;
-    std::vector<std::byte> turned{w.bytes.begin(), w.bytes.end()};
-    for(std::size_t h = 0; h < heads; ++h) {
-        for(std::size_t i = 0; i < width; ++i) {
-            const std::size_t from = h * d + (i % 2 == 0 ? i / 2 : width / 2 + i / 2);
-            std::ranges::copy(w.bytes.subspan(from * row_bytes, row_bytes),
-                              turned.begin() + static_cast<std::ptrdiff_t>((h * d + i) * row_bytes));
-        }
-    }
-    w.own(std::move(turned));
-    return w;
-}
-
 inline void gguf_exporter::add(const exported_tensor& tensor) {
     std::vector<std::size_t> shape;
     std::size_t rows = 0;
@@ -460,7 +443,7 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                             const weight stored = w;
                             const std::size_t columns = w.extents.back();
                             if(tensor.turned_heads != 0) {
-                                w = with_turned_rows(std::move(w), tensor.turned_heads, width);
+                                w = with_turned_rows(std::move(w), {w.extents[0] / tensor.turned_heads, width});
                             }
                             const bool own = tensor.stacked != 0 && importance.size() == tensor.parts.size() * columns;
                             encode_rows(weights, w, type, own ? importance.subspan(i * columns, columns) : importance,

@@ -44,7 +44,9 @@ public:
         if(options.on_progress) {
             loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
         }
-        const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
+        const std::vector<models::weight_transform> transforms =
+            models::bound_transforms(options.transforms, {.folder = folder.names()});
+        const models::transformed_weights weights{folder.weights(), transforms, folder.config(), how_};
         network_ = std::make_unique<models::encoder>(folder.config(), weights.get(), how_, std::move(loading));
     }
 

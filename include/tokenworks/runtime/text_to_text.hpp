@@ -255,7 +255,9 @@ inline text_to_text::text_to_text(const std::string& path, const load_options& o
             return options.on_progress(std::min(before + done, total), total);
         };
     }
-    const models::transformed_weights weights{folder.weights(), options.transforms, folder.config(), how_};
+    const std::vector<models::weight_transform> transforms =
+        models::bound_transforms(options.transforms, {.folder = folder.names()});
+    const models::transformed_weights weights{folder.weights(), transforms, folder.config(), how_};
     network_ = std::make_unique<models::encoder_decoder>(*folder.encoder_config(), folder.config(), weights.get(), how_,
                                                          loading);
 }
