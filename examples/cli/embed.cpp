@@ -122,7 +122,9 @@ token_rows rows_of_images(const common_options& options, const tw::models::model
     loading.precision = matmul_precision(options.matmul_precision);
     tw::nn::context c{how};
     require_merged_loras(options, "a model of images");
-    const tw::models::transformed_weights weights{folder.weights(), transforms_of(options), folder.config(), how};
+    const std::vector<tw::models::weight_transform> transforms =
+        tw::models::bound_transforms(transforms_of(options), {.folder = folder.names()});
+    const tw::models::transformed_weights weights{folder.weights(), transforms, folder.config(), how};
     if(!folder.encoder_config()) {
         if(!what.image) {
             throw usage_error("--image: " + options.model + " reads images alone");

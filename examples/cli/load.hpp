@@ -64,23 +64,24 @@ namespace cli {
     }
 }
 
-/// What --lora names.
-[[nodiscard]] inline std::vector<tw::models::lora> loras_of(const common_options& options,
-                                                            const tw::models::tensor_names& names) {
-    std::vector<tw::models::lora> all;
+/// An adapter that --lora names.
+struct named_lora {
+    std::string path;
+    float scale = 1;
+};
+[[nodiscard]] inline std::vector<named_lora> loras_of(const common_options& options) {
+    std::vector<named_lora> all;
     for(const std::string& text: options.loras) {
-        std::string path = text;
-        float scale = 1;
+        named_lora& each = all.emplace_back(named_lora{text});
         const std::size_t colon = text.rfind(':');
         if(colon != text.npos && !std::filesystem::exists(text)) {
             const char* const end = text.data() + text.size();
-            const auto [last, problem] = std::from_chars(text.data() + colon + 1, end, scale);
+            const auto [last, problem] = std::from_chars(text.data() + colon + 1, end, each.scale);
             if(problem != std::errc{} || last != end) {
                 throw usage_error("--lora: '" + tw::printable(text) + "' is not PATH[:SCALE]");
             }
-            path.resize(colon);
+            each.path.resize(colon);
         }
-        all.push_back(tw::models::lora::open(path, names, scale));
     }
     return all;
 }
@@ -88,11 +89,11 @@ namespace cli {
 /// The adapters that sequences get, unless they were merged.
 class adapters {
 public:
-    adapters(const common_options& options, const tw::models::tensor_names& names, const tw::models::decoder& network,
+    adapters(const common_options& options, const tw::models::adapter_names& names, const tw::models::decoder& network,
              const tw::execution& how) {
         if(!options.merge_loras) {
-            for(const tw::models::lora& each: loras_of(options, names)) {
-                owned_.push_back(each.adapter_of(network, how));
+            for(const named_lora& each: loras_of(options)) {
+                owned_.push_back(tw::models::lora::open(each.path, names, each.scale).adapter_of(network, how));
             }
         }
         for(const tw::nn::adapter& each: owned_) {
@@ -115,9 +116,8 @@ private:
 [[nodiscard]] inline std::vector<tw::models::weight_transform> transforms_of(const common_options& options) {
     std::vector<tw::models::weight_transform> all;
     if(options.merge_loras) {
-        const tw::models::tensor_names names = tw::models::model_files::open(options.model).names();
-        for(const tw::models::lora& each: loras_of(options, names)) {
-            all.push_back(tw::models::merge_on_load(each));
+        for(const named_lora& each: loras_of(options)) {
+            all.push_back(tw::models::merge_on_load(each.path, each.scale));
         }
     }
     if(!options.quantize.empty()) {
@@ -197,7 +197,8 @@ public:
             require_merged_loras(options, "'" + config.architecture + "'");
         }
         names_ = files.names();
-        const std::vector<tw::models::weight_transform> transforms = transforms_of(options);
+        const std::vector<tw::models::weight_transform> transforms =
+            tw::models::bound_transforms(transforms_of(options), names_);
         const tw::models::transformed_weights weights{files.weights(), transforms, config, how_};
         if(files.encoder_config()) {
             both_.emplace(*files.encoder_config(), std::move(config), weights.get(), how_, loading);
@@ -216,7 +217,7 @@ public:
     [[nodiscard]] const tw::models::encoder_decoder* both() const { return both_ ? &*both_ : nullptr; }
 
     /// How its files call tensors.
-    [[nodiscard]] const tw::models::tensor_names& names() const { return model_ ? model_->names() : names_; }
+    [[nodiscard]] const tw::models::adapter_names& names() const { return model_ ? model_->names() : names_; }
 
     [[nodiscard]] const tw::execution& how() const { return model_ ? model_->how() : how_; }
 
@@ -224,7 +225,7 @@ private:
     std::optional<tw::text_model> model_;
     std::optional<tw::thread_team> team_;
     tw::execution how_;
-    tw::models::tensor_names names_;
+    tw::models::adapter_names names_;
     std::optional<tw::models::decoder> decoder_;
     std::optional<tw::models::encoder> encoder_;
     std::optional<tw::models::encoder_decoder> both_;

@@ -58,7 +58,8 @@ void add_model(CLI::App& command, cli::common_options& options) {
 void add_quantization(CLI::App& command, cli::common_options& options) {
     add_texts(command, "--tensor-type", options.tensor_types,
               "REGEX=TYPE, repeatable: the type of matrices whose name matches; the first that does counts");
-    command.add_option("--imatrix", options.imatrix, "how much columns matter: a file made by llama-imatrix");
+    command.add_option("--imatrix", options.imatrix,
+                       "how much columns matter: a file made by imatrix or llama-imatrix");
 }
 
 /// The same for the commands that load the weights.
@@ -72,7 +73,7 @@ void add_loaded_model(CLI::App& command, cli::common_options& options) {
                     "highest, or medium: weights in f32, f16 and bf16 are multiplied as bf16, which is faster")
         ->capture_default_str();
     add_texts(command, "--lora", options.loras,
-              "PATH[:SCALE], repeatable: a LoRA adapter, a PEFT folder or a GGUF file, in the model's own format");
+              "PATH[:SCALE], repeatable: a LoRA adapter, a PEFT folder, or for a GGUF model also a GGUF file");
     command.add_flag("--merge-lora", options.merge_loras, "merge the adapters into the weights while they load");
     command.add_option("--quantize", options.quantize, "bring the weights to a type while they load")
         ->type_name("TYPE");
@@ -280,6 +281,20 @@ int run(int argc, char** argv) {
     add_quantization(*quantize_command, common);
     add_machine(*quantize_command, common);
     quantize_command->callback([&] { code = cli::quantize(common, quantize); });
+
+    cli::imatrix_options imatrix;
+    auto* const imatrix_command = app.add_subcommand(
+        "imatrix", "writes how much the columns of each matrix matter for a text, for quantize and llama.cpp");
+    add_loaded_model(*imatrix_command, common);
+    imatrix_command->add_option("-f,--file", imatrix.file, "the text")->required();
+    imatrix_command->add_option("-o,--output-file", imatrix.out, "the GGUF file to write")->required();
+    imatrix_command->add_option("-c,--ctx", imatrix.context, "tokens of a chunk")
+        ->capture_default_str()
+        ->check(whole_number(2, 1 << 24));
+    imatrix_command->add_option("--chunks", imatrix.chunks, "most chunks to read; 0: all")
+        ->capture_default_str()
+        ->check(whole_number(0, most_tokens));
+    imatrix_command->callback([&] { code = cli::imatrix(common, imatrix); });
 
     const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
     const std::string first = argc > 1 ? argv[1] : "--help";

@@ -127,6 +127,13 @@ struct quantize_options {
     std::string type;
 };
 
+struct imatrix_options {
+    std::string file;
+    std::string out;
+    std::size_t context = 512;
+    std::size_t chunks = 0; ///< at most; 0: all that the text has
+};
+
 // Each returns the exit code; errors are exceptions.
 int info(const common_options&);
 int tokenize(const common_options&, const tokenize_options&);
@@ -141,6 +148,7 @@ int chat(const common_options&, const generate_options&);
 int perplexity(const common_options&, const perplexity_options&);
 int bench(const common_options&, const bench_options&);
 int plan(const common_options&, const plan_options&);
+int imatrix(const common_options&, const imatrix_options&);
 
 // Shared by the subcommands.
 

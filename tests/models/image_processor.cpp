@@ -122,4 +122,8 @@ TEST_CASE("image_processor: files that are wrong, and extents that do not fit", 
     float one = 0;
     CHECK_THROWS_AS(edge(line.view(), out{&one, std::size_t{3}, std::size_t{60000}, std::size_t{300000}}),
                     tw::argument_error);
+    // Sides that are allowed, and together too much.
+    const image_processor square = parse(R"({"size": 65536})");
+    CHECK_THROWS_AS(square(line.view(), out{&one, std::size_t{3}, std::size_t{65536}, std::size_t{65536}}),
+                    tw::limit_error);
 }

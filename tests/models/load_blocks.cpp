@@ -2,12 +2,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
+#include <tokenworks/models/packed_cache.hpp>
+#include <tokenworks/models/quantization.hpp>
 
+#include "io/files.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -170,4 +178,79 @@ TEST_CASE("load_blocks: progress counts bytes, and may cancel at any point", "[m
 TEST_CASE("load_blocks: a progress callback's exception reaches the caller", "[models]") {
     const gguf_in_memory f = tiny_model{}.open();
     CHECK_THROWS_AS(load(f, [](std::uint64_t) -> bool { throw 7; }), int);
+}
+
+namespace {
+
+/// Another source, whose answers with bytes are counted.
+class counted_weights final: public weight_source {
+public:
+    explicit counted_weights(const weight_source& of) : of_{&of} {}
+    [[nodiscard]] std::optional<weight> find(std::string_view name) const override {
+        std::optional<weight> found = of_->find(name);
+        matrices += found && found->extents.size() > 1 ? 1U : 0U;
+        return found;
+    }
+    [[nodiscard]] std::optional<weight> describe(std::string_view name) const override { return of_->describe(name); }
+    [[nodiscard]] std::string label() const override { return of_->label(); }
+    mutable std::size_t matrices = 0;
+
+private:
+    const weight_source* of_;
+};
+
+} // namespace
+
+TEST_CASE("load_blocks: what a cache has is not made again", "[models]") {
+    tiny_model model;
+    model.fill();
+    const gguf_in_memory f = model.open();
+    const gguf_weights stored{f.file};
+    const files::temporary_folder folder;
+    const model_config config = config_of(f.file);
+    const auto logits_of = [&](const weight_source& from, bool with_cache) {
+        std::optional<packed_cache> cache;
+        if(with_cache) {
+            cache.emplace(folder / "packed", 3);
+        }
+        std::uint64_t last = 0;
+        const decoder made{config,
+                           from,
+                           {},
+                           {.progress =
+                                [&](std::uint64_t done) {
+                                    CHECK(done >= last);
+                                    last = done;
+                                    return true;
+                                },
+                            .cache = cache ? &*cache : nullptr}};
+        CHECK(last > 0);
+        if(cache) {
+            cache->finish();
+        }
+        const std::int32_t ids[] = {1, 2, 0};
+        std::vector<float> logits(made.vocab_size());
+        tw::nn::context c;
+        tw::nn::kv_cache keys = made.make_cache(3);
+        const decoder_input input{&keys, ids};
+        made.forward(c, std::span{&input, 1}, tw::nn::rows{logits.data(), std::size_t{1}, logits.size()});
+        return logits;
+    };
+    for(const char* const type: {"", "q8_0"}) { // as it is, and quantised on the way
+        INFO(type);
+        const counted_weights counted{stored};
+        std::vector<weight_transform> transforms;
+        if(*type != '\0') {
+            transforms.push_back(quantize_on_load(quantization::named(type)));
+        }
+        const transformed_weights weights{counted, transforms, config, {}};
+        const std::vector<float> expected = logits_of(weights.get(), false);
+        const std::size_t all = std::exchange(counted.matrices, 0);
+        CHECK(all > 10);
+        CHECK(logits_of(weights.get(), true) == expected); // writes it
+        CHECK(std::exchange(counted.matrices, 0) >= all);
+        CHECK(logits_of(weights.get(), true) == expected);
+        CHECK(counted.matrices == 0);
+        std::filesystem::remove(folder / "packed");
+    }
 }

@@ -1,8 +1,10 @@
 #include <tokenworks/models/lora.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -280,17 +282,123 @@ TEST_CASE("lora: a GGUF adapter of a GGUF model", "[models]") {
                     tw::format_error);
 }
 
+TEST_CASE("lora: a PEFT adapter of a GGUF model, whose converter orders rows anew or fuses matrices", "[models]") {
+    const files::temporary_folder base, adapter;
+    const layout layouts[] = {{"llama", {"q_proj", "k_proj", "v_proj", "down_proj", "lm_head"}, false},
+                              {"smollm3", {"q_proj", "k_proj", "o_proj"}, false},
+                              {"olmo", {"q_proj", "k_proj", "up_proj"}, false},
+                              {"granite", {"q_proj", "k_proj", "gate_proj"}, false},
+                              {"mixtral", {"q_proj", "k_proj", "v_proj"}, false},
+                              {"cohere", {"q_proj", "k_proj", "o_proj"}, false}, // neighbours in both
+                              {"gemma", {"q_proj", "k_proj", "o_proj", "gate_proj", "up_proj"}, false},
+                              {"phi", {"q_proj", "fc1", "dense"}, false},
+                              {"phi3", {"qkv_proj", "gate_up_proj", "o_proj"}, false},
+                              {"qwen2_moe", {"k_proj", "o_proj"}, false},
+                              {"qwen3_moe", {"k_proj", "o_proj"}, false},
+                              {"stablelm", {"q_proj", "k_proj", "down_proj"}, false},
+                              {"starcoder2", {"q_proj", "c_fc", "c_proj"}, false},
+                              {"olmo2", {"q_proj", "k_proj"}, false},
+                              {"bloom", {"query_key_value", "dense_4h_to_h"}, false},
+                              {"falcon", {"query_key_value", "dense"}, false},
+                              {"falcon_grouped", {"query_key_value", "dense_h_to_4h"}, false},
+                              {"gpt2", {"c_attn", "c_fc", "c_proj"}, true},
+                              {"gpt_neox", {"query_key_value", "dense_h_to_4h"}, false}};
+    for(const layout& each: layouts) {
+        INFO(each.family);
+        peft_case made{each.family, adapter.string(), each.modules, each.conv};
+        made.golden.write_to(base.string(), tw::dtype::f32);
+        const model_folder opened = model_folder::open(base.string());
+        const decoder model{opened.config(), opened.weights()};
+        const tw::nn::adapter with = lora::open(adapter.string(), opened.names()).adapter_of(model);
+        const tw::nn::adapter* const list[] = {&with};
+        const std::vector<float> plain = support::all_logits(model, made.golden.ids, made.golden.ids.size());
+        made.golden.logits = logits_with(model, list, made.golden.ids, made.golden.ids.size());
+        CHECK(made.golden.worst(plain) > 1e-3); // it changes something
+
+        tw::io::gguf_writer out;
+        export_gguf(opened, quantization::named("f32"), out);
+        const std::vector<std::byte> bytes = out.to_bytes();
+        const auto file = tw::io::gguf_file::from_memory(bytes, "base.gguf");
+        const std::unique_ptr<weight_source> stored = weights_of(file);
+        const decoder from_gguf{config_of(file), *stored};
+        const adapter_names names = adapter_names_of(file);
+        const tw::nn::adapter same = lora::open(adapter.string(), names).adapter_of(from_gguf);
+        CHECK(same.size() == with.size());
+        const tw::nn::adapter* const other[] = {&same};
+        CHECK(made.golden.worst(logits_with(from_gguf, other, made.golden.ids, made.golden.ids.size())) < 1e-5);
+
+        const std::vector<weight_transform> transforms =
+            bound_transforms({merge_on_load(adapter.string(), 1.0F)}, names);
+        const transformed_weights weights{*stored, transforms, config_of(file), {}};
+        const decoder merged{config_of(file), weights.get()};
+        CHECK(made.golden.worst(support::all_logits(merged, made.golden.ids, made.golden.ids.size())) < 1e-5);
+    }
+}
+
+TEST_CASE("lora: an adapter in a form that does not fit its base", "[models]") {
+    const files::temporary_folder adapter;
+    const peft_case made{"llama", adapter.string(), {"q_proj"}, false};
+    CHECK_THROWS_WITH(lora::open(adapter.string(), adapter_names{.gguf = tensor_names{}}), Catch::Contains("PEFT"));
+    CHECK_THROWS_WITH(lora::open(adapter.string() + "/lora.gguf", adapter_names{.folder = tensor_names{}}),
+                      Catch::Contains("not in a folder"));
+    const std::vector<weight_transform> transforms{merge_on_load(adapter.string(), 1.0F)};
+    const memory_weights none;
+    CHECK_THROWS_AS(transformed_weights(none, transforms, model_config{}, {}), tw::argument_error); // not bound
+    CHECK_THROWS_AS(bound_transforms(transforms, {}), tw::unsupported_error);
+}
+
+TEST_CASE("lora: alpha_pattern gives modules an alpha of their own, rank_pattern a rank", "[models]") {
+    const files::temporary_folder base, adapter;
+    peft_case made{"llama", adapter.string(), {"q_proj", "v_proj", "up_proj"}, false};
+    made.golden.write_to(base.string(), tw::dtype::f32);
+    const model_folder opened = model_folder::open(base.string());
+    const auto alpha_of = [&](const char* name) {
+        const lora with = lora::open(adapter.string(), opened.names(), 1);
+        const weight w = *opened.weights().find(name);
+        const lora::change found = *with.find(name, w.extents[0], w.extents[1]);
+        // What is stored is the same each time; the scale is in `up`.
+        const auto file = tw::io::safetensors_file::open(adapter.string() + "/adapter_model.safetensors");
+        const safetensors_weights stored{file};
+        const std::string module = named_weights{opened.weights(), opened.names(), false}.name_of(name);
+        const std::vector<float> up =
+            load_values(stored, "base_model.model." + module.substr(0, module.size() - 7) + ".lora_B.weight",
+                        std::array{w.extents[0], found.rank});
+        return found.up[1] / up[1] * static_cast<float>(found.rank);
+    };
+    const float plain = peft_case::alpha;
+    CHECK(alpha_of("blk.0.attn_q.weight") == Approx(plain));
+    const std::uint64_t before = lora::open(adapter.string(), opened.names()).identity();
+    made.config["rank_pattern"] = {{"q_proj", 3}};
+    made.config["alpha_pattern"] =
+        nlohmann::ordered_json::parse(R"({"layers.0.self_attn.q_proj": 12, "roj": 5, "q_proj": 24,
+                                          "model\\.layers\\.[1-9]\\.mlp.*": 2})");
+    made.write_config();
+    CHECK(alpha_of("blk.0.attn_q.weight") == Approx(12.0F));
+    CHECK(alpha_of("blk.1.attn_q.weight") == Approx(24.0F)); // "roj" is no whole name
+    CHECK(alpha_of("blk.0.attn_v.weight") == Approx(plain));
+    CHECK(alpha_of("blk.0.ffn_up.weight") == Approx(plain));
+    CHECK(alpha_of("blk.1.ffn_up.weight") == Approx(2.0F));
+    CHECK(lora::open(adapter.string(), opened.names()).identity() != before);
+
+    made.config["alpha_pattern"] = {{"(", 1}};
+    made.write_config();
+    CHECK_THROWS_WITH(lora::open(adapter.string(), opened.names()), Catch::Contains("alpha_pattern"));
+    made.config["alpha_pattern"] = {{"q_proj", "8"}};
+    made.write_config();
+    CHECK_THROWS_AS(lora::open(adapter.string(), opened.names()), tw::format_error);
+    made.config["alpha_pattern"] = {{"q_proj", 1e300}};
+    made.write_config();
+    CHECK_THROWS_AS(lora::open(adapter.string(), opened.names()), tw::format_error);
+}
+
 TEST_CASE("lora: what is more than low-rank matrices is refused by name", "[models]") {
     const files::temporary_folder base, adapter;
     peft_case made{"llama", adapter.string(), {"q_proj"}, false};
     made.golden.write_to(base.string(), tw::dtype::f32);
     const model_folder opened = model_folder::open(base.string());
     const nlohmann::json good = made.config;
-    const std::pair<const char*, nlohmann::json> refused[] = {{"use_dora", true},
-                                                              {"bias", "all"},
-                                                              {"peft_type", "IA3"},
-                                                              {"modules_to_save", {"lm_head"}},
-                                                              {"rank_pattern", {{"q_proj", 2}}}};
+    const std::pair<const char*, nlohmann::json> refused[] = {
+        {"use_dora", true}, {"bias", "all"}, {"peft_type", "IA3"}, {"modules_to_save", {"lm_head"}}};
     for(const auto& [key, value]: refused) {
         made.config = good;
         made.config[key] = value;

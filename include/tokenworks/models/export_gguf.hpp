@@ -62,6 +62,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                                      const execution& where = {}, const limits& bounds = {});
 
+/// What a GGUF file of the folder's model would call its tensors.
+/// @throws unsupported_error as export_gguf
+[[nodiscard]] TOKENWORKS_FUNCTION tensor_names exported_names(const model_folder& folder);
+
 #if TOKENWORKS_DEFINITIONS
 
 namespace detail {
@@ -126,7 +130,17 @@ public:
 
     void write();
 
+    /// How the file calls the tensors.
+    [[nodiscard]] tensor_names names() { return describe().names; }
+
 private:
+    /// What the file says of the model, read back.
+    struct description {
+        model_config config;
+        tensor_names names;
+    };
+    [[nodiscard]] description describe();
+
     [[noreturn]] TOKENWORKS_COLD void refuse(tokenworks::detail::message_parts why) const {
         tokenworks::detail::raise<unsupported_error>(
             {folder_.parameters().label(),
@@ -563,23 +577,6 @@ inline std::vector<exported_tensor> gguf_exporter::tensors(const tensor_names& n
     return all;
 }
 
-/// Rows of each head from halves to neighbours: the first of each pair and its other follow each other.
-[[nodiscard]] inline weight with_turned_rows(weight w, std::size_t heads, std::size_t width) {
-    const std::size_t rows = w.extents[0];
-    const std::size_t d = rows / heads;
-    const std::size_t row_bytes = w.bytes.size() / rows;
-    std::vector<std::byte> turned{w.bytes.begin(), w.bytes.end()};
-    for(std::size_t h = 0; h < heads; ++h) {
-        for(std::size_t i = 0; i < width; ++i) {
-            const std::size_t from = h * d + (i % 2 == 0 ? i / 2 : width / 2 + i / 2);
-            std::ranges::copy(w.bytes.subspan(from * row_bytes, row_bytes),
-                              turned.begin() + static_cast<std::ptrdiff_t>((h * d + i) * row_bytes));
-        }
-    }
-    w.own(std::move(turned));
-    return w;
-}
-
 inline void gguf_exporter::add(const exported_tensor& tensor) {
     std::vector<std::size_t> shape;
     std::size_t rows = 0;
@@ -610,7 +607,7 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                                 w.extents[0] -= tensor.first_row;
                             }
                             if(tensor.turned_heads != 0) {
-                                w = with_turned_rows(std::move(w), tensor.turned_heads, width);
+                                w = with_turned_rows(std::move(w), {w.extents[0] / tensor.turned_heads, width});
                             }
                             const bool own = tensor.stacked != 0 && importance.size() == tensor.parts.size() * columns;
                             encode_rows(weights, w, type, own ? importance.subspan(i * columns, columns) : importance,
@@ -620,25 +617,30 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                     });
 }
 
-inline void gguf_exporter::write() {
+inline gguf_exporter::description gguf_exporter::describe() {
     const family& kind = target();
     architecture_ = kind.gguf;
     out_.set("general.architecture", std::string_view{architecture_});
-    out_.set("general.type", std::string_view{"model"});
-    const std::filesystem::path place{folder_.path()};
-    const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
-    out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
-    set_quantization(out_, *how_);
     write_config();
-
     const std::vector<std::byte> metadata = out_.to_bytes();
     const io::gguf_file file = io::gguf_file::from_memory(metadata, folder_.parameters().label());
     const exported_hyperparameters from{file, config_, weights_};
-    const model_config again = read_config(kind.configure, from);
+    model_config again = read_config(kind.configure, from);
     require_same(comparable(again), comparable(config_));
     if(folder_.encoder_config()) {
         require_same(comparable(read_config(kind.configure_encoder, from)), comparable(*folder_.encoder_config()));
     }
+    tensor_names names = kind.names(from, again);
+    return {std::move(again), std::move(names)};
+}
+
+inline void gguf_exporter::write() {
+    const std::filesystem::path place{folder_.path()};
+    const std::string name = (place.has_filename() ? place : place.parent_path()).filename().string();
+    out_.set("general.type", std::string_view{"model"});
+    const auto [again, names] = describe();
+    out_.set("general.name", std::string_view{name.empty() ? architecture_ : name});
+    set_quantization(out_, *how_);
     const bool turned = !config_.rope_configs.empty() &&
                         again.rope_configs[0].pairing == kernels::rope_pairing::interleaved &&
                         config_.rope_configs[0].pairing == kernels::rope_pairing::halves;
@@ -653,7 +655,7 @@ inline void gguf_exporter::write() {
     if(const std::optional<std::string> source = chat_template_of(place, bounds_)) {
         out_.set("tokenizer.chat_template", std::string_view{*source});
     }
-    for(const exported_tensor& tensor: tensors(kind.names(from, again), turned)) {
+    for(const exported_tensor& tensor: tensors(names, turned)) {
         if(architecture_ == "modern-bert" && tensor.name.ends_with(".bias") && tensor.name != "cls.output.bias") {
             refuse({"such files have no ", tensor.name}); // readers count the tensors
         }
@@ -681,6 +683,11 @@ inline void gguf_exporter::write() {
 TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                                      const execution& where, const limits& bounds) {
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where, bounds}.write();
+}
+
+TOKENWORKS_FUNCTION tensor_names exported_names(const model_folder& folder) {
+    io::gguf_writer none;
+    return detail::gguf_exporter{folder, std::make_shared<const quantization>(), none, {}}.names();
 }
 
 #endif

@@ -64,7 +64,8 @@ public:
     [[nodiscard]] image_processing::extent result_of(image_processing::extent image) const;
 
     /// @param pixels  [H,W,3]   @param out  [3,H',W'] of result_of() its extents
-    /// @throws shape_error; argument_error for an image of no pixels, or of a side above 65536
+    /// @throws shape_error; argument_error for an image of no pixels, or of a side above 65536; limit_error where it is
+    ///         resized to over 2^26 pixels
     void operator()(rgb_view pixels, view<float, dyn, dyn, dyn> out, const execution& how = {}) const;
 
 private:
@@ -256,6 +257,12 @@ TOKENWORKS_FUNCTION void image_processor::operator()(rgb_view pixels, view<float
                                                 ",", result.width, "]"});
     }
     const image_processing::extent between = resized_extent(given);
+    constexpr std::size_t most_pixels = std::size_t{1} << 26; // of sides that resized() takes
+    if(std::max(between.height, between.width) <= 65536 && between.height * between.width > most_pixels) {
+        tokenworks::detail::raise<limit_error>({"image_processor: an image of ", given.height, " x ", given.width,
+                                                " pixels becomes one of ", between.height, " x ", between.width,
+                                                "; the most is ", most_pixels, " pixels"});
+    }
     const rgb_image image = resized(pixels, between.height, between.width, steps_.filter, how);
     // The middle: what is left over, or lacking, is divided with the smaller half before, and the larger one.
     const auto before = [](std::size_t whole, std::size_t part) {

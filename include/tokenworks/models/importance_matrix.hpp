@@ -1,5 +1,5 @@
 // How much each column of a matrix matters: the mean square of what it is multiplied with, over a text. Made by
-// llama.cpp's `llama-imatrix`, in its GGUF form or in the binary form that came before.
+// models::importance_collector or llama.cpp's `llama-imatrix`, in its GGUF form or in the binary form that came before.
 //
 //   GGUF     general.type = "imatrix"; for each matrix NAME.in_sum2 [E,K] (one row, or one for each expert) and
 //            NAME.counts [E,1]
@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <span>
 #include <string>
@@ -45,10 +46,25 @@ public:
         return made;
     }
 
-    /// The importance of a matrix' columns, [K] or [E,K]; empty where the text never reached it.
+    /// The importance of a matrix' columns, [K] or [E,K]; empty where the text never reached it. What is not there is
+    /// looked for under the name of a matrix that sees the same: queries, keys and values may be one, gate and up too.
     [[nodiscard]] std::span<const float> find(std::string_view name) const {
-        const auto at = columns_.find(name);
-        return at == columns_.end() ? std::span<const float>{} : std::span<const float>{at->second};
+        if(const auto at = columns_.find(name); at != columns_.end()) {
+            return at->second;
+        }
+        using both = std::pair<std::string_view, std::string_view>;
+        for(const auto& [asked, same]: {both{".attn_q.", ".attn_qkv."}, both{".attn_k.", ".attn_qkv."},
+                                        both{".attn_v.", ".attn_qkv."}, both{".attn_qkv.", ".attn_q."},
+                                        both{".ffn_gate.", ".ffn_up."}, both{".ffn_gate_exps.", ".ffn_up_exps."}}) {
+            const std::size_t found = name.find(asked);
+            if(found != name.npos) {
+                std::string other{name};
+                other.replace(found, asked.size(), same);
+                const auto at = columns_.find(other);
+                return at == columns_.end() ? std::span<const float>{} : std::span<const float>{at->second};
+            }
+        }
+        return {};
     }
     /// Matrices that there are values for.
     [[nodiscard]] std::size_t size() const noexcept { return columns_.size(); }

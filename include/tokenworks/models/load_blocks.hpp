@@ -171,33 +171,32 @@ private:
     }
 
     [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns) {
-        const weight found = require_real(source_, name, std::array{rows, columns});
+        // What the matrix is tells whether a cache has it; its values, which may be costly to make, are then not
+        // needed.
+        const bool described = loading_.cache != nullptr;
+        const weight found = require_real(source_, name, std::array{rows, columns}, described);
         const dtype_info type = info(found.type);
         if(columns % type.block_size != 0) {
             raise_weight(source_, name, found.offset,
                          {"rows of ", columns, " are no multiple of the ", type.name, " block"});
         }
-        kernels::packed_matrix packed = packed_from_cache(name, found, rows, columns);
-        done_ += found.progress_bytes();
+        std::optional<kernels::packed_matrix> packed;
+        if(loading_.cache != nullptr) {
+            packed = loading_.cache->find(name, found.type, rows, columns, how_, &pool_, loading_.precision);
+        }
+        if(packed) {
+            done_ += static_cast<std::uint64_t>(rows) * (columns / type.block_size) * type.block_bytes;
+        } else {
+            const weight whole = described ? require_real(source_, name, std::array{rows, columns}) : found;
+            packed = kernels::pack(whole.type, whole.bytes, rows, columns, how_, {}, &pool_, loading_.precision);
+            source_.release(whole);
+            done_ += whole.progress_bytes();
+        }
+        if(loading_.cache != nullptr) {
+            loading_.cache->keep(name, *packed);
+        }
         if(loading_.progress && !loading_.progress(done_)) {
             tokenworks::detail::raise<cancelled_error>({"loading ", source_.label(), ": cancelled"});
-        }
-        return packed;
-    }
-
-    [[nodiscard]] kernels::packed_matrix packed_from_cache(const std::string& name, const weight& found,
-                                                           std::size_t rows, std::size_t columns) {
-        std::optional<kernels::packed_matrix> packed;
-        packed_cache* const cache = loading_.cache;
-        if(cache != nullptr) {
-            packed = cache->find(name, found.type, rows, columns, how_, &pool_, loading_.precision);
-        }
-        if(!packed) {
-            packed = kernels::pack(found.type, found.bytes, rows, columns, how_, {}, &pool_, loading_.precision);
-            source_.release(found);
-        }
-        if(cache != nullptr) {
-            cache->keep(name, *packed);
         }
         return *std::move(packed);
     }

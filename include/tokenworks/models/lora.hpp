@@ -3,9 +3,10 @@
 //
 //   const auto folder = models::model_folder::open("base");
 //   const models::decoder model{folder.config(), folder.weights()};
-//   const auto lora = models::lora::open("my-adapter", folder.names());
-//   const nn::adapter adapter = lora.adapter_of(model);         // for some sequences: decoder_input::adapters
-//   options.transforms.push_back(models::merge_on_load(lora));  // or for all, in place of the base
+//   const auto lora = models::lora::open("my-adapter", folder.names()); // of a GGUF file:
+//   models::adapter_names_of(file) const nn::adapter adapter = lora.adapter_of(model);         // for some sequences:
+//   decoder_input::adapters options.transforms.push_back(models::merge_on_load(lora));  // or for all, in place of the
+//   base
 //
 // What those files may hold besides is refused: DoRA, biases, whole modules, embeddings, experts.
 //
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -27,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/regex.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
@@ -85,9 +88,14 @@ public:
     /// Opens a PEFT folder or a GGUF file.
     /// @param names  of the base's tensors, as its format has them: model_folder::names(), or gguf_names(file)
     /// @param scale  of all that it changes, besides its own
-    /// @throws io_error, format_error, limit_error; unsupported_error naming what it does besides, and for an adapter
-    ///         in another format than its base
+    /// @throws io_error, format_error, limit_error; unsupported_error naming what it does besides
     [[nodiscard]] static lora open(const std::string& path, const tensor_names& names, float scale = 1,
+                                   const limits& bounds = {});
+
+    /// The same by the names for its own form: text_model::names(), or adapter_names_of(file).
+    /// @throws unsupported_error besides, for a GGUF adapter of a model in a folder, and for a PEFT folder where a GGUF
+    ///         file does not tell what its model's folder is like
+    [[nodiscard]] static lora open(const std::string& path, const adapter_names& names, float scale = 1,
                                    const limits& bounds = {});
 
     /// down [R,K] and up [N,R], the scale included.
@@ -115,13 +123,20 @@ private:
         std::optional<io::safetensors_file> file;
         std::optional<io::gguf_file> gguf;
         std::unique_ptr<weight_source> stored, down_stored, up_stored, down, up;
-        float scale = 1; ///< times alpha
+        float scale = 1; ///< times alpha, where that is one for all
         bool by_root = false;
+        /// alpha_pattern: for modules whose name has a match, in place of alpha; the first that has one counts.
+        std::vector<std::pair<codec::regex, float>> alphas{};
+        std::string alphas_text{};
+        float alpha = 1;
         std::size_t matrices = 0; ///< that it changes
     };
 
     static void read_folder(parts& made, const std::filesystem::path& folder, const limits& bounds);
     static void read_gguf(parts& made, const std::string& path, const limits& bounds);
+    static void read_alphas(parts& made, const io::json_value& patterns);
+    /// What a matrix' product is scaled with, before it is divided by the rank.
+    [[nodiscard]] float scale_of(const std::string& name) const;
     static void count(parts& made, std::string_view tensor, std::string_view down, std::string_view up);
 
     explicit lora(std::shared_ptr<const parts> of) noexcept : parts_{std::move(of)} {}
@@ -132,6 +147,11 @@ private:
 /// What load_options::transforms takes: the base with an adapter merged into it, in the base's types where there are
 /// encoders for them, and else as float32.
 [[nodiscard]] TOKENWORKS_FUNCTION weight_transform merge_on_load(const lora& adapter);
+
+/// The same of an adapter that is opened when the base is.
+/// @param path, scale  as lora::open takes them, and throws while the base loads
+[[nodiscard]] TOKENWORKS_FUNCTION weight_transform merge_on_load(std::string path, float scale = 1,
+                                                                 const limits& bounds = {});
 
 #if TOKENWORKS_DEFINITIONS
 
@@ -165,7 +185,8 @@ TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::p
     if(const auto bias = at("bias"); bias && bias->string({"bias"}) != "none") {
         refuse("bias");
     }
-    for(const char* const key: {"modules_to_save", "alpha_pattern", "rank_pattern", "target_parameters"}) {
+    // Ranks (rank_pattern) are those of the matrices themselves.
+    for(const char* const key: {"modules_to_save", "target_parameters"}) {
         if(const auto list = at(key); list && list->size() != 0) {
             refuse(key);
         }
@@ -174,7 +195,10 @@ TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::p
     if(!alpha) {
         root.refuse({"lora_alpha"}, {"is absent"});
     }
-    made.scale *= static_cast<float>(alpha->number({"lora_alpha"}));
+    made.alpha = static_cast<float>(alpha->number({"lora_alpha"}));
+    if(const auto patterns = at("alpha_pattern")) {
+        read_alphas(made, *patterns);
+    }
     const auto root_of_rank = at("use_rslora");
     made.by_root = root_of_rank && root_of_rank->boolean({"use_rslora"});
     made.file.emplace(io::safetensors_file::open((folder / "adapter_model.safetensors").string(), {.limits = bounds}));
@@ -188,6 +212,42 @@ TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::p
     made.up_stored = std::make_unique<detail::lora_side>(*made.stored, prefix, false, ".lora_B.weight");
 }
 
+/// As PEFT reads them (utils/other.py, get_pattern_key): a key is an expression for a module's whole name, or for its
+/// end behind a point.
+TOKENWORKS_FUNCTION void lora::read_alphas(parts& made, const io::json_value& patterns) {
+    constexpr std::size_t most = 65536;
+    if(patterns.size() > most) {
+        patterns.refuse({"alpha_pattern"}, {"has ", patterns.size(), " entries; at most ", most, " are read"});
+    }
+    patterns.members({"alpha_pattern"}, [&](std::string_view key, const io::json_value& value) {
+        const auto alpha = static_cast<float>(value.number({"alpha_pattern"}));
+        if(!std::isfinite(alpha)) {
+            value.refuse({"alpha_pattern"}, {"is not finite"});
+        }
+        try {
+            made.alphas.emplace_back(codec::regex{"^(?:.*\\.)?(?:" + std::string{key} + ")$"}, alpha);
+        } catch(const argument_error& problem) {
+            value.refuse({"alpha_pattern"}, {problem.what()});
+        }
+        made.alphas_text += std::string{key} + '=' + std::to_string(alpha) + '\n';
+    });
+}
+
+TOKENWORKS_FUNCTION float lora::scale_of(const std::string& name) const {
+    if(!parts_->alphas.empty()) {
+        std::string module = parts_->down->name_of(name);
+        module.resize(module.size() - std::string_view{".weight"}.size());
+        std::vector<codec::regex::range> found;
+        for(const auto& [pattern, alpha]: parts_->alphas) {
+            pattern.find_all(module, found);
+            if(!found.empty()) {
+                return parts_->scale * alpha;
+            }
+        }
+    }
+    return parts_->scale * parts_->alpha;
+}
+
 TOKENWORKS_FUNCTION void lora::read_gguf(parts& made, const std::string& path, const limits& bounds) {
     made.gguf.emplace(io::gguf_file::open(path, {.limits = bounds}));
     made.label = path;
@@ -197,7 +257,7 @@ TOKENWORKS_FUNCTION void lora::read_gguf(parts& made, const std::string& path, c
         tokenworks::detail::raise_format(path, {"general.type"}, format_error::no_offset,
                                          {"this file is no LoRA adapter"});
     }
-    made.scale *= file.get<float>("adapter.lora.alpha");
+    made.alpha = file.get<float>("adapter.lora.alpha");
     made.stored = std::make_unique<gguf_weights>(file);
     for(const io::gguf_tensor& tensor: file.tensors()) {
         count(made, tensor.name, ".weight.lora_a", ".weight.lora_b");
@@ -217,14 +277,14 @@ TOKENWORKS_FUNCTION lora lora::open(const std::string& path, const tensor_names&
     } else {
         read_gguf(*made, path, bounds);
     }
-    if(!std::isfinite(made->scale)) {
+    if(!std::isfinite(made->scale * made->alpha)) {
         tokenworks::detail::raise_format(made->label, {"alpha"}, format_error::no_offset, {"the scale is not finite"});
     }
     // Of a fused matrix all parts have one `down`, and rows of `up`. Neither is transposed where the base is.
     tensor_names rows = names;
     tensor_names whole = names;
     for(tensor_name& row: rows) {
-        row.part = {.rows = row.part.rows};
+        row.part = {.rows = row.part.rows, .turned = row.part.turned};
     }
     for(tensor_name& row: whole) {
         row.part = {};
@@ -232,6 +292,19 @@ TOKENWORKS_FUNCTION lora lora::open(const std::string& path, const tensor_names&
     made->down = std::make_unique<named_weights>(*made->down_stored, std::move(whole), !is_folder);
     made->up = std::make_unique<named_weights>(*made->up_stored, std::move(rows), !is_folder);
     return lora{std::move(made)};
+}
+
+TOKENWORKS_FUNCTION lora lora::open(const std::string& path, const adapter_names& names, float scale,
+                                    const limits& bounds) {
+    std::error_code none;
+    const bool is_folder = std::filesystem::is_directory(path, none);
+    const std::optional<tensor_names>& own = is_folder ? names.folder : names.gguf;
+    if(!own) {
+        tokenworks::detail::raise<unsupported_error>(
+            {path, is_folder ? ": a PEFT adapter, for a GGUF file that does not tell the names of its model's folder"
+                             : ": an adapter in a GGUF file is for a model in one, not in a folder"});
+    }
+    return open(path, *own, scale, bounds);
 }
 
 TOKENWORKS_FUNCTION std::optional<lora::change> lora::find(std::string_view name, std::size_t rows,
@@ -251,7 +324,7 @@ TOKENWORKS_FUNCTION std::optional<lora::change> lora::find(std::string_view name
     found.down = load_values(*parts_->down, key, std::array{found.rank, columns});
     found.up = load_values(*parts_->up, key, std::array{rows, found.rank});
     const auto rank = static_cast<float>(found.rank);
-    const float scale = parts_->scale / (parts_->by_root ? std::sqrt(rank) : rank);
+    const float scale = scale_of(key) / (parts_->by_root ? std::sqrt(rank) : rank);
     for(float& value: found.up) {
         value *= scale;
     }
@@ -277,13 +350,16 @@ TOKENWORKS_FUNCTION nn::adapter lora::adapter_of(const decoder& model, const exe
         tokenworks::detail::raise_format(label(), {"tensors"}, format_error::no_offset,
                                          {"the adapter changes ", parts_->matrices,
                                           " matrices, of which the model has ", used.size(),
-                                          "; it must be in the model's own format, and for this model"});
+                                          "; it must be for this model, in a form that fits it"});
     }
     return made;
 }
 
 TOKENWORKS_FUNCTION std::uint64_t lora::identity() const {
-    std::uint64_t sum = static_cast<std::uint64_t>(std::hash<float>{}(parts_->scale)) + (parts_->by_root ? 1 : 0);
+    std::uint64_t sum =
+        static_cast<std::uint64_t>(std::hash<float>{}(parts_->scale * parts_->alpha)) + (parts_->by_root ? 1 : 0);
+    sum = sum * 31 + static_cast<std::uint64_t>(std::hash<float>{}(parts_->scale));
+    sum = io::checksum(io::as_bytes_of(parts_->alphas_text), sum);
     const auto add = [&](const auto& tensors) {
         for(const auto& tensor: tensors) {
             sum = io::checksum(tensor.data, io::checksum(io::as_bytes_of(tensor.name), sum));
@@ -364,6 +440,14 @@ TOKENWORKS_FUNCTION weight_transform merge_on_load(const lora& adapter) {
                 return std::make_unique<detail::merged_weights>(base, adapter, how);
             },
             adapter.identity()};
+}
+
+TOKENWORKS_FUNCTION weight_transform merge_on_load(std::string path, float scale, const limits& bounds) {
+    weight_transform made;
+    made.bind = [path = std::move(path), scale, bounds](const adapter_names& names) {
+        return merge_on_load(lora::open(path, names, scale, bounds));
+    };
+    return made;
 }
 
 #endif

@@ -68,7 +68,9 @@ public:
         return file_->parameters;
     }
     /// How its files call tensors, for adapters.
-    [[nodiscard]] tensor_names names() const { return folder_ ? folder_->names() : gguf_names(file_->file); }
+    [[nodiscard]] adapter_names names() const {
+        return folder_ ? adapter_names{.folder = folder_->names()} : adapter_names_of(file_->file);
+    }
     /// The tensors under the blocks' names. Valid as long as this, which may move.
     [[nodiscard]] const weight_source& weights() const noexcept {
         return folder_ ? folder_->weights() : *file_->weights;

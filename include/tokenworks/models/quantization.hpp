@@ -276,6 +276,9 @@ TOKENWORKS_FUNCTION std::optional<weight> quantized_weights::find(std::string_vi
     std::span<const float> importance;
     if(to_.importance) {
         importance = to_.importance->find(tensor.all);
+        if(importance.empty()) { // experts may have names of their own
+            importance = to_.importance->find(name);
+        }
         if(importance.size() > found->extents.back() && found->extents.size() == 2) {
             const std::size_t first = tensor.expert * found->extents.back();
             importance = first + found->extents.back() <= importance.size()

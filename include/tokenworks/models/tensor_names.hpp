@@ -33,6 +33,13 @@ struct row_pattern {
     std::size_t count = 0;
 };
 
+/// Rows of heads, of `head` rows each, whose halves of the first `width` become neighbours: converters to GGUF order
+/// queries and keys of some families so. A head of 0 stands for rows as they are.
+struct turned_rows {
+    std::size_t head = 0;
+    std::size_t width = 0;
+};
+
 /// What to do with a stored tensor on its way; several together are done in this order.
 struct tensor_part {
     row_pattern rows{};
@@ -42,6 +49,7 @@ struct tensor_part {
     bool is_flat = false;        ///< [H,N,K] in the file is [H*N,K]
     bool is_filter = false;      ///< [N,K,H,W] in the file is [N,K*H*W]: a convolution that steps by its own size
     bool plus_one = false;       ///< the weight is 1 more than what is stored
+    turned_rows turned{};
 };
 
 /// A row of a family's table. In both names `#` stands for the number of the layer and `@` for that of the expert.
@@ -53,6 +61,12 @@ struct tensor_name {
 };
 
 using tensor_names = std::vector<tensor_name>;
+
+/// How low-rank adapters of a model call its matrices, in the forms of adapters that fit it.
+struct adapter_names {
+    std::optional<tensor_names> folder{}; ///< of PEFT
+    std::optional<tensor_names> gguf{};
+};
 
 /// Replaces what rows say, or adds to them.
 inline void set_names(tensor_names& names, const tensor_names& rows) {
@@ -106,6 +120,50 @@ struct numbered_name {
 
 } // namespace detail
 
+/// The rows of heads in another order; the first of each pair and its other follow each other.
+/// @param w  [N,K] of any type, N a multiple of `by.head`; its bytes may be left out
+[[nodiscard]] inline weight with_turned_rows(weight w, const turned_rows& by) {
+    const std::size_t row_bytes = w.bytes.size() / w.extents[0];
+    std::vector<std::byte> turned{w.bytes.begin(), w.bytes.end()};
+    for(std::size_t first = 0; first < w.extents[0]; first += by.head) {
+        for(std::size_t i = 0; i < by.width; ++i) {
+            const std::size_t from = first + (i % 2 == 0 ? i / 2 : by.width / 2 + i / 2);
+            std::ranges::copy(w.bytes.subspan(from * row_bytes, row_bytes),
+                              turned.begin() + static_cast<std::ptrdiff_t>((first + i) * row_bytes));
+        }
+    }
+    w.own(std::move(turned));
+    return w;
+}
+
+/// Where a file has what blocks ask for.
+struct stored_tensor {
+    std::string name;                 ///< of the tensor; empty where there is none
+    const tensor_name* row = nullptr; ///< of the table, where it has one
+    std::size_t expert = 0;           ///< of a tensor that holds all
+};
+
+/// @param others  whether tensors that the table does not name go by their own names
+[[nodiscard]] inline stored_tensor stored_tensor_of(const tensor_names& names, std::string_view name, bool others) {
+    const detail::numbered_name asked{name};
+    const std::string_view pattern = asked.pattern;
+    const std::size_t dot = std::min(pattern.rfind('.'), pattern.size());
+    for(const tensor_name& row: names) {
+        const bool whole = row.name == pattern;
+        if(whole || row.name == pattern.substr(0, dot)) {
+            std::string stored = asked.filled(row.stored);
+            if(!whole && !stored.empty()) {
+                stored += pattern.substr(dot);
+            }
+            // Longer numbers name no expert that a file can hold.
+            const std::string& expert = asked.numbers[1];
+            const bool one_of_many = row.part.is_one_of_many && !expert.empty() && expert.size() < 10;
+            return {std::move(stored), &row, one_of_many ? std::stoul(expert) : 0};
+        }
+    }
+    return {others ? std::string{name} : std::string{}, nullptr, 0};
+}
+
 /// Another source under the names of a table.
 class named_weights final: public weight_source {
 public:
@@ -122,8 +180,8 @@ public:
     }
     [[nodiscard]] std::string label() const override { return source_->label(); }
     [[nodiscard]] std::string name_of(std::string_view name) const override {
-        const place at = place_of(name);
-        return at.stored.empty() ? std::string{name} : at.stored;
+        const stored_tensor at = place_of(name);
+        return at.name.empty() ? std::string{name} : at.name;
     }
     void release(const weight& done) const override { source_->release(done); }
 
@@ -132,43 +190,22 @@ private:
     using look_up = std::optional<weight> (weight_source::*)(std::string_view) const;
 
     [[nodiscard]] std::optional<weight> taken_apart(std::string_view name, look_up look) const {
-        const place at = place_of(name);
-        if(at.stored.empty()) {
+        const stored_tensor at = place_of(name);
+        if(at.name.empty()) {
             return std::nullopt;
         }
-        std::optional<weight> found = (source_->*look)(at.stored);
+        std::optional<weight> found = (source_->*look)(at.name);
         if(found && at.row != nullptr) {
             apply(at.row->part, at, *found, look);
         }
         return found;
     }
 
-    struct place {
-        std::string stored;
-        const tensor_name* row = nullptr;
-        std::size_t expert = 0;
-    };
-
-    [[nodiscard]] place place_of(std::string_view name) const {
-        const detail::numbered_name asked{name};
-        const std::string_view pattern = asked.pattern;
-        const std::size_t dot = std::min(pattern.rfind('.'), pattern.size());
-        for(const tensor_name& row: names_) {
-            const bool whole = row.name == pattern;
-            if(whole || row.name == pattern.substr(0, dot)) {
-                std::string stored = asked.filled(row.stored);
-                if(!whole && !stored.empty()) {
-                    stored += pattern.substr(dot);
-                }
-                const std::string& expert = asked.numbers[1];
-                // Longer numbers name no expert that a file can hold.
-                return {std::move(stored), &row, expert.empty() || expert.size() > 9 ? 0 : std::stoul(expert)};
-            }
-        }
-        return {others_ ? std::string{name} : std::string{}, nullptr, 0};
+    [[nodiscard]] stored_tensor place_of(std::string_view name) const {
+        return stored_tensor_of(names_, name, others_);
     }
 
-    void apply(const tensor_part& part, const place& at, weight& w, look_up look) const {
+    void apply(const tensor_part& part, const stored_tensor& at, weight& w, look_up look) const {
         if(part.is_one_of_many) {
             take_one(w, at.expert);
         }
@@ -186,6 +223,13 @@ private:
         }
         if(part.rows.period != 0) {
             take_rows(w, part.rows);
+        }
+        if(part.turned.head != 0) {
+            if(w.extents.size() != 2 || w.extents[0] == 0 || w.extents[0] % part.turned.head != 0) {
+                refuse(w,
+                       {"extents ", extents_text(w.extents), ", expected a multiple of ", part.turned.head, " rows"});
+            }
+            w = with_turned_rows(std::move(w), part.turned);
         }
         if(part.plus_one) {
             add_one(w);

@@ -23,6 +23,7 @@ using named_matrices = std::vector<std::pair<std::string, const kernels::packed_
 
 class packed_cache;
 class weight_source;
+struct adapter_names;
 struct model_config;
 
 /// Called with the bytes of weights packed so far; false cancels the load.
@@ -33,7 +34,20 @@ struct weight_transform {
     /// What it makes looks at the source, and may run on a team; both outlive it.
     std::function<std::unique_ptr<weight_source>(const weight_source&, const model_config&, const execution&)> apply;
     std::uint64_t identity = 0; ///< differs where weights do that it makes of the same ones; for packed caches
+    /// Where set, in place of both: makes them once it is known how adapters call the model's matrices.
+    std::function<weight_transform(const adapter_names&)> bind{};
 };
+
+/// The transforms of a model whose matrices adapters call so.
+[[nodiscard]] inline std::vector<weight_transform> bound_transforms(std::vector<weight_transform> transforms,
+                                                                    const adapter_names& names) {
+    for(weight_transform& each: transforms) {
+        if(each.bind) {
+            each = weight_transform{each.bind(names)};
+        }
+    }
+    return transforms;
+}
 
 struct weight_loading {
     load_progress progress{};

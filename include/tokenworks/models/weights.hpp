@@ -156,6 +156,9 @@ public:
                         const model_config& config, const execution& how)
         : last_{&source} {
         for(const weight_transform& transform: transforms) {
+            if(!transform.apply) {
+                tokenworks::detail::raise<argument_error>({"transformed_weights: a transform that is not bound"});
+            }
             made_.push_back(transform.apply(*last_, config, how));
             last_ = made_.back().get();
         }

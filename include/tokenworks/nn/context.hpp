@@ -20,6 +20,10 @@
 #include <tokenworks/kernels/rope.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
 
+namespace tokenworks::inline TOKENWORKS_ABI::kernels {
+class packed_matrix;
+}
+
 namespace tokenworks::inline TOKENWORKS_ABI::nn {
 
 class adapter;
@@ -63,6 +67,10 @@ public:
     /// Called with every named activation of a step where set; the view is valid during the call only.
     using observer = std::function<void(std::string_view name, std::size_t layer, const_rows values)>;
 
+    /// Called with the input [T,K] of every product with a linear layer's weight where set; on the calling thread, as
+    /// above.
+    using product_observer = std::function<void(const kernels::packed_matrix& weight, const_rows x)>;
+
     explicit context(execution run = {}) : how{run} {}
 
     /// Starts a step of that many rows; add_sequence then says whose they are. Keeps its memory from step to step.
@@ -104,10 +112,17 @@ public:
         }
     }
 
+    void observe_product(const kernels::packed_matrix& weight, const_rows x) const {
+        if(on_product) {
+            on_product(weight, x);
+        }
+    }
+
     execution how;
     arena scratch;
     std::size_t layer = 0; ///< index of the layer that runs, for caches and observers
     observer on_activation;
+    product_observer on_product;
     std::vector<adapted_rows> adapted; ///< in the order in which adapters are applied; of the rows that layers now see
 
 private:

@@ -116,6 +116,7 @@ void project(context& c, const activations& x, const projection (&layers)[N]) {
     }
     [&]<std::size_t... I>(std::index_sequence<I...>) {
         const kernels::matmul_task tasks[] = {layers[I].product()...};
+        (c.observe_product(layers[I].layer.weight(), x.values()), ...);
         kernels::matmul(x.quantized(c), tasks, c.how);
     }
     (std::make_index_sequence<N>{});
@@ -134,6 +135,7 @@ TOKENWORKS_FUNCTION void linear::argmax(context& c, const activations& x, std::s
                                         kernels::argmax_options options) const {
     if(takes_quantized() && c.adapted.empty()) {
         options.bias = bias_;
+        c.observe_product(*weight_, x.values());
         kernels::matmul_argmax(x.quantized(c), *weight_, best, options, c.how);
         return;
     }
@@ -157,6 +159,8 @@ TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, 
         kernels::matmul_task task = first.product();
         task.unit = unit;
         task.finish = finish;
+        c.observe_product(first.layer.weight(), x.values());
+        c.observe_product(second.layer.weight(), x.values());
         kernels::matmul_side_by_side(x.quantized(c), task, second.product(), c.how);
         return;
     }
@@ -169,6 +173,7 @@ TOKENWORKS_FUNCTION void project_side_by_side(context& c, const activations& x, 
 
 TOKENWORKS_FUNCTION void linear::operator()(context& c, const activations& x, destination to) const {
     const kernels::matmul_task task = product(to);
+    c.observe_product(*weight_, x.values());
     if(takes_quantized()) {
         kernels::matmul(x.quantized(c), task.w, task.out, task.options, c.how);
     } else {

@@ -43,7 +43,9 @@ public:
         if(options.on_progress) {
             loading.progress = [&](std::uint64_t done) { return options.on_progress(std::min(done, total), total); };
         }
-        const models::transformed_weights weights{files.weights(), options.transforms, files.config(), how_};
+        const std::vector<models::weight_transform> transforms =
+            models::bound_transforms(options.transforms, files.names());
+        const models::transformed_weights weights{files.weights(), transforms, files.config(), how_};
         network_ = std::make_unique<models::encoder>(files.config(), weights.get(), how_, std::move(loading));
     }
 

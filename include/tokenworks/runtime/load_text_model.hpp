@@ -83,7 +83,7 @@ TOKENWORKS_FUNCTION text_model load_text_model(const std::string& path, const lo
     text_model_parts parts{
         .name = path, .config = folder.config(), .weights = &folder.weights(), .weight_bytes = folder.weight_bytes()};
     parts.identity = [&] { return models::packed_identity(folder, options.precision); };
-    parts.names = folder.names();
+    parts.names.folder = folder.names();
     parts.chat_template = models::chat_template_of(path, bounds);
     std::optional<detail::unpadded_vocabulary> unpadded;
     const bool has_tokenizer = std::filesystem::exists(std::filesystem::path{path} / "tokenizer.json", none) ||

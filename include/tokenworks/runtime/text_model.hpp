@@ -72,7 +72,7 @@ struct text_model_parts {
     std::unique_ptr<codec::tokenizer> tokenizer{};  ///< or none
     std::string tokenizer_field = "tokenizer";      ///< what errors call it
     std::optional<std::string> chat_template{};     ///< its source
-    models::tensor_names names{};                   ///< how its format calls tensors, for adapters
+    models::adapter_names names{};                  ///< how adapters call its matrices
     std::function<std::uint64_t()> identity{};      ///< what a packed cache is of; needed where there is one
 };
 
@@ -129,8 +129,8 @@ public:
         }
         return *tokenizer_;
     }
-    /// How the model's files call tensors, for adapters.
-    [[nodiscard]] const models::tensor_names& names() const noexcept { return names_; }
+    /// How adapters call its matrices.
+    [[nodiscard]] const models::adapter_names& names() const noexcept { return names_; }
     /// What became of load_options::packed_cache.
     [[nodiscard]] const models::packed_cache_report& packed_weights() const noexcept { return packed_weights_; }
     [[nodiscard]] const execution& how() const noexcept { return how_; }
@@ -202,7 +202,7 @@ private:
     [[nodiscard]] static text_model from(const io::gguf_file& file, const load_options& options);
 
     std::string name_;
-    models::tensor_names names_;
+    models::adapter_names names_;
     std::optional<codec::chat_template> template_;
     std::string no_template_;
     std::shared_ptr<team> team_;
@@ -226,17 +226,21 @@ TOKENWORKS_FUNCTION text_model::text_model(text_model_parts parts, const load_op
     read_template(parts.chat_template);
     models::load_progress progress;
     if(options.on_progress) {
-        progress = [&](std::uint64_t done) { return options.on_progress(done, parts.weight_bytes); };
+        progress = [&](std::uint64_t done) {
+            // Weights from a cache may be larger than those that they were made of.
+            return options.on_progress(std::min(done, parts.weight_bytes), parts.weight_bytes);
+        };
     }
+    const std::vector<models::weight_transform> transforms = models::bound_transforms(options.transforms, names_);
     std::optional<models::packed_cache> cache;
     if(!options.packed_cache.empty() && parts.identity) {
         std::uint64_t identity = parts.identity();
-        for(const models::weight_transform& transform: options.transforms) {
+        for(const models::weight_transform& transform: transforms) {
             identity = (identity ^ transform.identity) * 0x100000001B3;
         }
         cache.emplace(options.packed_cache, identity);
     }
-    const models::transformed_weights weights{*parts.weights, options.transforms, parts.config, how_};
+    const models::transformed_weights weights{*parts.weights, transforms, parts.config, how_};
     network_ = std::make_unique<models::decoder>(
         std::move(parts.config), weights.get(), how_,
         models::weight_loading{progress, cache ? &*cache : nullptr, options.precision});
@@ -267,7 +271,7 @@ TOKENWORKS_FUNCTION text_model text_model::from(const io::gguf_file& file, const
         parts.weight_bytes += tensor.bytes;
     }
     parts.identity = [&] { return models::packed_identity(file, options.precision); };
-    parts.names = models::gguf_names(file);
+    parts.names = models::adapter_names_of(file);
     const std::unique_ptr<models::weight_source> weights = models::weights_of(file);
     parts.weights = weights.get();
     return text_model{std::move(parts), options};

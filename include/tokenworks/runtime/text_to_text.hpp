@@ -275,7 +275,9 @@ TOKENWORKS_FUNCTION text_to_text::text_to_text(const std::string& path, const lo
             return options.on_progress(std::min(before + done, total), total);
         };
     }
-    const models::transformed_weights weights{files.weights(), options.transforms, files.config(), how_};
+    const std::vector<models::weight_transform> transforms =
+        models::bound_transforms(options.transforms, files.names());
+    const models::transformed_weights weights{files.weights(), transforms, files.config(), how_};
     network_ = std::make_unique<models::encoder_decoder>(*files.encoder_config(), files.config(), weights.get(), how_,
                                                          loading);
 }
