@@ -18,6 +18,7 @@
 #include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
 #include <tokenworks/models/image_resize.hpp>  // nor are these
 #include <tokenworks/models/image_text_encoder.hpp>
+#include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>

@@ -9,6 +9,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/models/chronos.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/model_config.hpp>
@@ -46,6 +47,7 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     config.relative = {from.count_or("relative_attention_num_buckets", 32),
                        from.count_or("relative_attention_max_distance", 128)};
     detail::use_t5_feed_forward(from, config);
+    use_series(from, config);
     return config;
 }
 
@@ -54,6 +56,10 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     config.causal = true;
     config.layers.resize(from.count_or("num_decoder_layers", config.layers.size(), 4096));
     config.memory_width = config.width;
+    if(config.series && config.series->patch != 0) { // no head that tells tokens
+        config.tied_embeddings = true;
+        return config;
+    }
     // Version 1.0 multiplies by the table of tokens, and makes its input smaller for that.
     config.tied_embeddings = from.flag_or("tie_word_embeddings", true);
     if(from.flag_or("scale_decoder_outputs", config.tied_embeddings)) {
@@ -89,6 +95,9 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
                       {"dec.blk.#.cross_attn_k", cross + "EncDecAttention.k"},
                       {"dec.blk.#.cross_attn_v", cross + "EncDecAttention.v"},
                       {"dec.blk.#.cross_attn_output", cross + "EncDecAttention.o"}});
+    if(config.series) {
+        set_names(names, series_names());
+    }
     return names;
 }
 
