@@ -15,8 +15,9 @@
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE_SOURCE
 
-#include <tokenworks/codec/token_pipeline.hpp> // for tokenizers that are read from folders; not in the umbrella
-#include <tokenworks/models/image_resize.hpp>  // nor are these
+#include <tokenworks/codec/token_pipeline.hpp>   // for tokenizers that are read from folders; not in the umbrella
+#include <tokenworks/models/bins_forecaster.hpp> // nor are these
+#include <tokenworks/models/image_resize.hpp>
 #include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/runtime/beam_search.hpp>

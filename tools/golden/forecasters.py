@@ -72,7 +72,9 @@ def fill(model):
         mean, scale = mean_and_scale(name, list(tensor.shape), "t5")
         rows.append([name, list(tensor.shape), mean, scale])
         state[name] = torch.from_numpy(weights(name, list(tensor.shape), mean, scale).reshape(tuple(tensor.shape)))
-    model.load_state_dict(state, strict=False)
+    for part in ("encoder", "decoder"):  # both read the shared table
+        state[f"{part}.embed_tokens.weight"] = state["shared.weight"]
+    model.load_state_dict(state)
     model.eval()
     return rows
 
@@ -95,8 +97,12 @@ def bolt(name, arguments):
             direct.append(model(context=context).quantile_preds.flatten().tolist())
             long.append(pipeline.predict(context, prediction_length=2 * horizon + 1).flatten().tolist())
             if len(arguments["quantiles"]) == 9:  # the reference reads levels between its own where they are even
+                # They are those of levels that do not cross.
+                predict = pipeline.predict
+                pipeline.predict = lambda *given, **named: predict(*given, **named).sort(dim=1).values
                 quantiles = pipeline.predict_quantiles(context, horizon, quantile_levels=[0.05, 0.25, 0.5, 0.6])[0]
                 levels.append(quantiles[0].T.flatten().tolist())
+                pipeline.predict = predict
     write(name, dict(config=config, tensors=rows, ids=[], series=[plain(values) for values in series()], logits=direct,
                      long=long, levels=levels))
 
@@ -104,6 +110,8 @@ def bolt(name, arguments):
 def bins():
     config = dict(T5, vocab_size=BINS["n_tokens"], tie_word_embeddings=False, chronos_config=BINS)
     model = T5ForConditionalGeneration(T5Config(**{key: value for key, value in config.items() if key != "chronos_config"}))
+    # A head of its own, as the configuration says; transformers 5 shares the table all the same.
+    model.lm_head = torch.nn.Linear(config["d_model"], config["vocab_size"], bias=False)
     rows = fill(model)
     tokenizer = ChronosConfig(**BINS).create_tokenizer()
     continued = [0, 16, 9, 29, 2, 21]

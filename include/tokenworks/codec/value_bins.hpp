@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include <tokenworks/codec/token_space.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
@@ -28,11 +29,9 @@ struct value_bins_options {
     std::int32_t missing = 0; ///< of a value that is not known
 };
 
-/// A token space of numbers. Immutable.
+/// The bins of all series. Immutable.
 class value_bins {
 public:
-    using value_type = float;
-
     /// @throws argument_error where the bounds are not finite and rising, there are fewer than 2 bins, or `missing` is
     ///         no special id
     explicit value_bins(const value_bins_options& options) : options_{options} {
@@ -113,5 +112,35 @@ private:
     std::vector<float> centers_{};
     std::vector<float> borders_{};
 };
+
+/// The token space of one series: the bins, and what its values are divided by.
+class scaled_bins {
+public:
+    using data = std::vector<float>;
+
+    /// @param bins  must outlive it
+    scaled_bins(const value_bins& bins, std::span<const float> series) noexcept
+        : bins_{&bins}, scale_{value_bins::scale_of(series)} {}
+
+    [[nodiscard]] float scale() const noexcept { return scale_; }
+    [[nodiscard]] std::size_t vocab_size() const noexcept { return bins_->vocab_size(); }
+    [[nodiscard]] std::vector<std::int32_t> encode(std::span<const float> values) const {
+        return bins_->encode(values, scale_);
+    }
+    [[nodiscard]] data decode(std::span<const std::int32_t> ids) const {
+        data values;
+        values.reserve(ids.size());
+        for(const std::int32_t id: ids) {
+            values.push_back(bins_->decode(id, scale_));
+        }
+        return values;
+    }
+
+private:
+    const value_bins* bins_;
+    float scale_;
+};
+
+static_assert(token_space<scaled_bins>);
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec
