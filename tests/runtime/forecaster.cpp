@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/export_gguf.hpp>
+#include <tokenworks/models/quantization.hpp>
+
 #include "io/files.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
@@ -121,6 +125,29 @@ TEST_CASE("forecaster: values in bins are those of bins, whatever is drawn", "[r
     const tw::series_forecast sure =
         o.model.forecast(wave, {.horizon = 6, .quantiles = {0.1F, 0.9F}, .samples = 3, .temperature = 0.0F});
     CHECK(std::ranges::equal(sure.at(0), sure.at(1)));
+}
+
+TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits", "[runtime]") {
+    for(const std::string name: {"bolt", "bolt_overlap"}) {
+        const family_golden golden{name, support::forecasters};
+        const opened o{golden};
+        const tw::models::model_folder folder = tw::models::model_folder::open(o.folder.string());
+        const std::vector<std::vector<float>> series = support::series_of(golden);
+        for(const char* const type: {"f32", "q8_0"}) {
+            tw::io::gguf_writer out;
+            tw::models::export_gguf(folder, tw::models::quantization::named(type), out);
+            const std::string file = o.folder.string() + "/" + type + ".gguf";
+            out.save(file);
+            const tw::forecaster model = tw::forecaster::load(file, {.threads = 1});
+            CHECK(model.config() == o.model.config());
+            for(const std::vector<float>& each: series) {
+                const std::vector<float> expected = o.model.forecast(each).values;
+                const std::vector<float> found = model.forecast(each).values;
+                CHECK((type[0] == 'f' ? support::same_bits(found, expected)
+                                      : support::worst_of_spread(found, expected) < 0.05));
+            }
+        }
+    }
 }
 
 TEST_CASE("forecaster: what cannot be forecast", "[runtime]") {

@@ -123,7 +123,7 @@ private:
             if(at_ == text_.size()) {
                 refuse(cells_.size(), {}, {"a quote is not closed"});
             }
-            lines_of_row_ += text_[at_] == '\n' ? 1 : 0;
+            lines_of_row_ += text_[at_] == '\n' ? std::size_t{1} : std::size_t{0};
             if(text_[at_] == '"') {
                 if(at_ + 1 == text_.size() || text_[at_ + 1] != '"') {
                     break;
@@ -148,7 +148,7 @@ private:
         kept.reserve(content.size());
         for(std::size_t i = 0; i < content.size(); ++i) {
             kept += content[i];
-            i += content[i] == '"' ? 1 : 0;
+            i += content[i] == '"' ? std::size_t{1} : std::size_t{0};
         }
         return kept;
     }

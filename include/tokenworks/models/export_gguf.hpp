@@ -37,6 +37,7 @@
 #include <tokenworks/io/gguf_reader.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/export_forecaster.hpp>
 #include <tokenworks/models/export_vocabulary.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/gguf_source.hpp>
@@ -518,6 +519,10 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
 ///         readers do; saving throws as encode_rows
 inline void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                         const execution& where = {}, const limits& bounds = {}) {
+    if(folder.config().series && folder.config().series->patch != 0) {
+        export_forecaster(folder, how, out, where);
+        return;
+    }
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where}.write(folder.path(), bounds);
 }
 

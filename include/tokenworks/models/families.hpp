@@ -80,6 +80,7 @@ inline constexpr family families[] = {
     {"", "modernbert", modernbert_config, modernbert_names},
     {"", "esm", esm_config, esm_names},
     {"", "t5", t5_config, t5_names, t5_encoder_config},
+    {"chronos-bolt", "", t5_config, t5_names, t5_encoder_config},
     {"", "bart", bart_config, bart_names, bart_encoder_config},
     {"", "mbart", mbart_config, bart_names, mbart_encoder_config},
     {"", "vit", vit_config, vit_names},

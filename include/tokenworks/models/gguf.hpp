@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/models/gguf_source.hpp>
@@ -23,6 +24,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 /// The configuration that a file describes, its parts checked against each other.
 /// @throws format_error naming the key, or what does not fit together; unsupported_error naming the architecture
 [[nodiscard]] TOKENWORKS_FUNCTION model_config config_of(const io::gguf_file& file);
+
+/// Of a model that has an encoder and a decoder, which config_of describes: the encoder's.
+/// @throws as config_of
+[[nodiscard]] TOKENWORKS_FUNCTION std::optional<model_config> encoder_config_of(const io::gguf_file& file);
 
 /// The weights of a file for a decoder of its configuration. Those that families fuse are taken apart.
 /// @param file  must outlive the result
@@ -67,6 +72,13 @@ TOKENWORKS_FUNCTION tensor_names gguf_names(const io::gguf_file& file) {
     const family& kind = detail::family_of(file);
     const gguf_hyperparameters from{file};
     return kind.names(from, detail::read_config(kind.configure, from));
+}
+
+TOKENWORKS_FUNCTION std::optional<model_config> encoder_config_of(const io::gguf_file& file) {
+    const family& kind = detail::family_of(file);
+    return kind.configure_encoder == nullptr
+               ? std::nullopt
+               : std::optional{detail::read_config(kind.configure_encoder, gguf_hyperparameters{file})};
 }
 
 TOKENWORKS_FUNCTION std::unique_ptr<weight_source> weights_of(const io::gguf_file& file) {

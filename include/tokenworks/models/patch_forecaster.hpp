@@ -111,7 +111,7 @@ TOKENWORKS_FUNCTION patch_forecaster::patched patch_forecaster::patches_of(std::
             tokenworks::detail::raise<argument_error>({"forecast: a value is infinite"});
         }
         sum += std::isnan(value) ? 0.0 : static_cast<double>(value);
-        known += std::isnan(value) ? 0 : 1;
+        known += std::isnan(value) ? std::size_t{0} : std::size_t{1};
     }
     patched out;
     if(known != 0) {

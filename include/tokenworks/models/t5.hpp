@@ -68,7 +68,10 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     return config;
 }
 
-[[nodiscard]] inline tensor_names t5_names(const hyperparameters&, const model_config& config) {
+[[nodiscard]] inline tensor_names t5_names(const hyperparameters& from, const model_config& config) {
+    if(from.is_gguf()) { // which has the blocks' names
+        return {};
+    }
     const bool gated = config.mlp == feed_forward_kind::gated;
     tensor_names names{{"token_embd", "shared"}, {"output", "lm_head"}};
     const auto add_side = [&](const std::string& part, const std::string& side, const std::string& mlp) {

@@ -32,7 +32,9 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/limits.hpp>
 #include <tokenworks/core/thread_team.hpp>
+#include <tokenworks/io/gguf_reader.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>
+#include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/nn/context.hpp>
@@ -142,6 +144,21 @@ inline forecaster::forecaster(const std::string& path, const load_options& optio
             bins_ = std::make_unique<models::bins_forecaster>(encoder, decoder, weights.get(), how_, loading);
         }
     };
+    std::error_code none;
+    if(!std::filesystem::is_directory(path, none)) {
+        const io::gguf_file file = io::gguf_file::open(path, {.limits = bounds});
+        const models::model_config config = models::config_of(file);
+        const std::optional<models::model_config> encoder = models::encoder_config_of(file);
+        if(!config.series || !encoder) {
+            detail::raise<unsupported_error>({path, ": '", config.architecture, "' does not continue series"});
+        }
+        std::uint64_t total = 0;
+        for(const io::gguf_tensor& tensor: file.tensors()) {
+            total += tensor.bytes;
+        }
+        make(*encoder, config, *models::weights_of(file), total);
+        return;
+    }
     const auto folder = models::model_folder::open(path, {.limits = bounds});
     if(!folder.config().series || !folder.encoder_config()) {
         detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' does not continue series"});
