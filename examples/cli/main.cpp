@@ -272,6 +272,30 @@ int run(int argc, char** argv) {
     plan_command->add_option("--cache-type", plan.cache_type, cli::cache_types)->capture_default_str();
     plan_command->callback([&] { code = cli::plan(common, plan); });
 
+    cli::forecast_command forecast;
+    auto* const forecast_command =
+        app.add_subcommand("forecast", "continues the columns of a CSV file, with quantiles");
+    forecast_command->add_option("FILE", forecast.file, "CSV: a column a series, and perhaps a first one of dates")
+        ->required();
+    forecast_command->add_option(
+        "-m,--model", common.model,
+        "a Chronos-Bolt or Chronos-T5 folder, or a GGUF file; the one that is shipped if not given");
+    add_machine(*forecast_command, common);
+    forecast_command->add_option("--horizon", forecast.horizon, "values to come")
+        ->required()
+        ->check(whole_number(1, 65536));
+    add_texts(*forecast_command, "--column", forecast.columns, "a column by its name, repeatable; all if not given");
+    forecast_command->add_option("--quantiles", forecast.quantiles, "levels between 0 and 1")->capture_default_str();
+    forecast_command->add_option("-o,--out", forecast.out, "a .csv, .json or .svg file, in place of CSV on stdout");
+    forecast_command->add_option("--plot", forecast.plot, "a .svg file with the history, the forecast and its band");
+    forecast_command->add_option("--samples", forecast.samples, "of a model that draws: continuations of a series")
+        ->check(whole_number(1, 10000));
+    forecast_command->add_option("--temp", forecast.temperature, "of such a model; 0: no dice");
+    forecast_command->add_option("--seed", forecast.seed, "of such a model")
+        ->capture_default_str()
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+    forecast_command->callback([&] { code = cli::forecast(common, forecast); });
+
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(
         "quantize", "writes a GGUF file of another file, or of a model folder, its matrices in a type");

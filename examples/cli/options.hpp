@@ -113,6 +113,18 @@ struct bench_options {
     std::size_t repetitions = 5;
 };
 
+struct forecast_command {
+    std::string file;
+    std::size_t horizon = 0;
+    std::vector<std::string> columns;
+    std::string quantiles = "0.1,0.5,0.9";
+    std::string out;  ///< a file, or empty: stdout
+    std::string plot; ///< a file, or empty
+    std::size_t samples = 0;
+    std::optional<float> temperature;
+    std::uint64_t seed = 0;
+};
+
 struct plan_options {
     std::size_t context = 0;
     std::size_t batch = 1;
@@ -149,6 +161,7 @@ int perplexity(const common_options&, const perplexity_options&);
 int bench(const common_options&, const bench_options&);
 int plan(const common_options&, const plan_options&);
 int imatrix(const common_options&, const imatrix_options&);
+int forecast(const common_options&, const forecast_command&);
 
 // Shared by the subcommands.
 
@@ -158,6 +171,9 @@ void require_stdout();
 /// The instruction set that --isa or TOKENWORKS_ISA asks for.
 /// @throws usage_error for a name that is none; tw::unsupported_error where the processor lacks it
 [[nodiscard]] tw::isa chosen_isa(const common_options&);
+/// The model that -m names, or one that comes with the program.
+/// @throws usage_error where that is not to be found
+[[nodiscard]] std::string model_or_shipped(const std::string& given, const std::string& name);
 /// "1,2,3" or "1 2 3".
 /// @throws usage_error
 [[nodiscard]] std::vector<std::int32_t> parse_ids(const std::string& text);

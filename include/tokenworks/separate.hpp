@@ -18,8 +18,10 @@
 // What the umbrella leaves out.
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
+#include <tokenworks/models/bins_forecaster.hpp>
 #include <tokenworks/models/image_resize.hpp>
 #include <tokenworks/models/image_text_encoder.hpp>
+#include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/models/quantization.hpp>
 #include <tokenworks/models/sentencepiece_model.hpp>
 #include <tokenworks/runtime/beam_search.hpp>

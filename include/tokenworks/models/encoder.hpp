@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,6 +42,14 @@ struct encoder_input {
     std::span<const std::int32_t> types{};  ///< which part of the text each belongs to; empty: the first
 };
 
+/// A sequence of a step that is no text: rows that the caller has made.
+struct encoder_rows {
+    std::size_t count = 0;
+    /// [count], rising, or empty: where they stand, where something is left out between them. Of models that know
+    /// positions by biases of distances.
+    std::span<const std::uint32_t> places{};
+};
+
 /// Immutable after construction; share it by const reference among threads. Each thread needs its own context.
 class encoder {
 public:
@@ -65,6 +74,16 @@ public:
     /// @throws argument_error for an id or type that there is not, or an input without tokens; capacity_error where
     ///         learned positions end; shape_error for hidden
     void forward(nn::context& c, std::span<const encoder_input> inputs, nn::rows hidden) const;
+
+    /// The same of rows that stand in place of tokens' embeddings.
+    /// @param x  [T,C], sequence after sequence; the result comes in their place
+    /// @throws argument_error for a sequence without rows, or places that do not fit; shape_error for x
+    void forward_rows(nn::context& c, std::span<const encoder_rows> inputs, nn::rows x) const;
+
+    /// The embeddings of ids, as the layers take them.
+    /// @param x  [T,C]
+    /// @throws argument_error for an id that there is not; shape_error for x
+    void embed_tokens(nn::context& c, std::span<const std::int32_t> tokens, nn::rows x) const;
 
     /// Whether the weights have a head that tells which token is at each place.
     [[nodiscard]] bool has_head() const noexcept { return head_.has_value(); }
@@ -100,6 +119,7 @@ private:
     /// @return T
     std::size_t check(std::span<const encoder_input> inputs) const;
     void embed(nn::context& c, std::span<const encoder_input> inputs, nn::rows x) const;
+    void run_layers(nn::context& c, nn::rows hidden) const;
     void drop_masks(std::span<const encoder_input> inputs, nn::rows x) const;
     /// The row of each text that its class is told from.
     void gather_texts(std::span<const encoder_input> inputs, nn::const_rows hidden, nn::rows texts) const;
@@ -193,6 +213,10 @@ TOKENWORKS_FUNCTION void encoder::forward(nn::context& c, std::span<const encode
     }
     const arena::scope scratch{c.scratch};
     embed(c, inputs, hidden);
+    run_layers(c, hidden);
+}
+
+TOKENWORKS_FUNCTION void encoder::run_layers(nn::context& c, nn::rows hidden) const {
     for(std::size_t i = 0; i < layers_.size(); ++i) {
         c.layer = i;
         layers_[i](c, hidden);
@@ -201,6 +225,46 @@ TOKENWORKS_FUNCTION void encoder::forward(nn::context& c, std::span<const encode
         (*final_norm_)(c, hidden, hidden);
     }
     c.observe("final", hidden);
+}
+
+TOKENWORKS_FUNCTION void encoder::forward_rows(nn::context& c, std::span<const encoder_rows> inputs, nn::rows x) const {
+    std::size_t count = 0;
+    for(const encoder_rows& input: inputs) {
+        if(input.count == 0) {
+            tokenworks::detail::raise<argument_error>({"encode: a sequence without rows"});
+        }
+        if(!input.places.empty() &&
+           (config_.position != position_kind::relative || input.places.size() != input.count ||
+            std::ranges::adjacent_find(input.places, std::greater_equal{}) != input.places.end())) {
+            tokenworks::detail::raise<argument_error>(
+                {"encode: ", input.places.size(), " places for ", input.count,
+                 " rows; they must rise, and the model must know positions by biases of distances"});
+        }
+        count += input.count;
+    }
+    if(x.extent(0) != count || (count != 0 && x.extent(1) != config_.width)) {
+        tokenworks::detail::raise<shape_error>(
+            {"encode: the rows are ", to_string(x.extents()), ", expected [", count, ",", config_.width, "]"});
+    }
+    c.begin_step(count, inputs.size());
+    std::size_t row = 0;
+    for(const encoder_rows& input: inputs) {
+        c.add_sequence({.first = row, .count = input.count, .places = input.places});
+        row += input.count;
+    }
+    const arena::scope scratch{c.scratch};
+    run_layers(c, x);
+}
+
+TOKENWORKS_FUNCTION void encoder::embed_tokens(nn::context& c, std::span<const std::int32_t> tokens, nn::rows x) const {
+    detail::require_ids("encode", tokens, config_.vocab_size);
+    if(x.extent(0) != tokens.size() || x.extent(1) != config_.width) {
+        tokenworks::detail::raise<shape_error>(
+            {"encode: the rows are ", to_string(x.extents()), ", expected [", tokens.size(), ",", config_.width, "]"});
+    }
+    c.begin_step(tokens.size(), 1);
+    c.add_sequence({.first = 0, .count = tokens.size()});
+    embed_(c, tokens, {}, x);
 }
 
 TOKENWORKS_FUNCTION void encoder::embed(nn::context& c, std::span<const encoder_input> inputs, nn::rows x) const {

@@ -40,6 +40,7 @@
 #include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/classifier.hpp>
 #include <tokenworks/models/embedding_options.hpp>
+#include <tokenworks/models/export_forecaster.hpp>
 #include <tokenworks/models/export_vocabulary.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/gguf_source.hpp>
@@ -682,6 +683,10 @@ inline void gguf_exporter::write() {
 
 TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantization& how, io::gguf_writer& out,
                                      const execution& where, const limits& bounds) {
+    if(folder.config().series && folder.config().series->patch != 0) {
+        export_forecaster(folder, how, out, where);
+        return;
+    }
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where, bounds}.write();
 }
 

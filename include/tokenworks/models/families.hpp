@@ -88,6 +88,7 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"modern-bert", "modernbert", modernbert_config, modernbert_names},
         {"", "esm", esm_config, esm_names},
         {"t5", "t5", t5_config, t5_names, t5_encoder_config},
+        {"chronos-bolt", "", t5_config, series_gguf_names, t5_encoder_config},
         {"t5encoder", "", t5_encoder_config, t5_encoder_names},
         {"", "bart", bart_config, bart_names, bart_encoder_config},
         {"", "mbart", mbart_config, bart_names, mbart_encoder_config},

@@ -72,6 +72,9 @@ public:
     [[nodiscard]] double number(std::string_view name) const override {
         return static_cast<double>(file_->get<float>(key(name)));
     }
+    [[nodiscard]] std::vector<float> numbers(std::string_view name) const override {
+        return file_->get<std::vector<float>>(key(name));
+    }
     [[nodiscard]] bool flag(std::string_view name) const override { return file_->get<bool>(key(name)); }
     [[nodiscard]] std::string text(std::string_view name) const override { return file_->get<std::string>(key(name)); }
     [[nodiscard]] std::vector<std::string> texts(std::string_view name) const override {

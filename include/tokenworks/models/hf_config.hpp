@@ -94,6 +94,25 @@ inline constexpr hf_key hf_keys[] = {
     {"decoder_block_count", {"num_decoder_layers"}},
     {"tokenizer.ggml.token_type_count", {"type_vocab_size"}},
     {"classifier.output_labels", {"id2label"}},
+    {"series.context", {"chronos_config.context_length"}},
+    {"series.horizon", {"chronos_config.prediction_length"}},
+    {"series.patch", {"chronos_config.input_patch_size"}},
+    {"series.stride", {"chronos_config.input_patch_stride"}},
+    {"series.quantiles", {"chronos_config.quantiles"}},
+    {"series.summary", {"chronos_config.use_reg_token"}},
+    {"series.space", {"chronos_config.tokenizer_class"}},
+    {"series.kind", {"chronos_config.model_type"}},
+    {"series.low", {"chronos_config.tokenizer_kwargs.low_limit"}},
+    {"series.high", {"chronos_config.tokenizer_kwargs.high_limit"}},
+    {"series.tokens", {"chronos_config.n_tokens"}},
+    {"series.special", {"chronos_config.n_special_tokens"}},
+    {"series.missing", {"chronos_config.pad_token_id"}},
+    {"series.end", {"chronos_config.eos_token_id"}},
+    {"series.has_end", {"chronos_config.use_eos_token"}},
+    {"series.samples", {"chronos_config.num_samples"}},
+    {"series.temperature", {"chronos_config.temperature"}},
+    {"series.top_k", {"chronos_config.top_k"}},
+    {"series.top_p", {"chronos_config.top_p"}},
 };
 
 /// The hyperparameters of a config.json. A name that is not in the table is a spelling itself.
@@ -131,6 +150,12 @@ public:
         return all;
     }
     [[nodiscard]] double number(std::string_view name) const override { return require(name).number({key(name)}); }
+    [[nodiscard]] std::vector<float> numbers(std::string_view name) const override {
+        std::vector<float> all;
+        require(name).elements(
+            {key(name)}, [&](io::json_value value) { all.push_back(static_cast<float>(value.number({key(name)}))); });
+        return all;
+    }
     [[nodiscard]] bool flag(std::string_view name) const override { return require(name).boolean({key(name)}); }
     [[nodiscard]] std::string text(std::string_view name) const override {
         return std::string{require(name).string({key(name)})};

@@ -38,6 +38,7 @@ public:
     [[nodiscard]] virtual std::uint64_t whole(std::string_view name) const = 0;
     [[nodiscard]] virtual std::vector<std::uint64_t> wholes(std::string_view name) const = 0;
     [[nodiscard]] virtual double number(std::string_view name) const = 0;
+    [[nodiscard]] virtual std::vector<float> numbers(std::string_view name) const = 0;
     [[nodiscard]] virtual bool flag(std::string_view name) const = 0;
     [[nodiscard]] virtual std::string text(std::string_view name) const = 0;
     [[nodiscard]] virtual std::vector<std::string> texts(std::string_view name) const = 0;

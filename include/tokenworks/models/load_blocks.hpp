@@ -28,6 +28,7 @@
 #include <tokenworks/nn/embedding.hpp>
 #include <tokenworks/nn/input_embeddings.hpp>
 #include <tokenworks/nn/patch_embeddings.hpp>
+#include <tokenworks/nn/residual_mlp.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -80,6 +81,14 @@ public:
     }
     /// The norm of pooled rows.
     [[nodiscard]] nn::norm pooled_norm() { return norm(part_ + "output_norm"); }
+
+    /// A layer with a way around it.
+    [[nodiscard]] nn::residual_mlp residual_mlp(const std::string& name, std::size_t inputs, std::size_t outputs) {
+        return {.way = {.up = linear(name + ".up", config_.feed_forward, inputs),
+                        .down = linear(name + ".down", outputs, config_.feed_forward),
+                        .activation = {config_.activation}},
+                .skip = linear(name + ".skip", outputs, inputs)};
+    }
 
     /// What comes before the head of a masked language model.
     [[nodiscard]] nn::linear head_transform() { return linear("output_transform", config_.width, config_.width); }

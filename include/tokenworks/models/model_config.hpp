@@ -129,6 +129,31 @@ struct image_config {
     friend bool operator==(const image_config&, const image_config&) = default;
 };
 
+/// Series of numbers that a model continues: Chronos, whose tokens are values in bins, and Chronos-Bolt, whose tokens
+/// are patches.
+struct series_config {
+    std::size_t context = 0; ///< values that are looked at, the last ones
+    std::size_t horizon = 0; ///< values that come at once, or that the model was trained to continue by
+
+    std::size_t patch = 0;                 ///< values of a patch; 0: values in bins
+    std::size_t stride = 0;                ///< values from one patch to the next
+    std::vector<float> quantiles{};        ///< that come out, rising
+    std::int32_t start = 0;                ///< the token that the decoder begins with
+    std::optional<std::int32_t> summary{}; ///< a token behind the patches that stands for the whole series
+
+    float low = 0; ///< the centre of the lowest bin, in units of the series' mean size
+    float high = 0;
+    std::size_t bins = 0;
+    std::size_t special = 0; ///< tokens before the bins
+    std::int32_t missing = 0;
+    std::optional<std::int32_t> end{}; ///< a token behind the values
+    std::size_t samples = 0;           ///< continuations that quantiles are taken of
+    float temperature = 1;
+    std::size_t top_k = 0;
+    float top_p = 1;
+    friend bool operator==(const series_config&, const series_config&) = default;
+};
+
 struct model_config {
     std::string architecture; ///< the name a file gives it, for messages
 
@@ -188,6 +213,8 @@ struct model_config {
     std::optional<classifier_config> classifier{};
     /// Embeddings of masks count as zero, and the others are scaled as if a part of them had been masked (ESM-2).
     std::optional<std::int32_t> dropped_mask{};
+
+    std::optional<series_config> series{}; ///< numbers are read, not texts
 
     // Images, and the space that they share with texts
     std::optional<image_config> image{};

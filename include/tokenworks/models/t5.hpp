@@ -10,6 +10,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
+#include <tokenworks/models/chronos.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hyperparameters.hpp>
 #include <tokenworks/models/model_config.hpp>
@@ -19,10 +20,10 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 namespace detail {
 
-/// "relu", or "gated-gelu" for a gated unit; gelu_new stands behind "gelu" there. GGUF files say nothing: a gated unit
-/// shows in its tensors.
+/// "relu", or "gated-gelu" for a gated unit; gelu_new stands behind "gelu" there. T5's GGUF files say nothing: a gated
+/// unit shows in its tensors.
 inline void use_t5_feed_forward(const hyperparameters& from, model_config& config) {
-    if(from.is_gguf()) {
+    if(from.is_gguf() && !from.has("feed_forward_proj")) {
         const bool gated = from.has_tensor("enc.blk.0.ffn_gate.weight");
         config.mlp = gated ? feed_forward_kind::gated : feed_forward_kind::plain;
         config.activation = gated ? kernels::activation_kind::gelu_tanh : kernels::activation_kind::relu;
@@ -55,6 +56,7 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     config.relative = {from.count_or("attention.relative_buckets_count", 32),
                        from.count_or("relative_attention_max_distance", 128)};
     detail::use_t5_feed_forward(from, config);
+    use_series(from, config);
     return config;
 }
 
@@ -63,6 +65,10 @@ inline void use_t5_feed_forward(const hyperparameters& from, model_config& confi
     config.causal = true;
     config.layers.resize(from.count_or("decoder_block_count", config.layers.size(), 4096));
     config.memory_width = config.width;
+    if(config.series && config.series->patch != 0) { // no head that tells tokens
+        config.tied_embeddings = true;
+        return config;
+    }
     // Version 1.0 multiplies by the table of tokens, and makes its input smaller for that.
     // A GGUF file may hold it twice, but only that version is not gated.
     config.tied_embeddings = from.is_gguf() ? from.tied_embeddings() : from.flag_or("tie_word_embeddings", true);
@@ -127,6 +133,9 @@ namespace detail {
                       {"dec.blk.#.cross_attn_k", cross + "EncDecAttention.k"},
                       {"dec.blk.#.cross_attn_v", cross + "EncDecAttention.v"},
                       {"dec.blk.#.cross_attn_output", cross + "EncDecAttention.o"}});
+    if(config.series) {
+        set_names(names, series_names());
+    }
     return names;
 }
 

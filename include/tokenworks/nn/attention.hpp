@@ -92,6 +92,9 @@ private:
 
     /// One sequence on all threads, or many sequences a thread each: no bit depends on which.
     void attend(context& c, rows q, rows k, rows v, const activations& mixed, rows out) const;
+
+    /// One sequence whose rows have gaps between them: each query has biases of its own, by where the keys stand.
+    void attend_apart(const sequence_rows& s, rows q, rows k, rows v, rows out, const execution& how) const;
 };
 
 #if TOKENWORKS_DEFINITIONS
@@ -227,6 +230,10 @@ TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, c
                                            rows out) const {
     const std::span<const sequence_rows> sequences = c.sequences();
     const auto one = [&](const sequence_rows& s, const execution& how) {
+        if(!s.places.empty()) {
+            attend_apart(s, q, k, v, out, how);
+            return;
+        }
         const view<const float, dyn, dyn, dyn> queries{q.row(s.first).data(), s.count, heads, key_width};
         const view<float, dyn, dyn, dyn> to{out.row(s.first).data(), s.count, heads, value_width};
         kernels::attention_options options{.causal = causal,
@@ -266,6 +273,37 @@ TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, c
             if(form != nullptr) {
                 kernels::quantize_part(out, {s.first, s.first + s.count, 0, form->blocks()}, *form, c.how.set);
             }
+        }
+    });
+}
+
+TOKENWORKS_FUNCTION void attention::attend_apart(const sequence_rows& s, rows q, rows k, rows v, rows out,
+                                                 const execution& how) const {
+    if(s.cache != nullptr || !relative_bias || s.places.size() != s.count) {
+        tokenworks::detail::raise<argument_error>({"attention: ", s.places.size(), " places for ", s.count,
+                                                   " rows; they need biases of distances, and no cache"});
+    }
+    const std::size_t table = relative_bias->size() / heads;
+    const auto reach = static_cast<std::ptrdiff_t>(table / 2);
+    const std::size_t width = 2 * s.count + 1;
+    const view<const float, dyn, dyn, dyn> keys{k.row(s.first).data(), s.count, kv_heads, key_width};
+    const view<const float, dyn, dyn, dyn> values{v.row(s.first).data(), s.count, kv_heads, value_width};
+    parallel_for(how, s.count, 1, [&](work_range range) {
+        std::vector<float> own(heads * width);
+        for(std::size_t t = range.begin; t < range.end; ++t) {
+            for(std::size_t j = 0; j < s.count; ++j) {
+                const auto distance =
+                    static_cast<std::ptrdiff_t>(s.places[j]) - static_cast<std::ptrdiff_t>(s.places[t]);
+                const auto column = static_cast<std::size_t>(std::clamp(distance, -reach, reach) + reach);
+                for(std::size_t h = 0; h < heads; ++h) {
+                    own[h * width + s.count + j - t] = (*relative_bias)[h * table + column];
+                }
+            }
+            const view<const float, dyn, dyn, dyn> query_row{q.row(s.first + t).data(), 1, heads, key_width};
+            const view<float, dyn, dyn, dyn> to{out.row(s.first + t).data(), 1, heads, value_width};
+            kernels::attention_options options{.causal = causal, .start = t, .scale = scale, .softcap = softcap};
+            options.relative_bias = view<const float, dyn, dyn>{own.data(), heads, width};
+            kernels::attention(query_row, keys, values, options, to, {.set = how.set});
         }
     });
 }

@@ -36,6 +36,9 @@ struct sequence_rows {
     std::size_t count = 0;
     std::size_t start = 0;
     const kv_cache* memory = nullptr; ///< what cross-attention reads, of another sequence; may be null
+    /// [count], rising, or empty: where the rows stand, of a sequence without a cache that has gaps between them. Only
+    /// biases of distances heed it.
+    std::span<const std::uint32_t> places{};
 };
 
 /// Rows of a step whose layers an adapter changes.

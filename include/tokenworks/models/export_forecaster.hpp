@@ -1,0 +1,112 @@
+// Writes a folder of Chronos-Bolt as a GGUF file: there is no such form elsewhere, so architecture and keys are this
+// library's own ("chronos-bolt"), and tensors have the names that blocks ask for.
+//
+// Needs nlohmann-json (through model_folder.hpp).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/execution.hpp>
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/model_config.hpp>
+#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/quantization.hpp>
+#include <tokenworks/models/quantize_gguf.hpp>
+#include <tokenworks/models/tensor_names.hpp>
+#include <tokenworks/models/weights.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+namespace detail {
+
+/// The keys that t5_config and use_series read.
+inline void set_forecaster_keys(const model_folder& folder, io::gguf_writer& out) {
+    const std::string architecture = folder.config().architecture;
+    const model_config& config = folder.config();
+    const series_config& series = *config.series;
+    const auto count = [&](const char* key, std::size_t value) {
+        out.set(architecture + "." + key, static_cast<std::uint32_t>(value));
+    };
+    out.set("general.architecture", std::string_view{architecture});
+    out.set("general.type", std::string_view{"model"});
+    count("vocab_size", config.vocab_size);
+    count("context_length", config.context_length);
+    count("embedding_length", config.width);
+    count("feed_forward_length", config.feed_forward);
+    count("block_count", folder.encoder_config()->layers.size());
+    count("decoder_block_count", config.layers.size());
+    count("attention.head_count", config.heads);
+    count("attention.key_length", config.key_width);
+    out.set(architecture + ".attention.layer_norm_epsilon", config.norm_epsilon);
+    count("attention.relative_buckets_count", config.relative.buckets);
+    count("relative_attention_max_distance", config.relative.max_distance);
+    out.set(architecture + ".feed_forward_proj",
+            std::string_view{folder.parameters().text_or("feed_forward_proj", "relu")});
+    count("series.context", series.context);
+    count("series.horizon", series.horizon);
+    count("series.patch", series.patch);
+    count("series.stride", series.stride);
+    out.set_array(architecture + ".series.quantiles", series.quantiles);
+    out.set(architecture + ".series.summary", series.summary.has_value());
+    count("reg_token_id", static_cast<std::size_t>(series.summary.value_or(0)));
+    count("decoder_start_token_id", static_cast<std::size_t>(series.start));
+}
+
+/// The blocks' names of all tensors that the folder has.
+[[nodiscard]] inline std::vector<std::string> forecaster_tensors(const model_folder& folder) {
+    const std::size_t layers = std::max(folder.config().layers.size(), folder.encoder_config()->layers.size());
+    std::vector<std::string> all;
+    for(const tensor_name& row: folder.names()) {
+        const std::size_t place = row.name.find('#');
+        for(std::size_t layer = 0; layer < (place == row.name.npos ? 1 : layers); ++layer) {
+            std::string name = row.name;
+            if(place != name.npos) {
+                name.replace(place, 1, std::to_string(layer));
+            }
+            for(const char* const kind: {".weight", ".bias"}) {
+                if(folder.weights().describe(name + kind)) {
+                    all.push_back(name + kind);
+                }
+            }
+        }
+    }
+    return all;
+}
+
+} // namespace detail
+
+/// Adds all metadata and tensors of a folder to a writer, matrices in the types that they get, all else as float32.
+/// @param folder  of patches; must stay until the writer has saved, and so must the team
+inline void export_forecaster(const model_folder& folder, const quantization& how, io::gguf_writer& out,
+                              const execution& where = {}) {
+    detail::set_forecaster_keys(folder, out);
+    set_quantization(out, how);
+    const auto kept = std::make_shared<const quantization>(how);
+    for(const std::string& name: detail::forecaster_tensors(folder)) {
+        const weight found = *folder.weights().describe(name);
+        const std::vector<std::uint64_t> extents(found.extents.rbegin(), found.extents.rend());
+        const dtype type = quantization::applies_to(name, extents.size())
+                               ? kept->type_of(name, extents[0], folder.config().layers.size(), false)
+                               : dtype::f32;
+        out.add_tensor(name, type, extents, [&folder, kept, where, name, type](const io::byte_sink& sink) {
+            const weight stored = *folder.weights().find(name);
+            const std::span<const float> importance =
+                kept->importance ? kept->importance->find(name) : std::span<const float>{};
+            encode_rows(folder.weights(), stored, type, importance, where, sink);
+            folder.weights().release(stored);
+        });
+    }
+}
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::models

@@ -1,0 +1,43 @@
+// Which ids may come next, and when nothing may: what makes an output well-formed, whatever a model says.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <utility>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/sampling/candidates.hpp>
+
+namespace tokenworks::inline TOKENWORKS_ABI::sampling {
+
+/// allows(id): it may come next; accept(id): it has come; done(): the output is complete, and nothing follows.
+template <class C>
+concept constraint = requires(C& c, const C& held, token_id id) {
+    { held.allows(id) } -> std::convertible_to<bool>;
+    c.accept(id);
+    { held.done() } -> std::convertible_to<bool>;
+};
+
+/// So many ids, each of a set.
+template <std::predicate<token_id> Set>
+class exactly {
+public:
+    exactly(std::size_t count, Set set) : left_{count}, set_{std::move(set)} {}
+
+    [[nodiscard]] bool allows(token_id id) const { return left_ != 0 && set_(id); }
+    /// @throws argument_error for an id that was not allowed
+    void accept(token_id id) {
+        if(!allows(id)) {
+            tokenworks::detail::raise<argument_error>({"constraint: token ", id, " is not allowed here"});
+        }
+        --left_;
+    }
+    [[nodiscard]] bool done() const noexcept { return left_ == 0; }
+
+private:
+    std::size_t left_;
+    Set set_;
+};
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::sampling

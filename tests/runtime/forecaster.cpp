@@ -1,0 +1,166 @@
+#include <tokenworks/runtime/forecaster.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/export_gguf.hpp>
+#include <tokenworks/models/quantization.hpp>
+
+#include "io/files.hpp"
+#include "support/catch.hpp"
+#include "support/kernels.hpp"
+#include "support/series_golden.hpp"
+
+namespace tw = tokenworks;
+using support::family_golden;
+
+namespace {
+
+struct opened {
+    files::temporary_folder folder;
+    tw::forecaster model;
+
+    explicit opened(const family_golden& golden) : model{load(golden, folder)} {}
+
+    static tw::forecaster load(const family_golden& golden, const files::temporary_folder& folder) {
+        golden.write_to(folder.string(), tw::dtype::f32);
+        return tw::forecaster::load(folder.string(), {.threads = 2});
+    }
+};
+
+/// Levels of each step in their order.
+std::vector<float> sorted_steps(std::vector<float> values, std::size_t levels) {
+    const std::size_t horizon = values.size() / levels;
+    for(std::size_t t = 0; t < horizon; ++t) {
+        std::vector<float> step;
+        for(std::size_t q = 0; q < levels; ++q) {
+            step.push_back(values[q * horizon + t]);
+        }
+        std::ranges::sort(step);
+        for(std::size_t q = 0; q < levels; ++q) {
+            values[q * horizon + t] = step[q];
+        }
+    }
+    return values;
+}
+
+const std::vector<float> wave{1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2, 1};
+
+} // namespace
+
+TEST_CASE("forecaster: levels and horizons of its own, as chronos-forecasting has them", "[runtime]") {
+    for(const std::string name: {"bolt", "bolt_overlap"}) {
+        const family_golden golden{name, support::forecasters};
+        const opened o{golden};
+        const std::vector<std::vector<float>> series = support::series_of(golden);
+        const std::vector<float>& levels = o.model.config().quantiles;
+        const std::size_t horizon = 2 * o.model.horizon() + 1;
+        for(std::size_t i = 0; i < series.size(); ++i) {
+            INFO(name << " series " << i);
+            const tw::series_forecast found = o.model.forecast(series[i], {.horizon = horizon, .quantiles = levels});
+            CHECK(found.horizon == horizon);
+            const auto expected = golden.more["long"][i].get<std::vector<float>>();
+            const double bound = expected[0] > 1000 ? 1e-3 : 2e-5;
+            CHECK(support::worst_of_spread(found.values, sorted_steps(expected, levels.size())) < bound);
+            if(!golden.more["levels"].empty()) {
+                const tw::series_forecast between =
+                    o.model.forecast(series[i], {.quantiles = {0.05F, 0.25F, 0.5F, 0.6F}});
+                const auto of_those = golden.more["levels"][i].get<std::vector<float>>();
+                CHECK(support::worst_of_spread(between.values, of_those) < bound);
+            }
+        }
+    }
+}
+
+TEST_CASE("forecaster: several series are what they are alone, and progress is told", "[runtime]") {
+    for(const std::string name: {"bolt", "bins"}) {
+        const family_golden golden{name, support::forecasters};
+        const opened o{golden};
+        const std::vector<std::vector<float>> series = support::series_of(golden);
+        const std::vector<std::span<const float>> inputs{series.begin(), series.end()};
+        std::vector<std::size_t> told;
+        tw::forecast_options options{.horizon = 9, .samples = 5, .seed = 3};
+        options.on_progress = [&](std::size_t done, std::size_t total) {
+            CHECK(total == series.size());
+            told.push_back(done);
+            return true;
+        };
+        const std::vector<tw::series_forecast> all = o.model.forecast(inputs, options);
+        REQUIRE(all.size() == series.size());
+        CHECK(told.size() == series.size());
+        CHECK(told.back() == series.size());
+        options.on_progress = {};
+        for(std::size_t i = 0; i < all.size(); ++i) {
+            CHECK(support::same_bits(all[i].values, o.model.forecast(series[i], options).values));
+            CHECK(all[i].values.size() == 27);
+            for(std::size_t t = 0; t < 9; ++t) {
+                CHECK(all[i].at(0)[t] <= all[i].at(1)[t]);
+                CHECK(all[i].at(1)[t] <= all[i].at(2)[t]);
+            }
+        }
+        options.on_progress = [](std::size_t, std::size_t) { return false; };
+        CHECK_THROWS_AS(o.model.forecast(inputs, options), tw::cancelled_error);
+    }
+}
+
+TEST_CASE("forecaster: values in bins are those of bins, whatever is drawn", "[runtime]") {
+    const family_golden golden{"bins", support::forecasters};
+    const opened o{golden};
+    const tw::forecast_options options{.horizon = 14, .quantiles = {0.5F}, .samples = 1, .seed = 1};
+    const tw::series_forecast one = o.model.forecast(wave, options);
+    CHECK(o.model.forecast(wave, options).values == one.values);
+    CHECK(o.model.forecast(wave, {.horizon = 14, .quantiles = {0.5F}, .samples = 1, .seed = 2}).values != one.values);
+    const float scale = 25.0F / 13;
+    for(std::size_t t = 0; t < 6; ++t) { // the first block; bins are 8 / 26 apart
+        const float place = (one.values[t] / scale + 4) * 26 / 8;
+        CHECK(place == Approx(std::round(place)).margin(1e-3));
+    }
+    // Without dice every continuation is the same.
+    const tw::series_forecast sure =
+        o.model.forecast(wave, {.horizon = 6, .quantiles = {0.1F, 0.9F}, .samples = 3, .temperature = 0.0F});
+    CHECK(std::ranges::equal(sure.at(0), sure.at(1)));
+}
+
+TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits", "[runtime]") {
+    for(const std::string name: {"bolt", "bolt_overlap"}) {
+        const family_golden golden{name, support::forecasters};
+        const opened o{golden};
+        const tw::models::model_folder folder = tw::models::model_folder::open(o.folder.string());
+        const std::vector<std::vector<float>> series = support::series_of(golden);
+        for(const char* const type: {"f32", "q8_0"}) {
+            tw::io::gguf_writer out;
+            tw::models::export_gguf(folder, tw::models::quantization::named(type), out);
+            const std::string file = o.folder.string() + "/" + type + ".gguf";
+            out.save(file);
+            const tw::forecaster model = tw::forecaster::load(file, {.threads = 1});
+            CHECK(model.config() == o.model.config());
+            for(const std::vector<float>& each: series) {
+                const std::vector<float> expected = o.model.forecast(each).values;
+                const std::vector<float> found = model.forecast(each).values;
+                CHECK((type[0] == 'f' ? support::same_bits(found, expected)
+                                      : support::worst_of_spread(found, expected) < 0.05));
+            }
+        }
+    }
+}
+
+TEST_CASE("forecaster: what cannot be forecast", "[runtime]") {
+    const opened o{family_golden{"bolt", support::forecasters}};
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const float infinity = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH(o.model.forecast(std::vector<float>{}), ContainsSubstring("no known value"));
+    CHECK_THROWS_WITH(o.model.forecast(std::vector<float>{nan, nan}), ContainsSubstring("no known value"));
+    CHECK_THROWS_WITH(o.model.forecast(std::vector<float>{1, infinity}), ContainsSubstring("infinite"));
+    CHECK_THROWS_AS(o.model.forecast(wave, {.quantiles = {1.0F}}), tw::argument_error);
+    CHECK_THROWS_AS(o.model.forecast(wave, {.quantiles = {nan}}), tw::argument_error);
+    CHECK_THROWS_WITH(o.model.forecast(wave, {.horizon = 6 * 64 + 1}), ContainsSubstring("384"));
+    CHECK(o.model.forecast(wave, {.horizon = 6 * 64}).values.size() == 3 * 384);
+    const family_golden text{"t5", "encoder_decoders"};
+    CHECK_THROWS_WITH(opened{text}, ContainsSubstring("does not continue series"));
+}
