@@ -692,7 +692,7 @@ TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantizat
 
 TOKENWORKS_FUNCTION tensor_names exported_names(const model_folder& folder) {
     io::gguf_writer none;
-    return detail::gguf_exporter{folder, std::make_shared<const quantization>(), none, {}}.names();
+    return detail::gguf_exporter{folder, std::make_shared<const quantization>(), none, {}, {}}.names();
 }
 
 #endif
