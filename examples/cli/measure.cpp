@@ -27,7 +27,6 @@
 
 #include "load.hpp"
 #include "options.hpp"
-#include "outline.hpp"
 
 namespace cli {
 
@@ -271,7 +270,7 @@ int bench(const common_options& options, const bench_options& what) {
     if(is_encoder(options.model)) {
         return bench_encoder(options, what);
     }
-    const model_outline outline{options.model};
+    const tw::models::model_files outline = tw::models::model_files::open(options.model);
     const tw::runtime::weight_costs weights =
         tw::runtime::weight_costs_of(outline.config(), outline.weights(), matmul_precision(options.matmul_precision));
     const tw::text_model model = load_model(options);

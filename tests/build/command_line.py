@@ -126,9 +126,16 @@ def folders(check, golden, folder):
     check.expect(0, *rank, ranker, "--json", out=lambda text: len(json.loads(text)["results"]) == 4)
     check.expect(1, *rank, classes, says="has 3 classes")
 
+    encoders_as_files(check, make("encoders", "roberta", "bert", 700), classes, ranker, documents)
+
     bart = make("encoder_decoders", "bart", "roberta", 400)
     settings = {"decoder_start_token_id": 2, "eos_token_id": 2, "max_length": 9}
     Path(bart, "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    check.expect(1, "quantize", bart, os.path.join(folder, "bart.gguf"), "f32", says="there is no GGUF form")
+    check.expect(0, "plan", "-m", bart, "-p", "8", "--json",
+                 out=lambda text: (lambda plan: plan["source"] == 8 and 0 < plan["encoder_bytes"] < plan["weight_bytes"]
+                                   and plan["decode"]["tokens_per_second"] > 0)(json.loads(text)))
+    check.expect(0, "plan", "-m", bart, out=lambda text: "encoding" in text and "decode" in text)
     start = ["generate", "-m", bart, "-p", "the cat", "--json"]
     made = lambda count: lambda text: len(json.loads(text)["ids"]) <= count and json.loads(text)["prompt_ids"]
     check.expect(0, *start, out=made(8))
@@ -150,6 +157,30 @@ def folders(check, golden, folder):
     check.expect(2, *start, "--num-beams", "3", "--stop", "x", says="--num-beams 1")
     check.expect(2, *start, "--forced-bos", "x", says="no encoder beside a decoder")
     check.expect(1, *start, "--num-beams", "3", "--ctx", "1", says="the context takes 1")
+
+
+def encoders_as_files(check, plain, classes, ranker, documents):
+    """GGUF files of encoders say what their folders say."""
+    def same(folder, *call):
+        file = folder + ".gguf"
+        check.expect(0, "quantize", folder, file, "f32")
+        said = [check.expect(0, call[0], "-m", model, *call[1:]).stdout for model in (folder, file)]
+        check.count += 1
+        if said[0] != said[1]:
+            check.failures += 1
+            print(f"FAILED: {call} of a folder and of its GGUF file: {said}")
+        return file
+
+    same(plain, "tokenize", "--text", "The cat, un-word", "--add-special")
+    file = same(plain, "embed", "--text", "the cat")
+    same(classes, "classify", "--text", "the cat")
+    same(ranker, "rerank", "--query", "the cat", "--file", documents)
+    check.expect(0, "info", "-m", file, out=lambda text: "that see both sides" in text and "bert" in text)
+    check.expect(0, "plan", "-m", file, "-p", "8", out=lambda text: "encoding" in text)
+    check.expect(0, "quantize", file, file + ".q8_0", "q8_0")
+    check.expect(0, "embed", "-m", file + ".q8_0", "--text", "the cat")
+    check.expect(1, "classify", "-m", file, "--text", "the cat", says="no head for the classes")
+    check.expect(1, "generate", "-m", file, "-p", "the cat", says="is no decoder alone")
 
 
 def with_vocabulary(check, model, folder):

@@ -202,6 +202,19 @@ TEST_CASE("gguf_source: the vocabulary's size, from its own key, the tokens, or 
     CHECK_THROWS_AS(gguf_hyperparameters{wrong.file}.vocab_size(), tw::format_error);
 }
 
+TEST_CASE("gguf_source: keys of the tokenizer, and this library's own, stand below no architecture", "[models]") {
+    const auto f = file_with([](writer& out) {
+        out.set("tokenizer.ggml.token_type_count", std::uint32_t{3});
+        out.set("tokenworks.normalize", true);
+        out.set("x.tokenworks.max_tokens", std::uint32_t{4});
+    });
+    const gguf_hyperparameters from{f.file};
+    CHECK(from.count("tokenizer.ggml.token_type_count") == 3);
+    CHECK(from.flag("tokenworks.normalize"));
+    CHECK_FALSE(from.has("tokenworks.max_tokens"));
+    CHECK(from.key("block_count") == "x.block_count");
+}
+
 TEST_CASE("gguf_source: a file without an architecture", "[models]") {
     writer out;
     out.set("x.n", std::uint32_t{1});

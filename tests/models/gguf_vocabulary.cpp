@@ -80,8 +80,18 @@ TEST_CASE("gguf_vocabulary: every entry is handed on", "[models]") {
         out.set("tokenizer.ggml.add_bos_token", true);
         out.set("tokenizer.ggml.add_eos_token", false);
         out.set("tokenizer.ggml.add_space_prefix", true);
+        out.set("tokenizer.ggml.add_sep_token", false);
+        out.set("tokenizer.ggml.remove_extra_whitespaces", true);
+        out.set("tokenizer.ggml.normalizer.lowercase", false);
+        out.set("tokenizer.ggml.normalizer.strip_accents", true);
+        out.set_array("tokenizer.ggml.precompiled_charsmap", std::vector<std::uint8_t>{1, 0, 255});
     });
     const tw::codec::vocabulary_data data = vocabulary_of(f.file);
+    CHECK(data.add_sep == false);
+    CHECK(data.remove_extra_blanks == true);
+    CHECK(data.lowercase == false);
+    CHECK(data.strip_accents == true);
+    CHECK(data.charsmap == std::string("\x01\x00\xFF", 3));
     CHECK(data.name == "test.gguf");
     CHECK(data.model == "llama");
     CHECK(data.pre == "default");
@@ -114,6 +124,9 @@ TEST_CASE("gguf_vocabulary: entries that are absent", "[models]") {
     }
     CHECK_FALSE(data.add_bos);
     CHECK_FALSE(data.add_space_prefix);
+    CHECK_FALSE(data.add_sep);
+    CHECK_FALSE(data.lowercase);
+    CHECK(data.charsmap.empty());
     CHECK_THROWS_WITH(vocabulary_of(file_with([](writer&) {}).file), ContainsSubstring("tokenizer.ggml.model"));
 }
 
@@ -175,4 +188,15 @@ TEST_CASE("gguf_vocabulary: entries of a wrong type", "[models]") {
                    out.set_array("tokenizer.ggml.token_type", std::vector<std::uint32_t>{4294967295U});
                }),
                ContainsSubstring("does not fit"));
+}
+
+TEST_CASE("gguf_vocabulary: the table of characters is bytes", "[models]") {
+    const auto with = [](auto values) {
+        return refusal([&](writer& out) { out.set_array("tokenizer.ggml.precompiled_charsmap", values); });
+    };
+    CHECK(with(std::vector<std::int8_t>{1, -1}) == "accepted");
+    CHECK_THAT(with(std::vector<std::int32_t>{1}),
+               ContainsSubstring("tokenizer.ggml.precompiled_charsmap") && ContainsSubstring("not array of u8"));
+    CHECK_THAT(refusal([](writer& out) { out.set("tokenizer.ggml.precompiled_charsmap", "abc"); }),
+               ContainsSubstring("not array of u8"));
 }

@@ -11,8 +11,10 @@
 #include <tokenworks/core/arena.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder.hpp>
+#include <tokenworks/models/encoder_decoder.hpp>
 #include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/image_encoder.hpp>
+#include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/models/model_folder.hpp>
 
 #include "io/files.hpp"
@@ -235,6 +237,64 @@ TEST_CASE("plan: an image is a text of as many tokens as it has patches, and one
         CHECK(is_enough(scratch, step));
         CHECK_FALSE(is_enough(scratch / 3, step));
     }
+}
+
+TEST_CASE("plan: an encoder beside a decoder, the bytes and caches of both", "[runtime]") {
+    const files::temporary_folder folder;
+    for(const std::string& name: family_golden::names("encoder_decoders")) {
+        INFO(name);
+        const family_golden golden{name, "encoder_decoders"};
+        golden.write_to(folder.string(), tw::dtype::bf16);
+        const model_folder opened = model_folder::open(folder.string());
+        const model_config& config = opened.config();
+        const model_config& of_encoder = *opened.encoder_config();
+        const encoder_decoder loaded{of_encoder, config, opened.weights()};
+        const std::size_t rows = golden.ids.size();
+        const rt::pair_plan plan = rt::plan_pair(of_encoder, config, outlines{opened.weights()},
+                                                 {.context = 20, .batch = 3, .prompt = rows, .depth = 4});
+        const std::size_t table = loaded.encoder().token_table().table()->bytes();
+        CHECK(plan.encoder.packed_bytes == loaded.encoder().weight_bytes() - table);
+        CHECK(plan.decoder.packed_bytes == loaded.decoder().weight_bytes());
+        CHECK(plan.encoder.layers.total() == usual_operations(of_encoder));
+        const double inner = static_cast<double>(config.heads * config.key_width);
+        const double width = static_cast<double>(config.width);
+        const double layers = static_cast<double>(config.layers.size());
+        CHECK(plan.decoder.memory.total() == 2 * layers * 2 * inner * width);
+        CHECK(plan.decoder.layers.total() == usual_operations(config) + 2 * layers * 2 * inner * width);
+        CHECK(plan.source == rows);
+        CHECK(plan.encode.products.total() ==
+              static_cast<double>(rows) * (plan.encoder.layers + plan.decoder.memory).total());
+        tw::nn::context c;
+        const tw::nn::kv_cache memory = loaded.encode(c, golden.ids);
+        CHECK(plan.cache_bytes == 3 * (memory.bytes() + loaded.decoder().make_cache(20).bytes()));
+        const rt::run_cost alone = rt::decode_cost(config, plan.decoder, 3, 4, tw::dtype::f16);
+        CHECK(plan.decode.attention - alone.attention == 3 * 2 * static_cast<double>(rows) * layers * 2 * inner);
+        CHECK(plan.decode.bytes_read > alone.bytes_read);
+        CHECK(plan.decode_full.attention > plan.decode.attention);
+        CHECK(plan.memory_bytes() ==
+              plan.encoder.packed_bytes + plan.decoder.packed_bytes + plan.cache_bytes + plan.scratch_bytes);
+        CHECK_THROWS_AS(rt::plan_pair(of_encoder, config, opened.weights(), {.batch = 0}), tw::argument_error);
+    }
+}
+
+TEST_CASE("plan: images beside texts, which are never decoded", "[runtime]") {
+    const files::temporary_folder folder;
+    const family_golden golden{"clip", "image_encoders"};
+    golden.write_to(folder.string(), tw::dtype::f32);
+    const model_folder opened = model_folder::open(folder.string());
+    const image_text_encoder loaded{opened.config(), *opened.encoder_config(), opened.weights()};
+    const rt::pair_plan plan =
+        rt::plan_pair(*opened.encoder_config(), opened.config(), outlines{opened.weights()}, {.prompt = 4});
+    CHECK(plan.encoder.packed_bytes == loaded.images().weight_bytes());
+    CHECK(plan.source == loaded.images().rows_per_image());
+    CHECK(plan.cache_bytes == 0);
+    const double projection = 2 * static_cast<double>(opened.config().projection * opened.config().width);
+    CHECK(plan.decoder.head.total() == projection);
+    CHECK(plan.text.products.total() == 4 * plan.decoder.layers.total() + projection);
+    CHECK(plan.decoder.packed_bytes > loaded.texts().weight_bytes());
+    CHECK(plan.decoder.layers.total() == usual_operations(opened.config()));
+    CHECK(plan.encode.products.total() > 0);
+    CHECK(plan.decode.bytes_read == 0);
 }
 
 TEST_CASE("plan: windows bound attention, experts the bytes", "[runtime]") {

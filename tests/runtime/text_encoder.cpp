@@ -108,9 +108,17 @@ TEST_CASE("text_encoder: a GGUF file does what its folder does", "[runtime]") {
     f.write("modules.json", "[]");
     const tw::text_encoder plain = tw::text_encoder::load(support::export_folder(f.folder.string()), {.threads = 1});
     CHECK(std::abs(length(plain.embed("the cat")) - 1) > 1e-3);
-    // A file of blocks is quantised once more as any is.
+    // Its matrices in blocks, at once or later.
     const tw::text_encoder coded =
         tw::text_encoder::load(support::export_folder(f.folder.string(), "q8_0"), {.threads = 1});
+    const std::string path = support::export_folder(f.folder.string());
+    const auto source = tw::io::gguf_file::open(path);
+    const auto how = tw::models::quantization::named("q8_0");
+    tw::io::gguf_writer out;
+    tw::models::quantize_gguf(source, how, out);
+    out.save(f.folder.string() + "/again.gguf");
+    const tw::text_encoder again = tw::text_encoder::load(f.folder.string() + "/again.gguf", {.threads = 1});
+    CHECK(support::same_bits(again.embed("the cat"), coded.embed("the cat")));
     const std::vector<float> a = plain.embed("the cat");
     const std::vector<float> b = coded.embed("the cat");
     double inner = 0;

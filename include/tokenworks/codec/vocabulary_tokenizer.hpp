@@ -189,7 +189,8 @@ inline void vocabulary_steps::use_unigram() {
         }
         made_.tokens.push_back({from_.tokens[i], i});
         made_.scores.push_back(static_cast<double>(from_.scores[i]));
-        made_.types.push_back(type_of(i));
+        // Those that users define are found before the text is normalized.
+        made_.types.push_back(type_of(i) == token_type::user_defined ? token_type::unused : type_of(i));
         made_.byte_fallback = made_.byte_fallback || type_of(i) == token_type::byte;
         if(type_of(i) == token_type::unknown && !made_.unk) {
             made_.unk = static_cast<std::uint32_t>(i);

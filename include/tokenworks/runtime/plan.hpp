@@ -64,8 +64,10 @@ struct weight_costs {
     std::uint64_t layer_bytes = 0;  ///< of these, what every step of the layers reads
     std::uint64_t expert_bytes = 0; ///< the experts of all mixtures
     std::uint64_t head_bytes = 0;   ///< what a step reads that wants logits
+    std::uint64_t memory_bytes = 0; ///< what reads an encoder's output, once
     operation_count layers;         ///< of a token, in the layers
     operation_count head;           ///< of a row of logits
+    operation_count memory;         ///< of a row of an encoder's output
 };
 
 /// Reads names, types and extents of the tensors, not their data.
@@ -139,6 +141,35 @@ struct model_plan {
         return weights.packed_bytes + cache_bytes + scratch_bytes;
     }
 };
+
+/// What a model of two parts takes: an encoder and a decoder that looks at what it has made of a source, or images and
+/// texts, which have nothing in common but the space that both end in.
+struct pair_plan {
+    weight_costs encoder;
+    weight_costs decoder;    ///< with the table of tokens; or that of texts
+    std::size_t source = 0;  ///< rows of the encoder: tokens, or patches of an image
+    std::size_t context = 0; ///< tokens of the decoder, or of a text
+    std::size_t depth = 0;
+    std::uint64_t cache_bytes = 0; ///< of all sequences, of what the encoder has made too
+    std::uint64_t scratch_bytes = 0;
+    run_cost encode;      ///< of a source, up to what the decoder looks at; or of an image
+    run_cost text;        ///< of images and texts: a text
+    run_cost decode;      ///< of a step behind `depth`
+    run_cost decode_full; ///< of a step that fills the context
+
+    /// All memory; programs take a few MB more.
+    [[nodiscard]] std::uint64_t memory_bytes() const noexcept {
+        return encoder.packed_bytes + decoder.packed_bytes + cache_bytes + scratch_bytes;
+    }
+};
+
+/// @param encoder, config  as model_folder has them
+/// @param options          whose prompt is the source, or the text that goes with images
+/// @throws as plan_model
+[[nodiscard]] TOKENWORKS_FUNCTION pair_plan plan_pair(const models::model_config& encoder,
+                                                      const models::model_config& config,
+                                                      const models::weight_source& source,
+                                                      const plan_options& options = {});
 
 /// @throws as weight_costs_of; argument_error for a batch of 0, for what a cache cannot be, and for sizes that overflow
 [[nodiscard]] TOKENWORKS_FUNCTION model_plan plan_model(const models::model_config& config,
@@ -230,14 +261,14 @@ private:
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION weight_costs weight_costs_of(const models::model_config& config,
-                                                 const models::weight_source& source,
-                                                 kernels::matmul_precision precision) {
+namespace detail {
+
+/// Of a part of a model.
+[[nodiscard]] inline weight_costs part_costs(const models::model_config& config, const models::weight_source& source,
+                                             kernels::matmul_precision precision, const models::listed_part& part) {
     config.validate();
     weight_costs costs;
-    const bool has_head =
-        config.causal || config.image || (config.head_transform && source.describe("output_transform.weight"));
-    models::for_each_matrix(config, {.has_head = has_head}, [&](const models::listed_matrix& each) {
+    models::for_each_matrix(config, part, [&](const models::listed_matrix& each) {
         using use = models::matrix_use;
         const std::array extents{each.rows, each.columns};
         const models::weight found = models::require_real(source, each.name, extents, true);
@@ -262,12 +293,44 @@ TOKENWORKS_FUNCTION weight_costs weight_costs_of(const models::model_config& con
             costs.head_bytes += bytes;
             costs.head += product;
             break;
-        case use::table:
         case use::memory:
+            costs.memory_bytes += bytes;
+            costs.memory += product;
+            break;
+        case use::table:
             break;
         }
     });
     return costs;
+}
+
+/// Bytes of the caches of all sequences.
+[[nodiscard]] inline std::uint64_t caches_of(const models::model_config& config, std::size_t tokens, dtype type,
+                                             std::size_t batch) {
+    const std::uint64_t one = nn::kv_cache::bytes_of(config.layers.size(), config.kv_heads, config.key_width,
+                                                     config.value_width, tokens, type);
+    const auto all = checked_mul(one, batch);
+    if(!all) {
+        tokenworks::detail::raise<argument_error>({"plan: ", batch, " caches of ", one, " bytes"});
+    }
+    return *all;
+}
+
+inline void check_batch(std::size_t batch) {
+    constexpr std::size_t most = std::size_t{1} << 24;
+    if(batch == 0 || batch > most) {
+        tokenworks::detail::raise<argument_error>({"plan: a batch of ", batch, ", not in 1..", most});
+    }
+}
+
+} // namespace detail
+
+TOKENWORKS_FUNCTION weight_costs weight_costs_of(const models::model_config& config,
+                                                 const models::weight_source& source,
+                                                 kernels::matmul_precision precision) {
+    const bool has_head =
+        config.causal || config.image || (config.head_transform && source.describe("output_transform.weight"));
+    return detail::part_costs(config, source, precision, {.has_head = has_head});
 }
 
 TOKENWORKS_FUNCTION double attention_operations(const models::model_config& config, std::size_t depth,
@@ -344,10 +407,7 @@ TOKENWORKS_FUNCTION run_cost decode_cost(const models::model_config& config, con
 
 TOKENWORKS_FUNCTION model_plan plan_model(const models::model_config& config, const models::weight_source& source,
                                           const plan_options& options) {
-    constexpr std::size_t most = std::size_t{1} << 24;
-    if(options.batch == 0 || options.batch > most) {
-        tokenworks::detail::raise<argument_error>({"plan: a batch of ", options.batch, ", not in 1..", most});
-    }
+    detail::check_batch(options.batch);
     model_plan plan;
     plan.weights = weight_costs_of(config, source, options.precision);
     plan.context = options.context == 0 || config.image ? config.context_length : options.context;
@@ -358,18 +418,80 @@ TOKENWORKS_FUNCTION model_plan plan_model(const models::model_config& config, co
         return plan;
     }
     plan.depth = std::min(options.depth, plan.context - 1);
-    const std::uint64_t one = nn::kv_cache::bytes_of(config.layers.size(), config.kv_heads, config.key_width,
-                                                     config.value_width, plan.context, options.cache_type);
-    const auto all = checked_mul(one, options.batch);
-    if(!all) {
-        tokenworks::detail::raise<argument_error>({"plan: ", options.batch, " caches of ", one, " bytes"});
-    }
-    plan.cache_bytes = *all;
+    plan.cache_bytes = detail::caches_of(config, plan.context, options.cache_type, options.batch);
     plan.cache_bytes_per_token = cache_bytes_per_token(config, options.cache_type);
     plan.scratch_bytes = std::max(scratch_bytes(config, std::min(plan.prompt, prompt_step), 1),
                                   scratch_bytes(config, options.batch, options.batch));
     plan.decode = decode_cost(config, plan.weights, options.batch, plan.depth, options.cache_type);
     plan.decode_full = decode_cost(config, plan.weights, options.batch, plan.context - 1, options.cache_type);
+    return plan;
+}
+
+namespace detail {
+
+/// A step of a decoder that looks at sources of so many rows as well.
+[[nodiscard]] inline run_cost step_with_sources(const models::model_config& config, const weight_costs& weights,
+                                                std::size_t rows, std::size_t depth, const plan_options& options) {
+    run_cost cost = decode_cost(config, weights, options.batch, depth, options.cache_type);
+    const auto seen = static_cast<double>(options.batch) * static_cast<double>(rows);
+    cost.attention += 2 * seen * static_cast<double>(config.layers.size() * config.heads) *
+                      static_cast<double>(config.key_width + config.value_width);
+    cost.bytes_read += seen * static_cast<double>(cache_bytes_per_token(config, options.cache_type));
+    return cost;
+}
+
+/// The layer that texts go through to where images end too.
+inline void add_projection(weight_costs& costs, const models::model_config& config, const models::weight_source& source,
+                           kernels::matmul_precision precision) {
+    if(config.projection == 0) {
+        return;
+    }
+    const std::array extents{config.projection, config.width};
+    const models::weight found = models::require_real(source, "projection.weight", extents, true);
+    const std::uint64_t bytes = kernels::packed_matrix::bytes_of(found.type, extents[0], extents[1], precision);
+    const double twice = 2 * static_cast<double>(extents[0]) * static_cast<double>(extents[1]);
+    const bool has_codes = kernels::has_codes(kernels::panel_format_of(found.type));
+    costs.packed_bytes += bytes;
+    costs.head_bytes += bytes;
+    costs.head += {has_codes ? twice : 0, has_codes ? 0 : twice};
+}
+
+} // namespace detail
+
+TOKENWORKS_FUNCTION pair_plan plan_pair(const models::model_config& encoder, const models::model_config& config,
+                                        const models::weight_source& source, const plan_options& options) {
+    detail::check_batch(options.batch);
+    const bool has_memory = config.memory_width != 0;
+    pair_plan plan;
+    plan.encoder = detail::part_costs(encoder, source, options.precision,
+                                      {.prefix = "enc.", .tokens = false, .has_head = encoder.image.has_value()});
+    plan.decoder = detail::part_costs(config, source, options.precision,
+                                      {.prefix = has_memory ? "dec." : "", .has_head = has_memory});
+    const bool is_bounded = encoder.image || encoder.position == models::position_kind::learned;
+    plan.source = encoder.image ? encoder.context_length
+                  : is_bounded  ? std::min(options.prompt, encoder.context_length)
+                                : options.prompt;
+    plan.context = options.context == 0 ? config.context_length : options.context;
+    plan.encode = prefill_cost(encoder, plan.encoder, plan.source);
+    plan.scratch_bytes =
+        scratch_bytes(encoder, plan.source, 0) + std::uint64_t{plan.source} * encoder.width * sizeof(float);
+    if(!has_memory) {
+        detail::add_projection(plan.decoder, config, source, options.precision);
+        const std::size_t tokens = std::min(options.prompt, config.context_length);
+        plan.context = config.context_length;
+        plan.text = prefill_cost(config, plan.decoder, tokens);
+        plan.scratch_bytes = std::max(plan.scratch_bytes, scratch_bytes(config, tokens, 0));
+        return plan;
+    }
+    const auto rows = static_cast<double>(plan.source);
+    plan.encode.products += rows * plan.decoder.memory;
+    plan.encode.bytes_read += static_cast<double>(plan.decoder.memory_bytes);
+    plan.depth = std::min(options.depth, plan.context - 1);
+    plan.cache_bytes = detail::caches_of(config, plan.context, options.cache_type, options.batch) +
+                       detail::caches_of(config, plan.source, options.cache_type, options.batch);
+    plan.scratch_bytes = std::max(plan.scratch_bytes, scratch_bytes(config, options.batch, options.batch));
+    plan.decode = detail::step_with_sources(config, plan.decoder, plan.source, plan.depth, options);
+    plan.decode_full = detail::step_with_sources(config, plan.decoder, plan.source, plan.context - 1, options);
     return plan;
 }
 
