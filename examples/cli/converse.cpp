@@ -138,8 +138,13 @@ void use_flags(tw::beam_options& beams, const generate_options& what) {
     if(what.ignore_eos) {
         beams.ends.clear();
     }
+    if(what.penalises) {
+        const tw::sampling::sampler_options& said = what.sampling;
+        beams.penalties = {said.repeat_last_n, said.repeat_penalty, said.frequency_penalty, said.presence_penalty};
+    }
     if(beams.beams > 1 && what.needs_loop) {
-        throw usage_error("beams look for the likeliest text: flags of sampling and --stop go with --num-beams 1");
+        throw usage_error(
+            "beams look for the likeliest text: flags that draw, --logit-bias and --stop go with --num-beams 1");
     }
 }
 
@@ -156,15 +161,9 @@ std::vector<std::int32_t> prompt_of(const generate_options& what, const std::str
     return prompt;
 }
 
-bool has_encoder_and_decoder(const std::string& path) {
-    std::error_code none;
-    return std::filesystem::is_directory(path, none) &&
-           tw::models::model_folder::open(path).encoder_config().has_value();
-}
-
 /// The text that an encoder and a decoder make of another.
 int rewrite(const common_options& options, const generate_options& what, tw::generate_options loop,
-            const std::string& text) {
+            const std::string& text, const tw::models::model_folder& folder) {
     require_merged_loras(options, "a model of an encoder and a decoder");
     if(what.suffix || what.suffix_file) {
         throw usage_error("--suffix: this model has no form for filling in the middle");
@@ -173,7 +172,7 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
         throw usage_error("this model makes a text of another; it knows no conversations");
     }
     progress_bar bar{"loading"};
-    const tw::text_to_text model = tw::text_to_text::load(options.model, load_options(options, bar));
+    const tw::text_to_text model = tw::text_to_text::load(folder, load_options(options, bar));
     tw::beam_options beams = model.defaults().beams;
     if(what.needs_loop && !what.beams) {
         beams.beams = 1;
@@ -194,6 +193,10 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
             loop.sampling.temperature = 0;
         }
         loop.sampling.no_repeat_ngram = beams.no_repeat_ngram;
+        if(!what.penalises) {
+            loop.sampling.repeat_penalty = beams.penalties.repeat;
+            loop.sampling.repeat_last_n = beams.penalties.last_n;
+        }
         std::vector<std::int32_t> begun{model.defaults().start};
         if(beams.first_token) {
             begun.push_back(*beams.first_token);
@@ -219,6 +222,8 @@ int search(const common_options& options, const generate_options& what, const tw
     }
     beams.max_tokens = std::min(beams.max_tokens, context - prompt.size());
     beams.timings = &timings;
+    const adapters with{options, model};
+    beams.adapters = with.all();
     tw::nn::context c{model.how()};
     std::vector<tw::runtime::beam_result> found = tw::beam_search(c, model.network(), prompt, beams);
     tw::runtime::beam_result best = found.empty() ? tw::runtime::beam_result{} : std::move(found.front());
@@ -250,14 +255,15 @@ int generate(const common_options& options, const generate_options& what) {
     tw::generate_options loop = loop_options(what);
     const tw::dtype cache = cache_type(what.cache_type);
     const std::string text = what.input.ids ? std::string{} : text_of(what.input);
-    if(has_encoder_and_decoder(options.model)) {
-        return rewrite(options, what, std::move(loop), text);
+    const std::optional<tw::models::model_folder> folder = folder_of(options);
+    if(folder && folder->encoder_config()) {
+        return rewrite(options, what, std::move(loop), text, *folder);
     }
     if(what.forced_bos) {
         throw usage_error("--forced-bos: this model has no encoder beside a decoder");
     }
     const std::string after = what.suffix ? *what.suffix : fills ? read_text(*what.suffix_file) : std::string{};
-    const tw::text_model model = load_model(options);
+    const tw::text_model model = load_model(options, folder ? &*folder : nullptr);
     const std::vector<std::int32_t> prompt = prompt_of(what, text, [&](const std::string& from) {
         if(fills) {
             const tw::codec::infill_form form{model.tokenizer()};
@@ -277,7 +283,6 @@ int generate(const common_options& options, const generate_options& what) {
         throw tw::argument_error("generate: the prompt is empty, and the model adds no token at the start of a text");
     }
     if(what.beams.value_or(1) > 1) {
-        require_merged_loras(options, "beam search");
         if(fills) {
             throw usage_error("--suffix does not go with --num-beams");
         }

@@ -53,16 +53,18 @@ std::vector<std::int32_t> ids_of(const embed_options& what) {
     return ids;
 }
 
-token_rows rows_of_encoder(const common_options& options, const embed_options& what) {
+token_rows rows_of_encoder(const common_options& options, const tw::models::model_folder& folder,
+                           const embed_options& what) {
     require_merged_loras(options, "an encoder");
     progress_bar bar{"loading"};
-    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options(options, bar));
+    const tw::text_encoder encoder = tw::text_encoder::load(folder, load_options(options, bar));
     const std::vector<std::int32_t> ids = what.input.ids ? ids_of(what) : encoder.encode(text_of(what.input));
     return {encoder.width(), encoder.hidden(ids), encoder.defaults()};
 }
 
-token_rows rows_of_decoder(const common_options& options, const embed_options& what) {
-    const tw::text_model model = load_model(options);
+token_rows rows_of_decoder(const common_options& options, const tw::models::model_folder* folder,
+                           const embed_options& what) {
+    const tw::text_model model = load_model(options, folder);
     const std::vector<std::int32_t> ids =
         what.input.ids ? ids_of(what) : model.tokenizer().encode(text_of(what.input), {.add_special = true});
     if(ids.empty()) {
@@ -154,20 +156,17 @@ token_rows rows_of_images(const common_options& options, const tw::models::model
 }
 
 token_rows rows_of(const common_options& options, const embed_options& what) {
-    std::error_code none;
-    if(std::filesystem::is_directory(options.model, none)) {
-        const tw::models::model_folder folder = tw::models::model_folder::open(options.model);
-        if(folder.config().image || (folder.encoder_config() && folder.encoder_config()->image)) {
-            return rows_of_images(options, folder, what);
-        }
-        if(!folder.config().causal && !what.image) {
-            return rows_of_encoder(options, what);
-        }
+    const std::optional<tw::models::model_folder> folder = folder_of(options);
+    if(folder && (folder->config().image || (folder->encoder_config() && folder->encoder_config()->image))) {
+        return rows_of_images(options, *folder, what);
+    }
+    if(folder && !folder->config().causal && !what.image) {
+        return rows_of_encoder(options, *folder, what);
     }
     if(what.image) {
         throw usage_error("--image: " + options.model + " reads no images");
     }
-    return rows_of_decoder(options, what);
+    return rows_of_decoder(options, folder ? &*folder : nullptr, what);
 }
 
 } // namespace

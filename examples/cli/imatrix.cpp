@@ -2,20 +2,19 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include <tokenworks/io/gguf_reader.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
 #include <tokenworks/models/export_gguf.hpp>
-#include <tokenworks/models/gguf.hpp>
 #include <tokenworks/models/importance_collector.hpp>
 #include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/tensor_names.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 #include "load.hpp"
@@ -26,12 +25,12 @@ namespace cli {
 namespace {
 
 /// How a GGUF file of the model calls its tensors. Where there can be none, a file made here serves the model's folder.
-tw::models::tensor_names names_in_gguf(const std::string& path) {
-    if(!std::filesystem::is_directory(path)) {
-        return tw::models::gguf_names(tw::io::gguf_file::open(path));
+tw::models::tensor_names names_in_gguf(const tw::text_model& model, const tw::models::model_folder* folder) {
+    if(folder == nullptr) {
+        return model.names().gguf.value_or(tw::models::tensor_names{});
     }
     try {
-        return tw::models::exported_names(tw::models::model_folder::open(path));
+        return tw::models::exported_names(*folder);
     } catch(const tw::unsupported_error&) {
         return {};
     }
@@ -42,7 +41,8 @@ tw::models::tensor_names names_in_gguf(const std::string& path) {
 int imatrix(const common_options& options, const imatrix_options& what) {
     require_merged_loras(options, "imatrix");
     const std::string text = read_text(what.file);
-    const tw::text_model model = load_model(options);
+    const std::optional<tw::models::model_folder> folder = folder_of(options);
+    const tw::text_model model = load_model(options, folder ? &*folder : nullptr);
     const tw::codec::tokenizer& tokenizer = model.tokenizer();
     const bool starts_with_bos = tokenizer.vocabulary().add_bos() && tokenizer.bos();
     std::vector<std::int32_t> tokens;
@@ -56,7 +56,7 @@ int imatrix(const common_options& options, const imatrix_options& what) {
                                  std::to_string(what.context));
     }
     chunks = what.chunks == 0 ? chunks : std::min(chunks, what.chunks);
-    tw::models::importance_collector collector{model.network(), names_in_gguf(options.model)};
+    tw::models::importance_collector collector{model.network(), names_in_gguf(model, folder ? &*folder : nullptr)};
     tw::nn::context c{model.how()};
     progress_bar bar{"reading"};
     for(std::size_t i = 0; i < chunks; ++i) {

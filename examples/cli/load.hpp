@@ -128,10 +128,12 @@ private:
     return all;
 }
 
-/// Whether that is a folder of a model that turns texts to vectors.
-[[nodiscard]] inline bool is_encoder_folder(const std::string& path) {
+/// The model's folder, if it is in one.
+[[nodiscard]] inline std::optional<tw::models::model_folder> folder_of(const common_options& options) {
     std::error_code none;
-    return std::filesystem::is_directory(path, none) && !tw::models::model_folder::open(path).config().causal;
+    return std::filesystem::is_directory(options.model, none)
+               ? std::optional{tw::models::model_folder::open(options.model)}
+               : std::nullopt;
 }
 
 /// What the common options say of loading.
@@ -157,10 +159,13 @@ inline void require_merged_loras(const common_options& options, const std::strin
     }
 }
 
-[[nodiscard]] inline tw::text_model load_model(const common_options& options) {
+/// @param folder  of the model, where it is open
+[[nodiscard]] inline tw::text_model load_model(const common_options& options,
+                                               const tw::models::model_folder* folder = nullptr) {
     progress_bar bar{"loading"};
     const tw::load_options load = load_options(options, bar);
-    tw::text_model model = tw::load_text_model(options.model, load);
+    tw::text_model model =
+        folder != nullptr ? tw::load_text_model(*folder, load) : tw::load_text_model(options.model, load);
     using outcome = tw::models::packed_cache_report::outcome;
     const tw::models::packed_cache_report& packed = model.packed_weights();
     if(packed.what == outcome::not_written) {

@@ -209,10 +209,10 @@ int perplexity(const common_options& options, const perplexity_options& what) {
 namespace {
 
 /// Texts to vectors: `batch` texts of `prompt` tokens at a time.
-int bench_encoder(const common_options& options, const bench_options& what) {
+int bench_encoder(const common_options& options, const tw::models::model_folder& folder, const bench_options& what) {
     require_merged_loras(options, "an encoder");
     progress_bar loading{"loading"};
-    const tw::text_encoder encoder = tw::text_encoder::load(options.model, load_options(options, loading));
+    const tw::text_encoder encoder = tw::text_encoder::load(folder, load_options(options, loading));
     std::vector<std::int32_t> tokens(what.batch * what.prompt);
     const auto v = static_cast<double>(encoder.network().vocab_size());
     for(std::size_t i = 0; i < tokens.size(); ++i) {
@@ -268,13 +268,13 @@ int bench_encoder(const common_options& options, const bench_options& what) {
 } // namespace
 
 int bench(const common_options& options, const bench_options& what) {
-    if(is_encoder_folder(options.model)) {
-        return bench_encoder(options, what);
-    }
     const model_outline outline{options.model};
+    if(outline.folder() != nullptr && !outline.config().causal) {
+        return bench_encoder(options, *outline.folder(), what);
+    }
     const tw::runtime::weight_costs weights =
         tw::runtime::weight_costs_of(outline.config(), outline.weights(), matmul_precision(options.matmul_precision));
-    const tw::text_model model = load_model(options);
+    const tw::text_model model = load_model(options, outline.folder());
     const tw::models::decoder& network = model.network();
     const std::size_t v = model.vocab_size();
     tw::nn::context c{model.how()};

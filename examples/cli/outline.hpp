@@ -38,6 +38,8 @@ public:
     [[nodiscard]] const tw::models::weight_source& weights() const { return folder_ ? folder_->weights() : *of_file_; }
     /// Of all tensors in the file.
     [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_; }
+    /// The folder, where the model is in one.
+    [[nodiscard]] const tw::models::model_folder* folder() const { return folder_ ? &*folder_ : nullptr; }
     [[nodiscard]] bool has_encoder_and_decoder() const { return folder_ && folder_->encoder_config(); }
 
 private:

@@ -147,6 +147,8 @@ def folders(check, golden, folder):
     check.expect(0, *start, "--num-beams", "3", out=lambda text: 0 < len(json.loads(text)["ids"]) <= 6)
     check.expect(0, *start, "--temp", "0", "--no-repeat-ngram", "1",
                  out=lambda text: len(set(json.loads(text)["ids"])) == len(json.loads(text)["ids"]))
+    check.expect(0, *start, "--num-beams", "3", "--presence-penalty", "100",
+                 out=lambda text: len(set(json.loads(text)["ids"])) == len(json.loads(text)["ids"]))
     check.expect(2, *start, "--num-beams", "3", "--stop", "x", says="--num-beams 1")
     check.expect(2, *start, "--forced-bos", "x", says="no encoder beside a decoder")
     check.expect(1, *start, "--num-beams", "3", "--ctx", "1", says="the context takes 1")

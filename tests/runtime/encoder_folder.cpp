@@ -49,7 +49,7 @@ TEST_CASE("encoder_folder: folders that it refuses", "[runtime]") {
     const files::temporary_folder folder;
     const auto load = [&] {
         const auto files = tw::models::model_folder::open(folder.string());
-        return tw::runtime::encoder_folder{files, folder.string(), {.threads = 1}, {}};
+        return tw::runtime::encoder_folder{files, {.threads = 1}, {}};
     };
     support::write_model_folder(folder.string(), family_golden{"llama"}, "bert", 700);
     CHECK_THROWS_WITH(load(), ContainsSubstring("is no encoder"));

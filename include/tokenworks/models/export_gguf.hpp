@@ -478,14 +478,18 @@ inline void gguf_exporter::write(const std::string& path, const limits& bounds) 
                         again.rope_configs[0].pairing == kernels::rope_pairing::interleaved &&
                         config_.rope_configs[0].pairing == kernels::rope_pairing::halves;
 
+    std::optional<std::string> source; // of the chat template
     std::error_code none;
     if(std::filesystem::exists(place / "tokenizer.json", none) ||
        std::filesystem::exists(place / "tokenizer.model", none)) {
-        export_vocabulary(tokenizer_files{place, bounds}, config_.vocab_size, out_);
+        const tokenizer_files files{place, bounds};
+        export_vocabulary(files, config_.vocab_size, out_);
+        source = chat_template_of(place, files.config(), bounds);
     } else {
         out_.set("tokenizer.ggml.model", std::string_view{"no_vocab"});
+        source = chat_template_of(place, bounds);
     }
-    if(const std::optional<std::string> source = chat_template_of(place, bounds)) {
+    if(source) {
         out_.set("tokenizer.chat_template", std::string_view{*source});
     }
     for(const exported_tensor& tensor: tensors(names, turned)) {

@@ -134,8 +134,11 @@ public:
     [[nodiscard]] const codec::tokenizer_data& data() const noexcept { return data_; }
     /// Ids that there are: the greatest and one.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// tokenizer_config.json, if it is there.
+    [[nodiscard]] const std::optional<io::json_tree>& config() const noexcept { return config_; }
 
 private:
+    std::optional<io::json_tree> config_;
     std::optional<io::file_bytes> bytes_;
     std::optional<io::json_tree> tree_;
     std::optional<sentencepiece_model> pieces_;
@@ -158,7 +161,8 @@ inline tokenizer_files::tokenizer_files(const std::filesystem::path& path, const
         }
     }
     detail::token_spellings spellings;
-    spellings.read(detail::json_beside(folder, "tokenizer_config.json", limits));
+    config_ = detail::json_beside(folder, "tokenizer_config.json", limits);
+    spellings.read(config_);
     spellings.read(detail::json_beside(folder, "special_tokens_map.json", limits));
     std::vector<std::uint32_t> ends;
     detail::read_ends(ends, detail::json_beside(folder, "generation_config.json", limits));
@@ -203,9 +207,10 @@ inline codec::tokenizer tokenizer_of(const std::filesystem::path& path, const to
     return codec::make_tokenizer(tokenizer_files{path, limits}.data());
 }
 
-inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
-                                                      const tokenworks::limits& limits) {
-    auto made = std::make_unique<codec::tokenizer>(tokenizer_of(std::filesystem::path{folder}, limits));
+/// The same from files that are open.
+[[nodiscard]] inline std::unique_ptr<codec::tokenizer> tokenizer_of(const tokenizer_files& files,
+                                                                    const std::string& folder, std::size_t vocab_size) {
+    auto made = std::make_unique<codec::tokenizer>(codec::make_tokenizer(files.data()));
     if(made->vocab_size() > vocab_size) {
         tokenworks::detail::raise_format(folder, {"tokenizer"}, format_error::no_offset,
                                          {"has ", made->vocab_size(), " tokens, the model has ", vocab_size});
@@ -213,10 +218,17 @@ inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder,
     return made;
 }
 
+inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder, std::size_t vocab_size,
+                                                      const tokenworks::limits& limits) {
+    return tokenizer_of(tokenizer_files{folder, limits}, folder, vocab_size);
+}
+
 /// The source of a folder's chat template: a file of its own, or a text in tokenizer_config.json, or the one of several
 /// there that is called "default".
+/// @param config  tokenizer_config.json, if it is there
 /// @throws format_error, limit_error, io_error
 [[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                 const std::optional<io::json_tree>& config,
                                                                  const limits& bounds) {
     const std::filesystem::path file = folder / "chat_template.jinja";
     std::error_code none;
@@ -225,7 +237,6 @@ inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder,
             io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
         return std::string{reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()};
     }
-    const std::optional<io::json_tree> config = detail::json_beside(folder, "tokenizer_config.json", bounds);
     const auto found = config ? config->root().find("chat_template", {"JSON"}) : std::nullopt;
     if(!found) {
         return std::nullopt;
@@ -242,6 +253,11 @@ inline std::unique_ptr<codec::tokenizer> tokenizer_of(const std::string& folder,
         }
     });
     return source;
+}
+
+[[nodiscard]] inline std::optional<std::string> chat_template_of(const std::filesystem::path& folder,
+                                                                 const limits& bounds) {
+    return chat_template_of(folder, detail::json_beside(folder, "tokenizer_config.json", bounds), bounds);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::models

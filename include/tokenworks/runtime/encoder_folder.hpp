@@ -28,16 +28,15 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 class encoder_folder {
 public:
     /// @param folder  may be closed afterwards
-    /// @param path    where it is, for the tokenizer and for messages
     /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a folder of a decoder
-    encoder_folder(const models::model_folder& folder, const std::string& path, const load_options& options,
-                   const limits& bounds)
+    encoder_folder(const models::model_folder& folder, const load_options& options, const limits& bounds)
+        : encoder_folder{require_encoder(folder), models::tokenizer_files{folder.path(), bounds}, options} {}
+
+    /// The same with what its tokenizer is built from, which may be closed afterwards too.
+    encoder_folder(const models::model_folder& folder, const models::tokenizer_files& files,
+                   const load_options& options)
         : team_{options.make_team()}, how_{options.set, team_.get()} {
-        if(folder.config().causal) {
-            tokenworks::detail::raise<unsupported_error>(
-                {path, ": '", folder.config().architecture, "' is no encoder"});
-        }
-        tokenizer_ = models::tokenizer_of(path, folder.config().vocab_size, bounds);
+        tokenizer_ = models::tokenizer_of(files, require_encoder(folder).path(), folder.config().vocab_size);
         const std::uint64_t total = folder.weight_bytes();
         models::weight_loading loading;
         loading.precision = options.precision;
@@ -66,6 +65,14 @@ public:
         std::vector<codec::token_id> ids = tokenizer_->encode(text, {.add_special = true});
         models::cut_ids(ids, most);
         return ids;
+    }
+
+    [[nodiscard]] static const models::model_folder& require_encoder(const models::model_folder& folder) {
+        if(folder.config().causal) {
+            tokenworks::detail::raise<unsupported_error>(
+                {folder.path(), ": '", folder.config().architecture, "' is no encoder"});
+        }
+        return folder;
     }
 
 private:

@@ -63,15 +63,11 @@ private:
 
 } // namespace detail
 
-/// @param path  a GGUF file or a folder
-/// @throws as text_model::load; unsupported_error for a folder whose model is no decoder
-[[nodiscard]] inline text_model load_text_model(const std::string& path, const load_options& options = {},
+/// Of a folder that is open, which may be closed afterwards.
+/// @throws as text_model::load; unsupported_error for a model that is no decoder
+[[nodiscard]] inline text_model load_text_model(const models::model_folder& folder, const load_options& options = {},
                                                 const limits& bounds = {}) {
-    std::error_code none;
-    if(!std::filesystem::is_directory(path, none)) {
-        return text_model::load(path, options);
-    }
-    const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
+    const std::string& path = folder.path();
     if(!folder.config().causal || folder.encoder_config()) {
         detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' is no decoder alone"});
     }
@@ -79,20 +75,34 @@ private:
         .name = path, .config = folder.config(), .weights = &folder.weights(), .weight_bytes = folder.weight_bytes()};
     parts.identity = [&] { return models::packed_identity(folder, options.precision); };
     parts.names.folder = folder.names();
-    parts.chat_template = models::chat_template_of(path, bounds);
     std::optional<detail::unpadded_vocabulary> unpadded;
+    std::error_code none;
     const bool has_tokenizer = std::filesystem::exists(std::filesystem::path{path} / "tokenizer.json", none) ||
                                std::filesystem::exists(std::filesystem::path{path} / "tokenizer.model", none);
     if(has_tokenizer) {
-        parts.tokenizer = std::make_unique<codec::tokenizer>(models::tokenizer_of(path, bounds));
+        const models::tokenizer_files files{path, bounds};
+        parts.tokenizer = std::make_unique<codec::tokenizer>(codec::make_tokenizer(files.data()));
+        parts.chat_template = models::chat_template_of(path, files.config(), bounds);
         const std::size_t tokens = parts.tokenizer->vocab_size();
         if(tokens < parts.config.vocab_size) {
             unpadded.emplace(folder.weights(), parts.config.vocab_size, tokens);
             parts.weights = &*unpadded;
             parts.config.vocab_size = tokens;
         }
+    } else {
+        parts.chat_template = models::chat_template_of(path, bounds);
     }
     return text_model{std::move(parts), options};
+}
+
+/// @param path  a GGUF file or a folder
+/// @throws as above
+[[nodiscard]] inline text_model load_text_model(const std::string& path, const load_options& options = {},
+                                                const limits& bounds = {}) {
+    std::error_code none;
+    return std::filesystem::is_directory(path, none)
+               ? load_text_model(models::model_folder::open(path, {.limits = bounds}), options, bounds)
+               : text_model::load(path, options);
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -104,9 +104,12 @@ private:
     };
 
     text_classifier(const std::string& path, const load_options& options, const limits& bounds)
-        : text_classifier{models::model_folder::open(path, {.limits = bounds}), path, options, bounds} {}
-    text_classifier(const models::model_folder& folder, const std::string& path, const load_options& options,
-                    const limits& bounds);
+        : text_classifier{models::model_folder::open(path, {.limits = bounds}), options, bounds} {}
+    text_classifier(const models::model_folder& folder, const load_options& options, const limits& bounds)
+        : text_classifier{runtime::encoder_folder::require_encoder(folder),
+                          models::tokenizer_files{folder.path(), bounds}, options} {}
+    text_classifier(const models::model_folder& folder, const models::tokenizer_files& files,
+                    const load_options& options);
 
     [[nodiscard]] const models::classifier_config& head() const noexcept { return *network().config().classifier; }
     [[nodiscard]] pair encode_pair(std::string_view first, std::string_view second) const;
@@ -125,14 +128,14 @@ private:
     bool raw_ranks_ = false; // documents' scores are the logits
 };
 
-inline text_classifier::text_classifier(const models::model_folder& folder, const std::string& path,
-                                        const load_options& options, const limits& bounds)
-    : base_{folder, path, options, bounds} {
+inline text_classifier::text_classifier(const models::model_folder& folder, const models::tokenizer_files& files,
+                                        const load_options& options)
+    : base_{folder, files, options} {
     if(!network().has_classifier()) {
-        detail::raise<unsupported_error>({path, ": this model has no head for the classes of texts"});
+        detail::raise<unsupported_error>({folder.path(), ": this model has no head for the classes of texts"});
     }
     most_ = base_.most_tokens(0);
-    if(const std::optional<io::json_tree> tree = models::detail::json_beside(path, "tokenizer_config.json", bounds)) {
+    if(const std::optional<io::json_tree>& tree = files.config()) {
         // A number as large as 1e30 stands for none.
         const auto told = tree->root().find("model_max_length", {"JSON"});
         if(told && told->type() == io::json_value::kind::whole) {

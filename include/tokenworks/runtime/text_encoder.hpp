@@ -89,7 +89,12 @@ public:
     /// @throws io_error, format_error, limit_error, unsupported_error, cancelled_error
     [[nodiscard]] static text_encoder load(const std::string& path, const load_options& options = {},
                                            const limits& bounds = {}) {
-        return text_encoder{path, options, bounds};
+        return load(models::model_folder::open(path, {.limits = bounds}), options, bounds);
+    }
+    /// The same of a folder that is open, which may be closed afterwards.
+    [[nodiscard]] static text_encoder load(const models::model_folder& folder, const load_options& options = {},
+                                           const limits& bounds = {}) {
+        return text_encoder{folder, options, bounds};
     }
 
     [[nodiscard]] const models::encoder& network() const noexcept { return base_.network(); }
@@ -132,9 +137,8 @@ private:
         return out;
     }
 
-    text_encoder(const std::string& path, const load_options& options, const limits& bounds)
-        : defaults_{detail::embedding_options_of(path, bounds)},
-          base_{models::model_folder::open(path, {.limits = bounds}), path, options, bounds} {}
+    text_encoder(const models::model_folder& folder, const load_options& options, const limits& bounds)
+        : defaults_{detail::embedding_options_of(folder.path(), bounds)}, base_{folder, options, bounds} {}
 
     embedding_options defaults_;
     runtime::encoder_folder base_;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -110,6 +111,12 @@ private:
         beams.max_tokens = std::min(count("max_new_tokens").value_or(beams.max_tokens), most_made);
         beams.min_tokens = count("min_new_tokens").value_or(made(count("min_length").value_or(0)));
         beams.no_repeat_ngram = count("no_repeat_ngram_size").value_or(0);
+        if(const auto found = tree.root().find("repetition_penalty", {"JSON"})) {
+            beams.penalties.repeat = static_cast<float>(found->number({"repetition_penalty"}));
+            if(!(beams.penalties.repeat > 0) || !std::isfinite(beams.penalties.repeat)) {
+                found->refuse({"repetition_penalty"}, {"is ", beams.penalties.repeat, ", must be above 0"});
+            }
+        }
         if(const auto found = tree.root().find("length_penalty", {"JSON"})) {
             beams.length_penalty = static_cast<float>(found->number({"length_penalty"}));
         }
@@ -157,7 +164,12 @@ public:
     ///         and a decoder
     [[nodiscard]] static text_to_text load(const std::string& path, const load_options& options = {},
                                            const limits& bounds = {}) {
-        return text_to_text{path, options, bounds};
+        return load(models::model_folder::open(path, {.limits = bounds}), options, bounds);
+    }
+    /// The same of a folder that is open, which may be closed afterwards.
+    [[nodiscard]] static text_to_text load(const models::model_folder& folder, const load_options& options = {},
+                                           const limits& bounds = {}) {
+        return text_to_text{folder, options, bounds};
     }
 
     [[nodiscard]] const models::encoder_decoder& network() const noexcept { return *network_; }
@@ -211,7 +223,7 @@ public:
     }
 
 private:
-    text_to_text(const std::string& path, const load_options& options, const limits& bounds);
+    text_to_text(const models::model_folder& folder, const load_options& options, const limits& bounds);
 
     /// @param seconds  that it takes are added
     [[nodiscard]] nn::kv_cache read(nn::context& c, std::span<const codec::token_id> source, dtype cache_type,
@@ -233,9 +245,9 @@ private:
     std::unique_ptr<models::encoder_decoder> network_;
 };
 
-inline text_to_text::text_to_text(const std::string& path, const load_options& options, const limits& bounds)
+inline text_to_text::text_to_text(const models::model_folder& folder, const load_options& options, const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
-    const models::model_folder folder = models::model_folder::open(path, {.limits = bounds});
+    const std::string& path = folder.path();
     if(!folder.encoder_config()) {
         detail::raise<unsupported_error>(
             {path, ": '", folder.config().architecture, "' has no encoder beside a decoder"});
