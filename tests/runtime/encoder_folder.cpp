@@ -22,7 +22,7 @@ TEST_CASE("encoder_folder: texts are cut where they must be, and keep their last
                                        progress.push_back(done);
                                        return done <= total;
                                    }};
-    const tw::runtime::encoder_folder loaded{files, folder.string(), options, {}};
+    const tw::runtime::encoder_folder loaded{files, options, {}};
     CHECK(progress.size() > 10);
     CHECK(loaded.most_tokens(0) == 32);
     CHECK(loaded.most_tokens(5) == 5);
