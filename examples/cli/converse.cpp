@@ -136,8 +136,13 @@ void use_flags(tw::beam_options& beams, const generate_options& what) {
     if(what.ignore_eos) {
         beams.ends.clear();
     }
+    if(what.penalises) {
+        const tw::sampling::sampler_options& said = what.sampling;
+        beams.penalties = {said.repeat_last_n, said.repeat_penalty, said.frequency_penalty, said.presence_penalty};
+    }
     if(beams.beams > 1 && what.needs_loop) {
-        throw usage_error("beams look for the likeliest text: flags of sampling and --stop go with --num-beams 1");
+        throw usage_error(
+            "beams look for the likeliest text: flags that draw, --logit-bias and --stop go with --num-beams 1");
     }
 }
 
@@ -190,6 +195,10 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
             loop.sampling.temperature = 0;
         }
         loop.sampling.no_repeat_ngram = beams.no_repeat_ngram;
+        if(!what.penalises) {
+            loop.sampling.repeat_penalty = beams.penalties.repeat;
+            loop.sampling.repeat_last_n = beams.penalties.last_n;
+        }
         std::vector<std::int32_t> begun{model.defaults().start};
         if(beams.first_token) {
             begun.push_back(*beams.first_token);
@@ -215,6 +224,8 @@ int search(const common_options& options, const generate_options& what, const tw
     }
     beams.max_tokens = std::min(beams.max_tokens, context - prompt.size());
     beams.timings = &timings;
+    const adapters with{options, model};
+    beams.adapters = with.all();
     tw::nn::context c{model.how()};
     std::vector<tw::runtime::beam_result> found = tw::beam_search(c, model.network(), prompt, beams);
     tw::runtime::beam_result best = found.empty() ? tw::runtime::beam_result{} : std::move(found.front());
@@ -273,7 +284,6 @@ int generate(const common_options& options, const generate_options& what) {
         throw tw::argument_error("generate: the prompt is empty, and the model adds no token at the start of a text");
     }
     if(what.beams.value_or(1) > 1) {
-        require_merged_loras(options, "beam search");
         if(fills) {
             throw usage_error("--suffix does not go with --num-beams");
         }

@@ -122,8 +122,8 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
 
 /// The flags that say how tokens are drawn, and those that only a loop token by token heeds.
 constexpr const char* draw_flags[] = {"--temp", "--top-k", "--top-p", "--min-p", "--typical-p", "--seed"};
-constexpr const char* loop_flags[] = {"--repeat-penalty", "--frequency-penalty", "--presence-penalty", "--logit-bias",
-                                      "--stop"};
+constexpr const char* loop_flags[] = {"--logit-bias", "--stop"};
+constexpr const char* penalty_flags[] = {"--repeat-penalty", "--frequency-penalty", "--presence-penalty"};
 
 void add_beams(CLI::App& command, cli::generate_options& options) {
     command.add_option("--num-beams", options.beams, "look for the likeliest text with so many beams; 1: do not")
@@ -215,6 +215,7 @@ int run(int argc, char** argv) {
         generate.has_max_tokens = generate_command->count("-n") != 0;
         const auto is_given = [&](const char* flag) { return generate_command->count(flag) != 0; };
         generate.draws = std::ranges::any_of(draw_flags, is_given);
+        generate.penalises = std::ranges::any_of(penalty_flags, is_given);
         generate.needs_loop = generate.draws || std::ranges::any_of(loop_flags, is_given);
         code = cli::generate(common, generate);
     });

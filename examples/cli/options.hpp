@@ -93,6 +93,7 @@ struct generate_options {
     std::optional<std::string> forced_bos;
     bool has_max_tokens = false; ///< -n was given
     bool draws = false;          ///< a flag that says how tokens are drawn was given
+    bool penalises = false;      ///< a penalty was given
     bool needs_loop = false;     ///< or another one that beams do not heed
 };
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import model_folder
@@ -154,6 +155,8 @@ def folders(check, golden, folder):
     check.expect(0, *start, "--num-beams", "3", out=lambda text: 0 < len(json.loads(text)["ids"]) <= 6)
     check.expect(0, *start, "--temp", "0", "--no-repeat-ngram", "1",
                  out=lambda text: len(set(json.loads(text)["ids"])) == len(json.loads(text)["ids"]))
+    check.expect(0, *start, "--num-beams", "3", "--presence-penalty", "100",
+                 out=lambda text: len(set(json.loads(text)["ids"])) == len(json.loads(text)["ids"]))
     check.expect(2, *start, "--num-beams", "3", "--stop", "x", says="--num-beams 1")
     check.expect(2, *start, "--forced-bos", "x", says="no encoder beside a decoder")
     check.expect(1, *start, "--num-beams", "3", "--ctx", "1", says="the context takes 1")
@@ -181,6 +184,62 @@ def encoders_as_files(check, plain, classes, ranker, documents):
     check.expect(0, "embed", "-m", file + ".q8_0", "--text", "the cat")
     check.expect(1, "classify", "-m", file, "--text", "the cat", says="no head for the classes")
     check.expect(1, "generate", "-m", file, "-p", "the cat", says="is no decoder alone")
+
+
+def importance(check, golden, folder):
+    """An importance matrix of a folder, and its use."""
+    model = model_folder.write(golden, "families", "llama", "unigram", 400, os.path.join(folder, "importance"))
+    text = os.path.join(folder, "importance.txt")
+    Path(text).write_text("the cat the word " * 40, encoding="utf-8")
+    matrix, rows = os.path.join(folder, "im.gguf"), os.path.join(folder, "im.npy")
+    make = ["imatrix", "-m", model, "-f", text, "-o", matrix, "--json"]
+    check.expect(0, *make, "-c", "8", "--chunks", "3",
+                 out=lambda said: json.loads(said)["chunks"] == 3 and json.loads(said)["tensors"] == 14
+                 and b"imatrix.chunk_count" in Path(matrix).read_bytes())
+    check.expect(0, "logits", "-m", model, "--quantize", "q8_0", "--imatrix", matrix, "--ids", "1,2", "--out", rows)
+    check.expect(1, *make, "-c", "100000", says="the text has")
+    check.expect(2, "imatrix", "-m", model, "-f", text, says="--output-file")
+    check.expect(2, *make, "--lora", folder, says="--merge-lora only")
+
+
+def png(width, height, pixel):
+    """A picture of three channels, pixel(x, y) each."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = b"".join(b"\0" + b"".join(bytes(pixel(x, y)) for x in range(width)) for y in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+
+
+def pictures(check, golden, folder):
+    """A picture as a vector, where the program was built with stb_image."""
+    model = model_folder.write(golden, "image_encoders", "vit", None, None, os.path.join(folder, "vit"))
+    steps = {"image_processor_type": "ViTImageProcessor", "size": {"height": 15, "width": 15}}
+    Path(model, "preprocessor_config.json").write_text(json.dumps(steps), encoding="utf-8")
+    first, second, none = (os.path.join(folder, name) for name in ("first.png", "second.png", "none.png"))
+    Path(first).write_bytes(png(20, 11, lambda x, y: (12 * x, 20 * y, 7 * (x + y))))
+    Path(second).write_bytes(png(20, 11, lambda x, y: (255 - 12 * x, 20 * y, 0)))
+    Path(none).write_bytes(b"GIF87a")
+    call = lambda picture, *flags: ["embed", "-m", model, "--normalize", "--image", picture, *flags]
+    if "built without stb_image" in check.run(*call(first)).stderr:
+        check.expect(1, *call(first), says="built without stb_image")
+        return
+    vectors = {}
+
+    def is_vector(name):
+        def kept(text):
+            vectors[name] = json.loads(text)["embedding"]
+            length = sum(value * value for value in vectors[name])
+            return len(vectors[name]) == 18 and abs(length - 1) < 1e-4 and vectors.get("first") != vectors.get("second")
+        return kept
+
+    check.expect(0, *call(first), out=is_vector("first"))
+    check.expect(0, *call(second), out=is_vector("second"))
+    check.expect(0, *call(first), out=lambda text: json.loads(text)["embedding"] == vectors["first"])
+    check.expect(0, *call(first, "--pooling", "none"), out=lambda text: len(json.loads(text)["embedding"]) == 10)
+    check.expect(1, *call(none), says="no PNG or JPEG file")
+    check.expect(2, "embed", "-m", model, "--text", "a cat", says="reads images alone")
 
 
 def with_vocabulary(check, model, folder):
@@ -301,6 +360,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         without_vocabulary(check, str(options.golden / "models" / "llama_tied_f16.gguf"), folder)
         folders(check, options.golden, folder)
+        importance(check, options.golden, folder)
+        pictures(check, options.golden, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

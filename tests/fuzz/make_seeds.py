@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed, tokenizer_json, regex,
-sentencepiece_model and chat_template into corpus/<target>/, next to this file.
+sentencepiece_model, chat_template, model_folder, lora, importance_matrix and image_processor into corpus/<target>/, next
+to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
 nothing but the standard library. Run it again after a change; names are stable.
@@ -390,10 +391,78 @@ def chat_template_seeds():
         yield f"golden_{index:03}", templates[index]
 
 
+def two_files(config, tensors):
+    """tensors: name -> shape; all of bf16."""
+    header, data = {}, b""
+    for name, shape in tensors.items():
+        count = 1
+        for extent in shape:
+            count *= extent
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [len(data), len(data) + 2 * count]}
+        data += b"".join(struct.pack("<H", 0x3C00 + i * 37 % 511 + i % 2 * 0x8000) for i in range(count))
+    text = json.dumps(config).encode()
+    return struct.pack("<I", len(text)) + text + safetensors(header, data)
+
+
+def model_folder_seeds():
+    """Tiny models of tools/golden/families.py, one of each form."""
+    for group, names in (("families", ("llama", "gpt2", "qwen3_moe", "falcon_grouped", "deepseek_v3", "gpt_oss")),
+                         ("encoders", ("bert", "modernbert")), ("encoder_decoders", ("t5", "bart")),
+                         ("image_encoders", ("vit", "clip"))):
+        for name in names:
+            golden = json.loads((CORPUS.parents[1] / f"golden/{group}/{name}.json").read_text())
+            yield name, two_files(golden["config"], {row[0]: row[1] for row in golden["tensors"]})
+
+
+def lora_seeds():
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none", "use_rslora": False, "modules_to_save": None}
+    def pair(module, rows, columns, rank=2):
+        name = "base_model.model." + module
+        return {name + ".lora_A.weight": [rank, columns], name + ".lora_B.weight": [rows, rank]}
+    layer = "model.layers.0."
+    yield "plain", two_files(config, {**pair("lm_head", 4, 6), **pair(layer + "mlp.up_proj", 4, 6)})
+    yield "turned", two_files({**config, "use_rslora": True}, pair(layer + "self_attn.q_proj", 4, 6))
+    yield "fused", two_files(config, {**pair(layer + "self_attn.qkv", 8, 6), **pair("model.layers.1.self_attn.qkv", 16, 6, 3)})
+    yield "patterns", two_files({**config, "alpha_pattern": {"q_proj": 8, "layers\\.\\d+.*": 2}, "rank_pattern": {"q_proj": 2}},
+                                pair(layer + "self_attn.q_proj", 4, 6))
+    yield "dora", two_files({**config, "use_dora": True}, pair("lm_head", 4, 6))
+
+
+def importance_matrix_seeds():
+    def floats(*values):
+        return struct.pack(f"<{len(values)}f", *values)
+    def tensor(name, extents, *values):
+        return (name, extents, 0, None, floats(*values))
+    values = [("general.type", string("imatrix")), ("imatrix.datasets", array("string", ["a.txt"])),
+              ("imatrix.chunk_count", plain("u32", 2)), ("imatrix.chunk_size", plain("u32", 512))]
+    yield "dense", gguf(values, [tensor("blk.0.attn_q.weight.in_sum2", [3, 1], 1, 2, 3), tensor("blk.0.attn_q.weight.counts", [1, 1], 4)])
+    yield "experts", gguf(values, [tensor("blk.0.ffn_up_exps.weight.in_sum2", [2, 2], 1, 2, 3, 4),
+                                   tensor("blk.0.ffn_up_exps.weight.counts", [1, 2], 4, 0)])
+    yield "no_counts", gguf(values, [tensor("a.in_sum2", [2], 1, 2)])
+    yield "binary", struct.pack("<ii1sii", 1, 1, b"a", 2, 2) + floats(1, 4)
+    yield "binary_two", (struct.pack("<ii1sii", 2, 1, b"a", 2, 2) + floats(1, 4) + struct.pack("<i", 19)
+                         + b"blk.0.attn_q.weight" + struct.pack("<ii", 0, 1) + floats(3))
+
+
+def image_processor_seeds():
+    for name, config in (
+            ("vit", {"image_processor_type": "ViTImageProcessor", "do_resize": True, "size": {"height": 8, "width": 6}, "resample": 2,
+                     "do_rescale": True, "rescale_factor": 0.00392156862745098, "do_normalize": True, "image_mean": [0.5, 0.5, 0.5],
+                     "image_std": [0.5, 0.5, 0.5]}),
+            ("clip", {"feature_extractor_type": "CLIPFeatureExtractor", "size": {"shortest_edge": 9}, "crop_size": {"height": 8, "width": 8},
+                      "do_center_crop": True, "resample": 3}),
+            ("old", {"feature_extractor_type": "CLIPFeatureExtractor", "size": 9, "crop_size": 12, "image_mean": 0.1, "image_std": 2}),
+            ("none", {"do_resize": False, "do_center_crop": True, "crop_size": 4, "do_rescale": False, "do_normalize": False}),
+            ("empty", {})):
+        yield name, json.dumps(config).encode()
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
                           ("packed", packed_seeds()), ("tokenizer_json", tokenizer_json_seeds()), ("regex", regex_seeds()),
-                          ("sentencepiece_model", sentencepiece_seeds()), ("chat_template", chat_template_seeds())):
+                          ("sentencepiece_model", sentencepiece_seeds()), ("chat_template", chat_template_seeds()),
+                          ("model_folder", model_folder_seeds()), ("lora", lora_seeds()),
+                          ("importance_matrix", importance_matrix_seeds()), ("image_processor", image_processor_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -72,6 +72,23 @@ TEST_CASE("importance_matrix: binary form, and every cut of it is refused", "[mo
     CHECK(importance_matrix::from_memory(other.bytes, "x").identity() != made.identity());
 }
 
+TEST_CASE("importance_matrix: a matrix that sees the same stands in for one that is not there", "[models]") {
+    const auto made = [](const std::string& name) {
+        binary file;
+        file.number(1).number(static_cast<std::int32_t>(name.size())).text(name).number(1).number(1).real(7);
+        return importance_matrix::from_memory(file.bytes, "imatrix.dat");
+    };
+    for(const char* const part: {"q", "k", "v"}) {
+        CHECK(made("blk.3.attn_qkv.weight").find("blk.3.attn_" + std::string{part} + ".weight").size() == 1);
+    }
+    CHECK(made("blk.3.attn_qkv.weight").find("blk.4.attn_q.weight").empty());
+    CHECK(made("blk.3.attn_q.weight").find("blk.3.attn_qkv.weight").size() == 1);
+    CHECK(made("blk.3.ffn_up.weight").find("blk.3.ffn_gate.weight").size() == 1);
+    CHECK(made("blk.3.ffn_up_exps.weight").find("blk.3.ffn_gate_exps.weight").size() == 1);
+    CHECK(made("blk.3.ffn_up.weight").find("blk.3.ffn_gate_inp.weight").empty());
+    CHECK(made("blk.3.ffn_up.weight").find("blk.3.ffn_down.weight").empty());
+}
+
 TEST_CASE("importance_matrix: a GGUF file that is none", "[models]") {
     tw::io::gguf_writer out;
     out.set("general.type", std::string_view{"model"});

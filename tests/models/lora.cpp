@@ -335,6 +335,24 @@ TEST_CASE("lora: a PEFT adapter of a GGUF model, whose converter orders rows ane
     }
 }
 
+TEST_CASE("lora: a folder's two files in memory", "[models]") {
+    const files::temporary_folder base, adapter;
+    const peft_case made{"llama", adapter.string(), {"q_proj", "up_proj"}, false};
+    made.golden.write_to(base.string(), tw::dtype::f32);
+    const model_folder opened = model_folder::open(base.string());
+    const std::string config = files::read(adapter / "adapter_config.json");
+    const std::string matrices = files::read(adapter / "adapter_model.safetensors");
+    const lora expected = lora::open(adapter.string(), opened.names(), 2);
+    const lora same = lora::from_memory(std::as_bytes(std::span{config}), std::as_bytes(std::span{matrices}), "here",
+                                        opened.names(), 2);
+    CHECK(same.identity() == expected.identity());
+    CHECK(same.label() == "here/adapter_model.safetensors");
+    const weight w = *opened.weights().find("blk.0.attn_q.weight");
+    CHECK(same.find(w.name, w.extents[0], w.extents[1]).has_value() == false); // a name of the folder
+    CHECK(same.find("blk.0.attn_q.weight", w.extents[0], w.extents[1])->up ==
+          expected.find("blk.0.attn_q.weight", w.extents[0], w.extents[1])->up);
+}
+
 TEST_CASE("lora: an adapter in a form that does not fit its base", "[models]") {
     const files::temporary_folder adapter;
     const peft_case made{"llama", adapter.string(), {"q_proj"}, false};

@@ -74,6 +74,24 @@ TEST_CASE("model_folder: one file, shards behind an index, and folders that move
     CHECK(golden.worst(support::all_logits(model, golden.ids, 5)) < bound);
 }
 
+TEST_CASE("model_folder: the two files in memory", "[models]") {
+    const files::temporary_folder folder;
+    const family_golden golden{"qwen2"};
+    golden.write_to(folder.string(), tw::dtype::f32);
+    const std::string config = files::read(folder / "config.json");
+    const std::string tensors = files::read(folder / "model.safetensors");
+    const auto bytes = [](const std::string& text) { return std::as_bytes(std::span{text}); };
+    const model_folder opened = model_folder::from_memory(bytes(config), bytes(tensors), "here");
+    CHECK(opened.path() == "here");
+    const decoder model{opened.config(), opened.weights()};
+    CHECK(golden.worst(support::all_logits(model, golden.ids, golden.ids.size())) < bound);
+    CHECK_THAT(refusal<tw::format_error>(
+                   [&] { (void)model_folder::from_memory(bytes(config), bytes(tensors).first(100), "here"); }),
+               ContainsSubstring("here/model.safetensors"));
+    CHECK_THAT(refusal<tw::format_error>([&] { (void)model_folder::from_memory(bytes("{"), {}, "here"); }),
+               ContainsSubstring("here/config.json"));
+}
+
 TEST_CASE("model_folder: names without the body's, and inside of a larger model", "[models]") {
     const files::temporary_folder folder;
     const family_golden gpt2{"gpt2"};

@@ -76,6 +76,38 @@ TEST_CASE("tensor_names: layers and experts by number, suffixes with the name or
                ContainsSubstring("tensor h.8.a.weight: missing; expected extents [2]"));
 }
 
+TEST_CASE("tensor_names: where a file has what is asked for", "[models]") {
+    const tensor_names names{{"blk.#.q", "h.#.qkv", {.rows = {6, 0, 2}}},
+                             {"blk.#.up.@", "h.#.up_exps", {.is_one_of_many = true}},
+                             {"blk.#.none", ""}};
+    const stored_tensor fused = stored_tensor_of(names, "blk.4.q.weight", false);
+    CHECK(fused.name == "h.4.qkv.weight");
+    CHECK(fused.row == &names[0]);
+    const stored_tensor expert = stored_tensor_of(names, "blk.4.up.17.weight", false);
+    CHECK(expert.name == "h.4.up_exps.weight");
+    CHECK(expert.expert == 17);
+    CHECK(stored_tensor_of(names, "blk.4.none.weight", true).name.empty());
+    CHECK(stored_tensor_of(names, "other", false).name.empty());
+    CHECK(stored_tensor_of(names, "other", true).name == "other");
+}
+
+TEST_CASE("tensor_names: rows of heads whose halves become neighbours", "[models]") {
+    memory_weights stored;
+    add_counting(stored, "q", {12, 2}); // two heads of six rows, four of which turn
+    add_counting(stored, "fused", {12, 1});
+    const named_weights names{stored,
+                              {{"all", "q", {.turned = {6, 4}}},
+                               {"part", "fused", {.rows = {12, 4, 4}, .turned = {4, 4}}},
+                               {"odd", "q", {.turned = {5, 4}}}},
+                              false};
+    CHECK(values_of(names.find("all")) ==
+          numbers{0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 14, 15, 18, 19, 20, 21, 22, 23});
+    CHECK(values_of(names.find("part")) == numbers{4, 6, 5, 7});
+    CHECK(names.describe("all")->extents == std::vector<std::size_t>{12, 2});
+    CHECK_THAT(refusal<tw::format_error>([&] { (void)names.find("odd"); }),
+               ContainsSubstring("expected a multiple of 5 rows"));
+}
+
 TEST_CASE("tensor_names: later rows replace earlier ones", "[models]") {
     tensor_names names{{"a", "1"}, {"b", "2"}};
     set_names(names, {{"b", "3"}, {"c", "4"}});

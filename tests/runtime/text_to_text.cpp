@@ -117,7 +117,7 @@ TEST_CASE("text_to_text: a GGUF file of T5 does what its folder does", "[runtime
 TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {
     const folder_model f{R"({"decoder_start_token_id": 5, "bos_token_id": 0, "eos_token_id": [2, 7], "num_beams": 3,
         "max_length": 9, "min_length": 4, "length_penalty": 2.0, "early_stopping": true, "no_repeat_ngram_size": 2,
-        "forced_bos_token_id": 11, "forced_eos_token_id": 2})"};
+        "repetition_penalty": 1.5, "forced_bos_token_id": 11, "forced_eos_token_id": 2})"};
     const tw::text_to_text model = f.load();
     const tw::beam_options& beams = model.defaults().beams;
     CHECK(model.defaults().start == 5);
@@ -128,6 +128,8 @@ TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {
     CHECK(beams.length_penalty == 2);
     CHECK(beams.stop == beam_stop::at_once);
     CHECK(beams.no_repeat_ngram == 2);
+    CHECK(beams.penalties.repeat == 1.5F);
+    CHECK(beams.penalties.last_n == -1);
     CHECK(beams.ends == ids{2, 7});
     CHECK(beams.last_tokens == ids{2});
     const tw::rewritten found = model.rewrite("the cat");
@@ -142,6 +144,8 @@ TEST_CASE("text_to_text: what the files say of generating", "[runtime]") {
     tw::generate_options draw{.max_tokens = 3};
     CHECK(model.sample(model.encode("the cat"), draw).timings.prompt_tokens == model.encode("the cat").size() + 2);
 
+    f.write("generation_config.json", R"({"bos_token_id": 3, "repetition_penalty": 0})");
+    CHECK_THROWS_WITH(f.load(), ContainsSubstring("repetition_penalty"));
     f.write("generation_config.json", R"({"bos_token_id": 3, "max_new_tokens": 4, "early_stopping": "never"})");
     CHECK(f.load().defaults().start == 3);
     CHECK(f.load().defaults().beams.max_tokens == 4);

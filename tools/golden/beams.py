@@ -32,6 +32,10 @@ SETTINGS = [
     dict(num_beams=4, max_new_tokens=9, min_new_tokens=5, num_return_sequences=4, eos_token_id=[5, 9, 13]),
     dict(num_beams=4, max_new_tokens=7, forced_eos_token_id=6, num_return_sequences=4),
     dict(num_beams=20, max_new_tokens=5, num_return_sequences=20),
+    dict(num_beams=4, max_new_tokens=14, repetition_penalty=1.3, num_return_sequences=4),
+    dict(num_beams=3, max_new_tokens=12, repetition_penalty=0.8, no_repeat_ngram_size=3, num_return_sequences=3,
+         min_new_tokens=4),
+    dict(num_beams=1, max_new_tokens=12, repetition_penalty=1.5),
 ]
 SEQ2SEQ_SETTINGS = [dict(num_beams=4, max_new_tokens=10, forced_bos_token_id=7, num_return_sequences=4)]
 
@@ -68,8 +72,10 @@ def search(group, name, kind, arguments, auto):
         options = dict(dict(eos_token_id=int(likely[-2 - i % 3])), **options)
         found = generate(ids, **options)
         eos = options["eos_token_id"] if isinstance(options["eos_token_id"], list) else [options["eos_token_id"]]
-        results = [[cut(row[1 if seq2seq else len(ids):].tolist(), eos), round(float(score), 6)]
-                   for row, score in zip(found.sequences, found.sequences_scores)]
+        # Without beams there are no scores of sequences.
+        scores = found.sequences_scores if options["num_beams"] > 1 else [None]
+        results = [[cut(row[1 if seq2seq else len(ids):].tolist(), eos), score and round(float(score), 6)]
+                   for row, score in zip(found.sequences, scores)]
         case = dict(group=group, name=name, ids=ids.tolist(), options=options, results=results)
         if seq2seq:
             case["decoder_ids"] = [3]

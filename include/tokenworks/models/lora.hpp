@@ -98,6 +98,14 @@ public:
     [[nodiscard]] static lora open(const std::string& path, const adapter_names& names, float scale = 1,
                                    const limits& bounds = {});
 
+    /// A PEFT folder's two files in the caller's memory; the matrices' must outlive the result.
+    /// @param config  adapter_config.json   @param matrices  adapter_model.safetensors
+    /// @param name    what errors call the folder   @param names  in PEFT's form
+    /// @throws as open
+    [[nodiscard]] static lora from_memory(std::span<const std::byte> config, std::span<const std::byte> matrices,
+                                          const std::string& name, const tensor_names& names, float scale = 1,
+                                          const limits& bounds = {});
+
     /// down [R,K] and up [N,R], the scale included.
     struct change {
         std::size_t rank = 0;
@@ -132,7 +140,9 @@ private:
         std::size_t matrices = 0; ///< that it changes
     };
 
-    static void read_folder(parts& made, const std::filesystem::path& folder, const limits& bounds);
+    static void read_config(parts& made, const io::json_tree& config);
+    static void take_matrices(parts& made, io::safetensors_file file);
+    [[nodiscard]] static lora finished(std::shared_ptr<parts> made, const tensor_names& names, bool is_folder);
     static void read_gguf(parts& made, const std::string& path, const limits& bounds);
     static void read_alphas(parts& made, const io::json_value& patterns);
     /// What a matrix' product is scaled with, before it is divided by the rank.
@@ -164,14 +174,10 @@ TOKENWORKS_FUNCTION void lora::count(parts& made, std::string_view tensor, std::
     }
 }
 
-TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::path& folder, const limits& bounds) {
-    const std::optional<io::json_tree> config = detail::json_beside(folder, "adapter_config.json", bounds);
-    if(!config) {
-        tokenworks::detail::raise_io((folder / "adapter_config.json").string(), {"is not there"});
-    }
-    const io::json_value root = config->root();
+TOKENWORKS_FUNCTION void lora::read_config(parts& made, const io::json_tree& config) {
+    const io::json_value root = config.root();
     const auto refuse = [&](const char* key) {
-        tokenworks::detail::raise<unsupported_error>({config->file(), ": ", key, ": is not supported"});
+        tokenworks::detail::raise<unsupported_error>({config.file(), ": ", key, ": is not supported"});
     };
     const auto at = [&](const char* key) { return root.find(key, {"JSON"}); };
     if(const auto type = at("peft_type"); type && type->string({"peft_type"}) != "LORA") {
@@ -201,7 +207,10 @@ TOKENWORKS_FUNCTION void lora::read_folder(parts& made, const std::filesystem::p
     }
     const auto root_of_rank = at("use_rslora");
     made.by_root = root_of_rank && root_of_rank->boolean({"use_rslora"});
-    made.file.emplace(io::safetensors_file::open((folder / "adapter_model.safetensors").string(), {.limits = bounds}));
+}
+
+TOKENWORKS_FUNCTION void lora::take_matrices(parts& made, io::safetensors_file file) {
+    made.file.emplace(std::move(file));
     made.label = made.file->name();
     made.stored = std::make_unique<safetensors_weights>(*made.file);
     for(const io::safetensor& tensor: made.file->tensors()) {
@@ -273,10 +282,31 @@ TOKENWORKS_FUNCTION lora lora::open(const std::string& path, const tensor_names&
     std::error_code none;
     const bool is_folder = std::filesystem::is_directory(path, none);
     if(is_folder) {
-        read_folder(*made, path, bounds);
+        const std::filesystem::path folder{path};
+        const std::optional<io::json_tree> config = detail::json_beside(folder, "adapter_config.json", bounds);
+        if(!config) {
+            tokenworks::detail::raise_io((folder / "adapter_config.json").string(), {"is not there"});
+        }
+        read_config(*made, *config);
+        take_matrices(*made,
+                      io::safetensors_file::open((folder / "adapter_model.safetensors").string(), {.limits = bounds}));
     } else {
         read_gguf(*made, path, bounds);
     }
+    return finished(std::move(made), names, is_folder);
+}
+
+TOKENWORKS_FUNCTION lora lora::from_memory(std::span<const std::byte> config, std::span<const std::byte> matrices,
+                                           const std::string& name, const tensor_names& names, float scale,
+                                           const limits& bounds) {
+    auto made = std::make_shared<parts>();
+    made->scale = scale;
+    read_config(*made, io::json_tree{config, name + "/adapter_config.json", bounds.json_depth});
+    take_matrices(*made, io::safetensors_file::from_memory(matrices, name + "/adapter_model.safetensors", bounds));
+    return finished(std::move(made), names, true);
+}
+
+TOKENWORKS_FUNCTION lora lora::finished(std::shared_ptr<parts> made, const tensor_names& names, bool is_folder) {
     if(!std::isfinite(made->scale * made->alpha)) {
         tokenworks::detail::raise_format(made->label, {"alpha"}, format_error::no_offset, {"the scale is not finite"});
     }

@@ -34,6 +34,12 @@ public:
     ///         unsupported_error naming the family, an element type, or what else is not known
     [[nodiscard]] static model_folder open(const std::string& path, const io::open_options& options = {});
 
+    /// The same of a folder's two files in the caller's memory; the tensors' must outlive the result.
+    /// @param config   config.json   @param tensors  model.safetensors
+    /// @param name     what errors call the folder
+    [[nodiscard]] static model_folder from_memory(std::span<const std::byte> config, std::span<const std::byte> tensors,
+                                                  const std::string& name, const limits& bounds = {});
+
     /// Where it is.
     [[nodiscard]] const std::string& path() const noexcept { return parts_->path; }
     /// The configuration that config.json describes, its parts checked against each other.
@@ -74,6 +80,11 @@ private:
         }
     };
 
+    /// @param file  what errors call config.json   @param open_tensors  called once that names a family
+    template <class Open>
+    [[nodiscard]] static model_folder from(const std::string& path, std::span<const std::byte> json,
+                                           const std::string& file, const limits& bounds, const Open& open_tensors);
+
     explicit model_folder(std::unique_ptr<parts> of) noexcept : parts_{std::move(of)} {}
 
     std::unique_ptr<parts> parts_;
@@ -85,12 +96,26 @@ TOKENWORKS_FUNCTION model_folder model_folder::open(const std::string& path, con
     const std::filesystem::path folder{path};
     const std::string json = (folder / "config.json").string();
     const io::file_bytes bytes = io::file_bytes::open(json, {.mode = io::open_mode::read, .limits = options.limits});
-    hf_config parameters{bytes.bytes(), json, options.limits};
-    const family& kind = detail::find_family(&family::hf, parameters.model_type(), json, "model_type");
     const std::filesystem::path index = folder / "model.safetensors.index.json";
     std::error_code none;
     const std::filesystem::path file = std::filesystem::exists(index, none) ? index : folder / "model.safetensors";
-    auto made = std::make_unique<parts>(io::safetensors_file::open(file.string(), options), std::move(parameters));
+    return from(path, bytes.bytes(), json, options.limits,
+                [&] { return io::safetensors_file::open(file.string(), options); });
+}
+
+TOKENWORKS_FUNCTION model_folder model_folder::from_memory(std::span<const std::byte> config,
+                                                           std::span<const std::byte> tensors, const std::string& name,
+                                                           const limits& bounds) {
+    return from(name, config, name + "/config.json", bounds,
+                [&] { return io::safetensors_file::from_memory(tensors, name + "/model.safetensors", bounds); });
+}
+
+template <class Open>
+model_folder model_folder::from(const std::string& path, std::span<const std::byte> json, const std::string& file,
+                                const limits& bounds, const Open& open_tensors) {
+    hf_config parameters{json, file, bounds};
+    const family& kind = detail::find_family(&family::hf, parameters.model_type(), file, "model_type");
+    auto made = std::make_unique<parts>(open_tensors(), std::move(parameters));
     made->path = path;
     made->config = detail::read_config(kind.configure, made->parameters);
     if(kind.configure_encoder != nullptr) {

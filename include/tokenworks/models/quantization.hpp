@@ -117,8 +117,6 @@ private:
             identity};
 }
 
-#if TOKENWORKS_DEFINITIONS
-
 namespace detail {
 
 /// The name of the tensor that holds all experts, and which of them "blk.1.ffn_up.3.weight" names.
@@ -142,6 +140,8 @@ struct expert_name {
 };
 
 } // namespace detail
+
+#if TOKENWORKS_DEFINITIONS
 
 TOKENWORKS_FUNCTION dtype quantization::type_named(std::string_view name) {
     std::string lower{name};

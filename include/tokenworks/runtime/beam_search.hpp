@@ -29,10 +29,12 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder_decoder.hpp>
+#include <tokenworks/nn/adapter.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/no_repeat_ngram.hpp>
+#include <tokenworks/sampling/penalties.hpp>
 #include <tokenworks/sampling/step.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
@@ -54,16 +56,20 @@ struct beam_options {
     std::size_t min_tokens = 0;  ///< before an end is allowed
     float length_penalty = 1;    ///< scores are sums / tokens^this
     beam_stop stop = beam_stop::unlikely;
-    std::size_t no_repeat_ngram = 0;                                  ///< no run of so many tokens occurs twice; 0: off
+    std::size_t no_repeat_ngram = 0; ///< no run of so many tokens occurs twice; 0: off
+    /// Of tokens that came, prompt included: of their log-probabilities where there are several beams, and of one
+    /// beam's logits, as transformers has it.
+    sampling::penalty_options penalties{.last_n = -1};
     std::size_t results = 1;                                          ///< sequences returned at most, up to `beams`
     std::size_t vocabulary = std::numeric_limits<std::size_t>::max(); ///< ids from this one on are never made
     std::vector<token_id> ends{};                                     ///< each ends a sequence
     std::optional<token_id> first_token{};                            ///< the first one is this
-    std::vector<token_id> last_tokens{}; ///< the one that reaches max_tokens is one of these, if there are any
-    dtype cache_type = dtype::f16;       ///< of keys and values
-    std::size_t prefill_chunk = 512;     ///< prompt tokens a step, 0: all at once; no effect on the result
-    std::stop_token cancel{};            ///< looked at before every step
-    runtime::timings* timings = nullptr; ///< filled where set; tokens are counted once a step
+    std::vector<token_id> last_tokens{};        ///< the one that reaches max_tokens is one of these, if there are any
+    dtype cache_type = dtype::f16;              ///< of keys and values
+    std::vector<const nn::adapter*> adapters{}; ///< of a decoder alone (models/lora.hpp); every beam gets them
+    std::size_t prefill_chunk = 512;            ///< prompt tokens a step, 0: all at once; no effect on the result
+    std::stop_token cancel{};                   ///< looked at before every step
+    runtime::timings* timings = nullptr;        ///< filled where set; tokens are counted once a step
 };
 
 /// A sequence that was found.
@@ -77,7 +83,7 @@ struct beam_result {
 /// @param memory  for a decoder that attends to an encoder, what decoder::remember has made
 /// @return        the best sequences, best first: at least one, unless the options allow none
 /// @throws argument_error for an empty prompt, an id outside of the vocabulary, an option out of range, a logit that is
-///         NaN or +infinity; capacity_error where learned positions end; cancelled_error
+///         NaN or +infinity, adapters with a memory; capacity_error where learned positions end; cancelled_error
 [[nodiscard]] std::vector<beam_result> beam_search(nn::context& c, const models::decoder& network,
                                                    std::span<const token_id> prompt, const beam_options& options,
                                                    const nn::kv_cache* memory = nullptr);
@@ -125,6 +131,8 @@ private:
     void run_beams();
     /// Logits to log-probabilities. @return false where one is NaN or +infinity, or none is finite
     static bool log_softmax(std::span<float> row) noexcept;
+    /// Makes less likely what came before.
+    void penalise(std::size_t of);
     /// What the options forbid or force.
     void constrain(std::size_t of);
     [[nodiscard]] std::span<float> row_of(std::size_t of) { return std::span{scores_}.subspan(of * vocab_, vocab_); }
@@ -155,6 +163,8 @@ private:
     std::vector<float> scores_;         // [beams,V]
     std::vector<models::decoder_input> inputs_;
     std::vector<token_id> last_;
+    sampling::penalties penalties_;
+    std::vector<token_id> came_;
     runtime::timings timings_;
 };
 
@@ -168,7 +178,8 @@ TOKENWORKS_FUNCTION beam_searcher::beam_searcher(nn::context& c, const models::d
       prompt_{prompt},
       options_{options},
       memory_{memory},
-      vocab_{network.vocab_size()} {
+      vocab_{network.vocab_size()},
+      penalties_{options.penalties} {
     check();
 }
 
@@ -186,6 +197,8 @@ TOKENWORKS_FUNCTION void beam_searcher::check() const {
          {"results is ", options_.results, ", not in 1..", options_.beams});
     need(options_.max_tokens <= most_tokens, {"max_tokens is ", options_.max_tokens, "; the most is ", most_tokens});
     need(std::isfinite(options_.length_penalty), {"length_penalty is ", options_.length_penalty});
+    // The encoder's side of such a decoder's layers would not have them.
+    need(options_.adapters.empty() || memory_ == nullptr, {"adapters of a decoder that attends to an encoder"});
     const auto need_ids = [&](std::span<const token_id> ids, const char* field) {
         for(const token_id id: ids) {
             need(id >= 0 && static_cast<std::size_t>(id) < vocab_, {field, " has ", id, ", the vocabulary ", vocab_});
@@ -210,6 +223,10 @@ TOKENWORKS_FUNCTION std::vector<beam_result> beam_searcher::run() {
         }
         const stopwatch taken{first ? timings_.prefill_seconds : timings_.decode_seconds};
         first ? run_prompt() : run_beams();
+        const bool penalises = penalties_.active();
+        if(penalises && options_.beams == 1) {
+            penalise(0);
+        }
         std::vector<char> is_good(beams_.size());
         parallel_for(context_.how, beams_.size(), 1, [&](work_range range) {
             for(std::size_t i = range.begin; i < range.end; ++i) {
@@ -220,6 +237,9 @@ TOKENWORKS_FUNCTION std::vector<beam_result> beam_searcher::run() {
             if(is_good[i] == 0) {
                 tokenworks::detail::raise<argument_error>(
                     {"beam_search: a logit is NaN or +infinity, or none is finite"});
+            }
+            if(penalises && options_.beams != 1) {
+                penalise(i);
             }
             constrain(i);
         }
@@ -246,7 +266,7 @@ TOKENWORKS_FUNCTION void beam_searcher::run_prompt() {
         const bool last = at + count == prompt_.size();
         using wanted = models::decoder_input::logits;
         const models::decoder_input input{&caches_.front(), prompt_.subspan(at, count),
-                                          last ? wanted::last : wanted::none, memory_};
+                                          last ? wanted::last : wanted::none, memory_, options_.adapters};
         network_.forward(context_, std::span{&input, 1}, nn::rows{scores_.data(), last ? 1U : 0U, vocab_});
     }
 }
@@ -258,8 +278,8 @@ TOKENWORKS_FUNCTION void beam_searcher::run_beams() {
         last_.push_back(each.ids.back());
     }
     for(std::size_t i = 0; i < beams_.size(); ++i) {
-        inputs_.push_back(
-            {&caches_[beams_[i].cache], std::span{last_}.subspan(i, 1), models::decoder_input::logits::last, memory_});
+        inputs_.push_back({&caches_[beams_[i].cache], std::span{last_}.subspan(i, 1),
+                           models::decoder_input::logits::last, memory_, options_.adapters});
     }
     network_.forward(context_, inputs_, nn::rows{scores_.data(), beams_.size(), vocab_});
 }
@@ -285,6 +305,27 @@ TOKENWORKS_FUNCTION bool beam_searcher::log_softmax(std::span<float> row) noexce
         value = value - most - log_sum;
     }
     return true;
+}
+
+TOKENWORKS_FUNCTION void beam_searcher::penalise(std::size_t of) {
+    const std::vector<token_id>& ids = beams_[of].ids;
+    const std::size_t total = prompt_.size() + ids.size();
+    const std::int64_t last = options_.penalties.last_n;
+    const std::size_t window = last < 0 ? total : std::min(total, static_cast<std::size_t>(last));
+    const std::size_t of_prompt = window - std::min(window, ids.size());
+    came_.assign(prompt_.end() - static_cast<std::ptrdiff_t>(of_prompt), prompt_.end());
+    came_.insert(came_.end(), ids.end() - static_cast<std::ptrdiff_t>(window - of_prompt), ids.end());
+    std::ranges::sort(came_);
+    const std::span<float> row = row_of(of);
+    for(std::size_t first = 0; first < came_.size();) {
+        std::size_t end = first + 1;
+        while(end < came_.size() && came_[end] == came_[first]) {
+            ++end;
+        }
+        float& score = row[static_cast<std::size_t>(came_[first])];
+        score = sampling::penalised(score, end - first, options_.penalties);
+        first = end;
+    }
 }
 
 TOKENWORKS_FUNCTION void beam_searcher::constrain(std::size_t of) {

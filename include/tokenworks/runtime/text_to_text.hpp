@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -111,6 +112,12 @@ private:
         beams.max_tokens = std::min(count("max_new_tokens").value_or(beams.max_tokens), most_made);
         beams.min_tokens = count("min_new_tokens").value_or(made(count("min_length").value_or(0)));
         beams.no_repeat_ngram = count("no_repeat_ngram_size").value_or(0);
+        if(const auto found = tree.root().find("repetition_penalty", {"JSON"})) {
+            beams.penalties.repeat = static_cast<float>(found->number({"repetition_penalty"}));
+            if(!(beams.penalties.repeat > 0) || !std::isfinite(beams.penalties.repeat)) {
+                found->refuse({"repetition_penalty"}, {"is ", beams.penalties.repeat, ", must be above 0"});
+            }
+        }
         if(const auto found = tree.root().find("length_penalty", {"JSON"})) {
             beams.length_penalty = static_cast<float>(found->number({"length_penalty"}));
         }

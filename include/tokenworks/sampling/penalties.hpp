@@ -20,9 +20,15 @@ struct penalty_options {
     float presence = 0.0F;    ///< subtracted once if the token came; 0: off
 };
 
-/// For a token that came n > 0 times among the last ones:
+/// The logit of a token that came n > 0 times among the last ones:
 ///   logit = (logit > 0 ? logit / repeat : logit * repeat) - n * frequency - presence
 /// @see Keskar et al., "CTRL" (2019), section 4.1, for the first; llama.cpp's llama_sampler_init_penalties for all
+[[nodiscard]] inline float penalised(float logit, std::size_t n, const penalty_options& by) noexcept {
+    const float scaled = logit > 0 ? logit / by.repeat : logit * by.repeat;
+    return scaled - (static_cast<float>(n) * by.frequency + by.presence);
+}
+
+/// Penalises all tokens that came among the last ones.
 class penalties {
 public:
     /// @throws argument_error unless repeat > 0, last_n >= -1 and all are finite
@@ -74,8 +80,7 @@ public:
             ++memory[total + different - 1];
         }
         c.transform_only({memory.data(), different}, [&](std::size_t n, float logit) {
-            const float scaled = logit > 0 ? logit / options_.repeat : logit * options_.repeat;
-            return scaled - (static_cast<float>(memory[total + n]) * options_.frequency + options_.presence);
+            return penalised(logit, static_cast<std::size_t>(memory[total + n]), options_);
         });
     }
 
