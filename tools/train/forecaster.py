@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -112,15 +112,17 @@ def paths(rng, count, length, smoothness):
     return np.cumsum(level, axis=0).T
 
 
-def series(rng, count, context, horizon=HORIZON):
-    """[count, context + horizon], float32, NaN where nothing is known."""
+def series(rng, count, context, horizon=HORIZON, plain=None):
+    """[count, context + horizon], float32, NaN where nothing is known.
+
+    plain: the share of series without a season; more among short ones, if not given."""
     length = context + horizon
     periods = [m for m in (4, 7, 12, 24, 52, 168) if 2 * m <= context] or [0]
     weight = np.array([{0: 1, 4: 2.5, 7: 2, 12: 4, 24: 2.5, 52: 0.7, 168: 0.5}[m] for m in periods])
     chosen = rng.choice(periods, size=count, p=weight / weight.sum()).astype(float)
     other = rng.random(count) < 0.12
     chosen[other] = np.round(rng.uniform(2, max(3, min(context / 2, 100)), other.sum()))
-    chosen[rng.random(count) < (0.4 if context < 60 else 0.16)] = 0
+    chosen[rng.random(count) < ((0.4 if context < 60 else 0.16) if plain is None else plain)] = 0
     drift = np.where(rng.random(count) < 0.5, 0.0, log_uniform(rng, 0.01, 0.3, count))
     season = np.zeros((count, length))
     for period in np.unique(chosen):
@@ -373,6 +375,10 @@ def main():
     arguments.add_argument("--rate", type=float, default=2e-3)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--start", type=pathlib.Path, help="a folder whose weights to begin with")
+    arguments.add_argument("--context", type=int, default=CONTEXT, help="values that the model looks at, at most")
+    arguments.add_argument("--warm-up", type=int, default=200, help="steps in which the rate rises")
+    arguments.add_argument("--plain", type=float, help="the share of series without a season")
     arguments.add_argument("--bf16", action="store_true", help="products in bf16, twice as fast where the processor has it")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
@@ -380,8 +386,12 @@ def main():
     rng = np.random.default_rng(options.seed)
 
     check_rng = np.random.default_rng(1000 + options.seed)
-    checks = [(n, torch.from_numpy(series(check_rng, 192, n))) for n in (40, 96, 204, 504)]
+    checks = [(n, torch.from_numpy(series(check_rng, 192, n, plain=options.plain))) for n in (40, 96, 192, 504)
+              if n <= options.context]
+    CONFIG["chronos_config"]["context_length"] = options.context
     model = Forecaster()
+    if options.start:
+        model.load_state_dict(load_file(options.start / "model.safetensors"))
     print(sum(p.numel() for p in model.parameters()), "parameters", flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
     mean = {name: value.clone() for name, value in model.state_dict().items()}
@@ -391,12 +401,12 @@ def main():
         passed = (time.time() - begun) / (60 * options.minutes)
         if passed >= 1:
             break
-        rate = options.rate * min(1, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * passed)))
+        rate = options.rate * min(1, (step + 1) / options.warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * passed)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        context = int(np.clip(round(np.exp(rng.uniform(math.log(20), math.log(CONTEXT * 1.5)))), 16, CONTEXT))
+        context = int(np.clip(round(np.exp(rng.uniform(math.log(20), math.log(options.context * 1.5)))), 16, options.context))
         count = int(options.batch * min(4, (CONTEXT / context) ** 0.7))
-        values = torch.from_numpy(series(rng, count, context))
+        values = torch.from_numpy(series(rng, count, context, plain=options.plain))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bf16):
             loss = model.loss(values, context)
         optimizer.zero_grad()

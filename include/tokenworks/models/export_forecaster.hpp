@@ -59,6 +59,14 @@ inline void set_forecaster_keys(const model_folder& folder, io::gguf_writer& out
     count("series.stride", series.stride);
     out.set_array(architecture + ".series.quantiles", series.quantiles);
     out.set(architecture + ".series.summary", series.summary.has_value());
+    if(!series.seasons.empty()) {
+        std::vector<std::uint32_t> periods;
+        periods.reserve(series.seasons.size());
+        for(const std::size_t period: series.seasons) {
+            periods.push_back(static_cast<std::uint32_t>(period));
+        }
+        out.set_array(architecture + ".series.seasons", periods);
+    }
     count("reg_token_id", static_cast<std::size_t>(series.summary.value_or(0)));
     count("decoder_start_token_id", static_cast<std::size_t>(series.start));
 }

@@ -41,6 +41,7 @@
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/quantiles.hpp>
+#include <tokenworks/runtime/season.hpp>
 #include <tokenworks/runtime/sink.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/constraint.hpp>
@@ -50,9 +51,12 @@ namespace tokenworks::inline TOKENWORKS_ABI {
 struct forecast_options {
     std::size_t horizon = 0;                        ///< values to come; 0: as many as the model was trained for
     std::vector<float> quantiles{0.1F, 0.5F, 0.9F}; ///< between 0 and 1
-    std::size_t samples = 0;                        ///< of a model that draws: continuations; 0: its own number
-    std::optional<float> temperature{};             ///< of such a model; nothing: its own; 0: no dice
-    std::uint64_t seed = 0;                         ///< of such a model
+    /// Periods of seasons that are looked for, taken out before the model sees the series, and put back (season.hpp);
+    /// empty: none; nothing: those that the model was trained to do without.
+    std::optional<std::vector<std::size_t>> seasons{};
+    std::size_t samples = 0;            ///< of a model that draws: continuations; 0: its own number
+    std::optional<float> temperature{}; ///< of such a model; nothing: its own; 0: no dice
+    std::uint64_t seed = 0;             ///< of such a model
     std::function<bool(std::size_t, std::size_t)> on_progress{}; ///< series done and their total; false cancels
 };
 
@@ -193,10 +197,26 @@ inline std::size_t forecaster::checked_horizon(std::span<const std::span<const f
     return horizon;
 }
 
-inline std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> series,
+inline std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> given,
                                                          const forecast_options& options) const {
     constexpr std::size_t at_once = 16;
-    const std::size_t horizon = checked_horizon(series, options);
+    const std::size_t horizon = checked_horizon(given, options);
+    const std::vector<std::size_t>& periods = options.seasons ? *options.seasons : config().seasons;
+    std::vector<std::optional<runtime::season>> seasons;
+    std::vector<std::vector<float>> adjusted;
+    std::vector<std::span<const float>> series;
+    seasons.reserve(given.size());
+    adjusted.reserve(given.size());
+    series.reserve(given.size());
+    for(const std::span<const float> one: given) {
+        seasons.push_back(runtime::season::find(one, periods));
+        std::vector<float>& values = adjusted.emplace_back();
+        if(seasons.back()) {
+            values.assign(one.begin(), one.end());
+            seasons.back()->remove(values);
+        }
+        series.push_back(seasons.back() ? std::span<const float>{values} : one);
+    }
     std::vector<series_forecast> all;
     all.reserve(series.size());
     nn::context c{how_};
@@ -221,11 +241,16 @@ inline std::vector<series_forecast> forecaster::forecast(std::span<const std::sp
                 one.values[q * horizon + t] = level_of(step, options.quantiles[q]);
             }
         }
+        if(const std::optional<runtime::season>& season = seasons[all.size() - 1]) {
+            for(std::size_t q = 0; q < options.quantiles.size(); ++q) {
+                season->restore(std::span{one.values}.subspan(q * horizon, horizon), given[all.size() - 1].size());
+            }
+        }
         told();
     };
     if(patches_) {
         for(std::size_t from = 0; from < series.size(); from += at_once) {
-            const auto part = series.subspan(from, std::min(at_once, series.size() - from));
+            const auto part = std::span{series}.subspan(from, std::min(at_once, series.size() - from));
             for(const std::vector<float>& rows: continue_patches(c, part, horizon)) {
                 add(rows, [&](std::span<const float> step, float level) {
                     return runtime::value_at_level(patches_->levels(), step, level);
