@@ -145,7 +145,9 @@ int run(int argc, char** argv) {
 
     auto* const info = app.add_subcommand("info", "what a model file holds and needs");
     add_model(*info, common);
-    info->callback([&] { code = cli::info(common); });
+    bool verify = false;
+    info->add_flag("--verify", verify, "run what the file carries to check it with: an input and its expected output");
+    info->callback([&] { code = cli::info(common, verify); });
 
     cli::tokenize_options tokenize;
     auto* const tokenize_command = app.add_subcommand("tokenize", "text to token ids");

@@ -136,7 +136,7 @@ struct quantize_options {
 };
 
 // Each returns the exit code; errors are exceptions.
-int info(const common_options&);
+int info(const common_options&, bool verify);
 int tokenize(const common_options&, const tokenize_options&);
 int detokenize(const common_options&, const std::string& ids);
 int quantize(const common_options&, const quantize_options&);

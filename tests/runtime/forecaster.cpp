@@ -140,6 +140,15 @@ TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits"
             out.save(file);
             const tw::forecaster model = tw::forecaster::load(file, {.threads = 1});
             CHECK(model.config() == o.model.config());
+            CHECK_FALSE(model.self_check());
+            const std::vector<float> expected_check =
+                model.forecast(tw::models::check_series(), {.quantiles = model.config().quantiles}).values;
+            tw::models::set_check(out, "chronos-bolt", expected_check);
+            out.save(file);
+            CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() == 0.0);
+            tw::models::set_check(out, "chronos-bolt", std::vector<float>(expected_check.size(), 7.0F));
+            out.save(file);
+            CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() > 0.1);
             for(const std::vector<float>& each: series) {
                 const std::vector<float> expected = o.model.forecast(each).values;
                 const std::vector<float> found = model.forecast(each).values;
