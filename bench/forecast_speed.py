@@ -3,7 +3,7 @@
 
     python bench/forecast_speed.py FOLDER --program build/bin/tokenworks [--threads 2] [--series 64] [--length 512]
 
-Both load the folder once and forecast a model's horizon of each series, one series at a time; loading does not count.
+Both load the folder once and forecast the model's horizon of each series; loading does not count.
 Needs torch, transformers, chronos-forecasting and numpy. `--json` of the program tells its own time.
 """
 import argparse
@@ -32,9 +32,10 @@ def program_seconds(program, folder, values, horizon, threads, samples):
 
 def torch_seconds(folder, values, horizon, threads, samples, batch):
     import torch
-    from chronos import BaseChronosPipeline
+    from chronos import ChronosBoltPipeline, ChronosPipeline
     torch.set_num_threads(threads)
-    pipeline = BaseChronosPipeline.from_pretrained(folder, device_map="cpu", torch_dtype=torch.float32)
+    kind = ChronosPipeline if samples else ChronosBoltPipeline
+    pipeline = kind.from_pretrained(folder, device_map="cpu", dtype=torch.float32)
     more = {"num_samples": samples} if samples else {}
     tensor = torch.from_numpy(values)
     pipeline.predict(tensor[:1], prediction_length=horizon, **more)
@@ -55,7 +56,9 @@ def main():
     arguments.add_argument("--repeats", type=int, default=3)
     options = arguments.parse_args()
     warnings.filterwarnings("ignore")
-    horizon = json.load(open(options.folder + "/config.json"))["chronos_config"]["prediction_length"]
+    config = json.load(open(options.folder + "/config.json"))["chronos_config"]
+    horizon = config["prediction_length"]
+    options.samples = options.samples or config.get("num_samples", 0)
     walk = np.random.default_rng(1).normal(size=(options.series, options.length)).cumsum(axis=1).astype(np.float32)
     ours = [program_seconds(options.program, options.folder, walk, horizon, options.threads, options.samples)
             for _ in range(options.repeats)]

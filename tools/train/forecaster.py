@@ -29,7 +29,7 @@ CONTEXT, HORIZON, PATCH, STRIDE = 504, 48, 24, 12
 QUANTILES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 CONFIG = {
     "architectures": ["ChronosBoltModelForForecasting"],
-    "model_type": "t5",
+    "model_type": "t5", "chronos_pipeline_class": "ChronosBoltPipeline",
     "d_model": 128, "d_kv": 32, "d_ff": 512, "num_layers": 4, "num_decoder_layers": 2, "num_heads": 4,
     "dense_act_fn": "relu", "feed_forward_proj": "relu", "is_gated_act": False, "dropout_rate": 0.0,
     "initializer_factor": 0.05, "is_encoder_decoder": True, "layer_norm_epsilon": 1e-6,
