@@ -86,15 +86,25 @@ def auto_ets(history, season, horizon):
     return [out["mean"].tolist(), out["lo-80"].tolist(), out["hi-80"].tolist()]
 
 
+def dates(kind, count):
+    """A column of dates of that kind, ending wherever it may: the program learns from it how the series goes on."""
+    if kind is YEARLY:
+        return [str(1500 + i) for i in range(count)]
+    if kind in (MONTHLY, QUARTERLY):
+        step = 12 // kind[0]
+        return [f"{1950 + i * step // 12}-{i * step % 12 + 1:02d}" for i in range(count)]
+    form = "%Y-%m-%d" if kind is DAILY else "%Y-%m-%d %H:%M"
+    return list(pd.date_range("2001-01-01", periods=count, freq="D" if kind is DAILY else "h").strftime(form))
+
+
 def program_forecasts(program, model, cases, folder):
-    """One call for all series of a horizon."""
     results = {}
     for number, (name, kind, history) in enumerate(cases):
         path = folder / f"{number}.csv"
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["value"])
-            writer.writerows([["" if np.isnan(v) else repr(float(v))] for v in history])
+            writer.writerow(["date", "value"])
+            writer.writerows([d, "" if np.isnan(v) else repr(float(v))] for d, v in zip(dates(kind, len(history)), history))
         command = [program, "forecast", str(path), "--horizon", str(kind[1]), "--quantiles", "0.1,0.5,0.9"]
         command += ["-m", model] if model else []
         table = subprocess.run(command, check=True, capture_output=True, text=True).stdout

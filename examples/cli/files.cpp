@@ -33,6 +33,7 @@
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
+#include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
@@ -260,9 +261,31 @@ struct structure {
     }
 };
 
+/// Runs the input that a file carries, and compares.
+/// @throws tw::error where it carries none, or the model makes something else of it
+void verify_file(const common_options& options) {
+    constexpr double most = 0.1; // of the input's deviation; sets of instructions differ by less
+    tw::load_options load;
+    load.threads = options.threads;
+    load.set = chosen_isa(options);
+    const std::optional<double> difference = tw::forecaster::load(options.model, load).self_check();
+    if(!difference) {
+        throw tw::unsupported_error(options.model + ": carries no input to check it with");
+    }
+    if(!(*difference <= most)) {
+        throw tw::format_error(options.model, "check.output", tw::format_error::no_offset,
+                               "the model makes something else of the input: a difference of " +
+                                   std::to_string(*difference) + " deviations");
+    }
+    std::cerr << "verified: the output differs by " << *difference << " deviations of the input\n";
+}
+
 } // namespace
 
-int info(const common_options& options) {
+int info(const common_options& options, bool verify) {
+    if(verify) {
+        verify_file(options);
+    }
     static_cast<void>(chosen_isa(options)); // reads, computes nothing; a wrong name is an error all the same
     if(std::filesystem::is_directory(options.model)) {
         return folder_info(options);
@@ -462,6 +485,15 @@ int quantize(const common_options& options, const quantize_options& what) {
         bytes = total;
         return true;
     });
+    if(folder && folder->config().series) { // the file carries what a right model makes of a series
+        const tw::forecaster made = tw::forecaster::load(what.out, {.threads = options.threads, .set = how.set});
+        const std::vector<float> series = tw::models::check_series();
+        tw::models::set_check(
+            out, folder->config().architecture,
+            made.forecast(series, {.quantiles = made.config().quantiles, .seasons = std::vector<std::size_t>{}})
+                .values);
+        out.save(what.out);
+    }
     if(options.json) {
         std::cout << json{{"file", what.out},
                           {"type", std::string{tw::info(to.type).name}},

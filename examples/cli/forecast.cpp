@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,41 @@ std::vector<level> levels_of(const std::string& text) {
         all.push_back(one);
         from = comma + 1;
     }
+    return all;
+}
+
+/// What --season says. Where dates tell how many values a year, a week or a day has, no other season is looked for.
+std::optional<std::vector<std::size_t>> seasons_of(const std::string& text, const tw::io::series_table& table,
+                                                   const tw::forecaster& model) {
+    if(text == "none") {
+        return std::vector<std::size_t>{};
+    }
+    if(text == "auto") {
+        if(model.config().seasons.empty() || !table.dates()) {
+            return std::nullopt;
+        }
+        const tw::io::date_step step = table.dates()->step;
+        if(step.months != 0) {
+            return step.months < 12 && 12 % step.months == 0
+                       ? std::vector<std::size_t>{static_cast<std::size_t>(12 / step.months)}
+                       : std::vector<std::size_t>{};
+        }
+        constexpr std::int64_t day = 86400;
+        if(step.seconds == day || step.seconds == 7 * day) {
+            return std::vector<std::size_t>{step.seconds == day ? std::size_t{7} : std::size_t{52}};
+        }
+        return step.seconds < day && day % step.seconds == 0
+                   ? std::vector<std::size_t>{static_cast<std::size_t>(day / step.seconds)}
+                   : std::vector<std::size_t>{};
+    }
+    std::vector<std::size_t> all;
+    for(const std::int32_t period: parse_ids(text)) {
+        if(period < 2 || period > 65536) {
+            throw usage_error("--season: " + std::to_string(period) + " is not in 2..65536");
+        }
+        all.push_back(static_cast<std::size_t>(period));
+    }
+    std::ranges::sort(all);
     return all;
 }
 
@@ -248,6 +284,7 @@ int forecast(const common_options& common, const forecast_command& what) {
     for(const level& each: levels) {
         how.quantiles.push_back(each.value);
     }
+    how.seasons = seasons_of(what.season, table, model);
     how.samples = what.samples;
     how.temperature = what.temperature;
     const std::vector<float>& own = model.config().quantiles;

@@ -146,7 +146,9 @@ int run(int argc, char** argv) {
 
     auto* const info = app.add_subcommand("info", "what a model file holds and needs");
     add_model(*info, common);
-    info->callback([&] { code = cli::info(common); });
+    bool verify = false;
+    info->add_flag("--verify", verify, "run what the file carries to check it with: an input and its expected output");
+    info->callback([&] { code = cli::info(common, verify); });
 
     cli::tokenize_options tokenize;
     auto* const tokenize_command = app.add_subcommand("tokenize", "text to token ids");
@@ -287,6 +289,10 @@ int run(int argc, char** argv) {
         ->check(whole_number(1, 65536));
     add_texts(*forecast_command, "--column", forecast.columns, "a column by its name, repeatable; all if not given");
     forecast_command->add_option("--quantiles", forecast.quantiles, "levels between 0 and 1")->capture_default_str();
+    forecast_command
+        ->add_option("--season", forecast.season,
+                     "auto, none, or periods such as 7 or 24,168: seasons to take out before the model sees the series")
+        ->capture_default_str();
     forecast_command->add_option("-o,--out", forecast.out, "a .csv, .json or .svg file, in place of CSV on stdout");
     forecast_command->add_option("--plot", forecast.plot, "a .svg file with the history, the forecast and its band");
     forecast_command->add_option("--samples", forecast.samples, "of a model that draws: continuations of a series")

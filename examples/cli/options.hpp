@@ -119,6 +119,7 @@ struct forecast_command {
     std::size_t horizon = 0;
     std::vector<std::string> columns;
     std::string quantiles = "0.1,0.5,0.9";
+    std::string season = "auto";
     std::string out;  ///< a file, or empty: stdout
     std::string plot; ///< a file, or empty
     std::size_t samples = 0;
@@ -148,7 +149,7 @@ struct imatrix_options {
 };
 
 // Each returns the exit code; errors are exceptions.
-int info(const common_options&);
+int info(const common_options&, bool verify);
 int tokenize(const common_options&, const tokenize_options&);
 int detokenize(const common_options&, const detokenize_options&);
 int quantize(const common_options&, const quantize_options&);

@@ -349,6 +349,65 @@ def stopped_reading(check, model):
             print(f"FAILED: chat after Ctrl-C: exit {code}, {stopped}\n{talk.stderr.read()}")
 
 
+def forecasts(check, folder):
+    """With the model that is shipped."""
+    folder = Path(folder) / "forecasts"
+    folder.mkdir()
+
+    def table(name, text):
+        (folder / name).write_text(text, encoding="utf-8")
+        return str(folder / name)
+
+    months = [f"{2015 + i // 12}-{i % 12 + 1:02d}" for i in range(60)]
+    rows = [f"{month},{100 + i + 20 * (i % 12 == 11)},{'' if i == 30 else 5 + i % 3}" for i, month in enumerate(months)]
+    good = table("good.csv", "month,sales,\"a, b\"\n" + "\n".join(rows) + "\n")
+
+    def well_formed(text):
+        lines = text.splitlines()
+        rows = [line.rsplit(",", 5) for line in lines[1:]]
+        return (lines[0] == "series,step,0.1,0.5,0.9,date" and [row[0] for row in rows] == ["sales"] * 14 + ['"a, b"'] * 14
+                and [int(row[1]) for row in rows] == list(range(1, 15)) * 2 and rows[13][5] == "2021-02"
+                and all(float(row[2]) <= float(row[3]) <= float(row[4]) for row in rows)
+                # December is higher by 20.
+                and float(rows[11][3]) > max(float(row[3]) for row in rows[:11]) + 8)
+
+    check.expect(0, "forecast", good, "--horizon", "14", out=well_formed)
+    check.expect(0, "forecast", good, "--horizon", "100", "--column", "sales", out=lambda text: text.count("\n") == 101)
+    check.expect(0, "forecast", good, "--horizon", "3", "--json", "--quantiles", "0.5", out=lambda text: (
+        lambda all: len(all["series"]) == 2 and len(all["series"][0]["quantiles"]["0.5"]) == 3
+        and all["dates"][0] == "2020-01" and all["timings"]["forecast_seconds"] > 0)(json.loads(text)))
+    for name in ("o.csv", "o.json", "o.svg"):
+        check.expect(0, "forecast", good, "--horizon", "3", "-o", str(folder / name), "--plot", str(folder / "plot.svg"),
+                     out=lambda text: text == "")
+    if (folder / "o.svg").read_bytes() != (folder / "plot.svg").read_bytes() or len(json.loads((folder / "o.json").read_text())["series"]) != 2:
+        check.failures += 1
+    check.expect(0, "forecast", table("plain.csv", "1\n2\n3\n4\n"), "--horizon", "1",
+                 out=lambda text: text.startswith("series,step,0.1,0.5,0.9\n1,1,") and text.count("\n") == 2)
+    check.expect(0, "forecast", good, "--horizon", "2", "--season", "none", says="")
+    check.expect(0, "forecast", good, "--horizon", "2", "--quantiles", "0.01,0.99", says="note: ")
+    check.expect(1, "forecast", table("text.csv", "a,b\n1,2\n3,many\n"), "--horizon", "2",
+                 says="text.csv: line 3, column 2 'b': 'many' is no number")
+    check.expect(1, "forecast", table("ragged.csv", "a,b\n1,2\n3\n"), "--horizon", "2", says="line 3")
+    check.expect(1, "forecast", table("empty.csv", ""), "--horizon", "2", says="empty")
+    check.expect(1, "forecast", table("none.csv", "a\nNA\nNA\n"), "--horizon", "2", says="no value that is known")
+    check.expect(1, "forecast", good, "--horizon", "60000", says="up to 3072")
+    check.expect(2, "forecast", good, "--horizon", "0")
+    check.expect(2, "forecast", good, "--horizon", "1e9")
+    check.expect(2, "forecast", good)
+    check.expect(2, "forecast", good, "--horizon", "2", "--quantiles", "0.5,2", says="--quantiles")
+    check.expect(2, "forecast", good, "--horizon", "2", "-o", "x.pdf", says=".csv, .json, .svg")
+    check.expect(2, "forecast", good, "--horizon", "2", "--season", "1", says="--season")
+    check.expect(1, "forecast", good, "--horizon", "2", "--column", "other", says="there are month, sales")
+    # A file that cannot grow: as with a full disk, the old one stays and nothing else is left.
+    kept = folder / "kept.svg"
+    kept.write_text("old", encoding="utf-8")
+    before = sorted(folder.iterdir())
+    limited = Checker(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *check.command])
+    limited.expect(1, "forecast", good, "--horizon", "40", "-o", str(kept), says="kept.svg")
+    check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
+    check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "forecaster.gguf"), "--verify", says="verified")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--golden", type=Path, required=True)
@@ -362,6 +421,7 @@ def main():
         folders(check, options.golden, folder)
         importance(check, options.golden, folder)
         pictures(check, options.golden, folder)
+        forecasts(check, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

@@ -1,7 +1,8 @@
 """Runs one example with the arguments that its source names, and looks at what it prints.
 
 In the source, both optional:
-    // run: {smollm2} "Why is the sky blue?"     arguments; {smollm2} and {gemma3} are real models, {out} an empty folder
+    // run: {smollm2} "Why is the sky blue?"     arguments; {smollm2} and {gemma3} are real models, {out} an empty folder,
+                                                  {models} that of the shipped ones
     // prints: 4 8 15                            a line that must be part of the output; may stand several times
 Exit code 77 tells CTest that the model is not on this machine.
 """
@@ -29,7 +30,7 @@ def main():
     folder = real_models.folder(options.models)
 
     with tempfile.TemporaryDirectory() as out:
-        values = {name: str(folder / file) for name, file in real_models.FILES.items()} | {"out": out}
+        values = {name: str(folder / file) for name, file in real_models.FILES.items()} | {"out": out, "models": str(options.models)}
         arguments = []
         for word in shlex.split(line.group(1)) if line else []:
             for name in real_models.FILES:

@@ -140,6 +140,15 @@ TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits"
             out.save(file);
             const tw::forecaster model = tw::forecaster::load(file, {.threads = 1});
             CHECK(model.config() == o.model.config());
+            CHECK_FALSE(model.self_check());
+            const std::vector<float> expected_check =
+                model.forecast(tw::models::check_series(), {.quantiles = model.config().quantiles}).values;
+            tw::models::set_check(out, "chronos-bolt", expected_check);
+            out.save(file);
+            CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() == 0.0);
+            tw::models::set_check(out, "chronos-bolt", std::vector<float>(expected_check.size(), 7.0F));
+            out.save(file);
+            CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() > 0.1);
             for(const std::vector<float>& each: series) {
                 const std::vector<float> expected = o.model.forecast(each).values;
                 const std::vector<float> found = model.forecast(each).values;
@@ -148,6 +157,34 @@ TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits"
             }
         }
     }
+}
+
+TEST_CASE("forecaster: a season is taken out and put back", "[runtime]") {
+    const opened o{family_golden{"bolt", support::forecasters}};
+    std::vector<float> seasonal;
+    std::vector<float> level;
+    for(std::size_t i = 0; i < 50; ++i) {
+        level.push_back(static_cast<float>(i % 3) + 10);
+        seasonal.push_back(level.back() + static_cast<float>(i % 7) * 20);
+    }
+    const tw::forecast_options options{.horizon = 8, .seasons = std::vector<std::size_t>{7}};
+    const std::vector<float> found = o.model.forecast(seasonal, options).values;
+    const tw::runtime::season season = tw::runtime::season::find(seasonal, *options.seasons).value();
+    std::vector<float> rest = seasonal;
+    season.remove(rest);
+    std::vector<float> expected = o.model.forecast(rest, {.horizon = 8}).values;
+    for(std::size_t q = 0; q < 3; ++q) {
+        season.restore(std::span{expected}.subspan(q * 8, 8), seasonal.size());
+    }
+    CHECK(support::same_bits(found, expected));
+    CHECK_FALSE(support::same_bits(found, o.model.forecast(seasonal, {.horizon = 8}).values));
+    // A model may say so itself.
+    family_golden golden{"bolt", support::forecasters};
+    golden.config["tokenworks_seasons"] = {4, 7};
+    const opened other{golden};
+    CHECK(support::same_bits(other.model.forecast(seasonal, {.horizon = 8}).values, found));
+    golden.config["tokenworks_seasons"] = {7, 4};
+    CHECK_THROWS_WITH(opened{golden}, ContainsSubstring("tokenworks_seasons"));
 }
 
 TEST_CASE("forecaster: what cannot be forecast", "[runtime]") {

@@ -129,14 +129,14 @@ public:
             for(std::size_t i = panel_.high.size(); i-- > 0;) {
                 points += point(past + i, static_cast<double>(panel_.high[i])) + " ";
             }
-            out_ += "<polygon class=\"band\" points=\"" + points + "\"/>\n";
+            out_ += "<polygon class=\"band\" fill=\"#1565c0\" fill-opacity=\"0.2\" points=\"" + points + "\"/>\n";
         }
         lines("history", panel_.history, 0);
         lines("middle", panel_.middle, past);
         if(past != 0 && !panel_.middle.empty()) {
             const std::string x = coordinate(x_of(static_cast<double>(past) - 0.5));
-            out_ += "<line class=\"now\" x1=\"" + x + "\" y1=\"" + coordinate(top_) + "\" x2=\"" + x + "\" y2=\"" +
-                    coordinate(bottom_) + "\"/>\n";
+            out_ += "<line class=\"now\" stroke=\"#999\" stroke-dasharray=\"3 3\" x1=\"" + x + "\" y1=\"" +
+                    coordinate(top_) + "\" x2=\"" + x + "\" y2=\"" + coordinate(bottom_) + "\"/>\n";
         }
     }
 
@@ -152,16 +152,18 @@ private:
     }
 
     void text(double x, double y, std::string_view anchor, std::string_view content, std::string_view kind = "label") {
-        out_ += "<text class=\"" + std::string{kind} + "\" x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) +
-                "\" text-anchor=\"" + std::string{anchor} + "\">" + xml_text(content) + "</text>\n";
+        const std::string size = kind == "title" ? "14\" font-weight=\"bold" : "11";
+        out_ += "<text class=\"" + std::string{kind} + "\" fill=\"#333\" font-size=\"" + size + "\" x=\"" +
+                coordinate(x) + "\" y=\"" + coordinate(y) + "\" text-anchor=\"" + std::string{anchor} + "\">" +
+                xml_text(content) + "</text>\n";
     }
 
     void axes() {
         text(left, top_ - 12, "start", panel_.title, "title");
         for(const double tick: ticks_between(low_, high_)) {
             const std::string y = coordinate(y_of(tick));
-            out_ += "<line class=\"grid\" x1=\"" + coordinate(left) + "\" y1=\"" + y + "\" x2=\"" + coordinate(right_) +
-                    "\" y2=\"" + y + "\"/>\n";
+            out_ += "<line class=\"grid\" stroke=\"#ddd\" x1=\"" + coordinate(left) + "\" y1=\"" + y + "\" x2=\"" +
+                    coordinate(right_) + "\" y2=\"" + y + "\"/>\n";
             text(left - 6, y_of(tick) + 4, "end", short_number(tick));
         }
         const double past = static_cast<double>(panel_.history.size());
@@ -174,6 +176,7 @@ private:
 
     /// Runs of values that are known; one alone is a dot.
     void lines(std::string_view kind, std::span<const float> values, std::size_t from) {
+        const std::string colour = kind == "middle" ? "#1565c0" : "#333";
         for(std::size_t i = 0; i < values.size();) {
             if(!std::isfinite(values[i])) {
                 ++i;
@@ -185,11 +188,12 @@ private:
                 points += point(from + i, static_cast<double>(values[i])) + " ";
             }
             if(i - begin == 1) {
-                out_ += "<circle class=\"" + std::string{kind} + "-dot\" cx=\"" +
+                out_ += "<circle class=\"" + std::string{kind} + "-dot\" fill=\"" + colour + "\" cx=\"" +
                         coordinate(x_of(static_cast<double>(from + begin))) + "\" cy=\"" +
                         coordinate(y_of(static_cast<double>(values[begin]))) + "\" r=\"2\"/>\n";
             } else {
-                out_ += "<polyline class=\"" + std::string{kind} + "\" points=\"" + points + "\"/>\n";
+                out_ += "<polyline class=\"" + std::string{kind} + "\" fill=\"none\" stroke-width=\"1.5\" stroke=\"" +
+                        colour + "\" points=\"" + points + "\"/>\n";
             }
         }
     }
@@ -221,11 +225,7 @@ private:
         detail::coordinate(options.panel_height * static_cast<double>(std::max<std::size_t>(1, panels.size())));
     std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + width + "\" height=\"" + height +
                       "\" viewBox=\"0 0 " + width + " " + height +
-                      "\">\n<style>text{font-family:sans-serif;fill:#333}.label{font-size:11px}"
-                      ".title{font-size:14px;font-weight:bold}.grid{stroke:#ddd}.now{stroke:#999;stroke-dasharray:3 3}"
-                      "polyline{fill:none;stroke-width:1.5;stroke-linejoin:round}.history{stroke:#333}"
-                      ".middle{stroke:#1565c0}.history-dot{fill:#333}.middle-dot{fill:#1565c0}"
-                      ".band{fill:#1565c0;fill-opacity:.2}</style>\n"
+                      "\" font-family=\"sans-serif\">\n"
                       "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
     for(std::size_t i = 0; i < panels.size(); ++i) {
         detail::panel_writer{panels[i], static_cast<double>(i) * options.panel_height, options, out}.write();

@@ -93,6 +93,15 @@ inline void use_series(const hyperparameters& from, model_config& config) {
     series_config& series = config.series.emplace();
     series.context = from.count("series.context", std::size_t{1} << 24);
     series.horizon = from.count("series.horizon", 65536);
+    if(from.has("series.seasons")) {
+        for(const std::uint64_t period: from.wholes("series.seasons")) {
+            const std::size_t before = series.seasons.empty() ? 1 : series.seasons.back();
+            if(period <= before || period > 65536) {
+                from.refuse("series.seasons", {"periods do not rise between 2 and 65536"});
+            }
+            series.seasons.push_back(static_cast<std::size_t>(period));
+        }
+    }
     if(from.has("series.patch")) {
         detail::use_patches(from, config, series);
     } else {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +59,14 @@ inline void set_forecaster_keys(const model_folder& folder, io::gguf_writer& out
     count("series.stride", series.stride);
     out.set_array(architecture + ".series.quantiles", series.quantiles);
     out.set(architecture + ".series.summary", series.summary.has_value());
+    if(!series.seasons.empty()) {
+        std::vector<std::uint32_t> periods;
+        periods.reserve(series.seasons.size());
+        for(const std::size_t period: series.seasons) {
+            periods.push_back(static_cast<std::uint32_t>(period));
+        }
+        out.set_array(architecture + ".series.seasons", periods);
+    }
     count("reg_token_id", static_cast<std::size_t>(series.summary.value_or(0)));
     count("decoder_start_token_id", static_cast<std::size_t>(series.start));
 }
@@ -85,6 +93,22 @@ inline void set_forecaster_keys(const model_folder& folder, io::gguf_writer& out
 }
 
 } // namespace detail
+
+/// A series that a file can be checked with: a wave on a slope.
+[[nodiscard]] inline std::vector<float> check_series() {
+    std::vector<float> values;
+    values.reserve(60);
+    for(int i = 0; i < 60; ++i) {
+        values.push_back(static_cast<float>(i) * 0.5F + static_cast<float>((i * i) % 17));
+    }
+    return values;
+}
+
+/// Says in a file what a right model makes of check_series(): its levels, [Q,H].
+inline void set_check(io::gguf_writer& out, const std::string& architecture, std::span<const float> output) {
+    out.set_array(architecture + ".check.input", check_series());
+    out.set_array(architecture + ".check.output", output);
+}
 
 /// Adds all metadata and tensors of a folder to a writer, matrices in the types that they get, all else as float32.
 /// @param folder  of patches; must stay until the writer has saved, and so must the team

@@ -100,6 +100,7 @@ inline constexpr hf_key hf_keys[] = {
     {"series.stride", {"chronos_config.input_patch_stride"}},
     {"series.quantiles", {"chronos_config.quantiles"}},
     {"series.summary", {"chronos_config.use_reg_token"}},
+    {"series.seasons", {"tokenworks_seasons"}},
     {"series.space", {"chronos_config.tokenizer_class"}},
     {"series.kind", {"chronos_config.model_type"}},
     {"series.low", {"chronos_config.tokenizer_kwargs.low_limit"}},

@@ -141,6 +141,9 @@ struct series_config {
     std::int32_t start = 0;                ///< the token that the decoder begins with
     std::optional<std::int32_t> summary{}; ///< a token behind the patches that stands for the whole series
 
+    /// Periods of seasons that are taken out of series before the model sees them; none where it knows seasons itself.
+    std::vector<std::size_t> seasons{};
+
     float low = 0; ///< the centre of the lowest bin, in units of the series' mean size
     float high = 0;
     std::size_t bins = 0;

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,6 +42,7 @@
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/quantiles.hpp>
+#include <tokenworks/runtime/season.hpp>
 #include <tokenworks/runtime/sink.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/constraint.hpp>
@@ -50,9 +52,12 @@ namespace tokenworks::inline TOKENWORKS_ABI {
 struct forecast_options {
     std::size_t horizon = 0;                        ///< values to come; 0: as many as the model was trained for
     std::vector<float> quantiles{0.1F, 0.5F, 0.9F}; ///< between 0 and 1
-    std::size_t samples = 0;                        ///< of a model that draws: continuations; 0: its own number
-    std::optional<float> temperature{};             ///< of such a model; nothing: its own; 0: no dice
-    std::uint64_t seed = 0;                         ///< of such a model
+    /// Periods of seasons that are looked for, taken out before the model sees the series, and put back (season.hpp);
+    /// empty: none; nothing: those that the model was trained to do without.
+    std::optional<std::vector<std::size_t>> seasons{};
+    std::size_t samples = 0;            ///< of a model that draws: continuations; 0: its own number
+    std::optional<float> temperature{}; ///< of such a model; nothing: its own; 0: no dice
+    std::uint64_t seed = 0;             ///< of such a model
     std::function<bool(std::size_t, std::size_t)> on_progress{}; ///< series done and their total; false cancels
 };
 
@@ -93,6 +98,10 @@ public:
     [[nodiscard]] std::size_t horizon() const noexcept { return config().horizon; }
     [[nodiscard]] const execution& how() const noexcept { return how_; }
 
+    /// A file may carry a series and what a right model makes of it: the largest difference from that, in deviations of
+    /// the series. Nothing where it carries none. Instruction sets may differ by a few hundredths in 8 bits.
+    [[nodiscard]] std::optional<double> self_check() const;
+
     /// @param series  oldest value first; NaN where one is not known
     /// @throws argument_error for a series without a known value or with an infinite one, for a level that is not
     ///         between 0 and 1, and for a horizon beyond most_blocks; cancelled_error
@@ -119,6 +128,8 @@ private:
     execution how_;
     std::unique_ptr<models::patch_forecaster> patches_; // one of the two
     std::unique_ptr<models::bins_forecaster> bins_;
+    std::vector<float> check_input_{};
+    std::vector<float> check_output_{}; // levels of the model, [Q,H]
 };
 
 inline forecaster::forecaster(const std::string& path, const load_options& options, const limits& bounds)
@@ -157,6 +168,11 @@ inline forecaster::forecaster(const std::string& path, const load_options& optio
             total += tensor.bytes;
         }
         make(*encoder, config, *models::weights_of(file), total);
+        const std::string input = config.architecture + ".check.input";
+        if(file.find(input) != nullptr) {
+            check_input_ = file.get<std::vector<float>>(input);
+            check_output_ = file.get<std::vector<float>>(config.architecture + ".check.output");
+        }
         return;
     }
     const auto folder = models::model_folder::open(path, {.limits = bounds});
@@ -164,6 +180,32 @@ inline forecaster::forecaster(const std::string& path, const load_options& optio
         detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' does not continue series"});
     }
     make(*folder.encoder_config(), folder.config(), folder.weights(), folder.weight_bytes());
+}
+
+inline std::optional<double> forecaster::self_check() const {
+    if(check_input_.empty() || !patches_) {
+        return std::nullopt;
+    }
+    const std::vector<float> found =
+        forecast(check_input_, {.quantiles = config().quantiles, .seasons = std::vector<std::size_t>{}}).values;
+    double mean = 0;
+    double squares = 0;
+    for(const float value: check_input_) {
+        mean += static_cast<double>(value) / static_cast<double>(check_input_.size());
+    }
+    for(const float value: check_input_) {
+        squares += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
+    }
+    const double deviation = std::sqrt(squares / static_cast<double>(check_input_.size()));
+    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
+    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
+        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
+        // NaN is never right.
+        worst = difference <= worst      ? worst
+                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                         : difference;
+    }
+    return worst / deviation;
 }
 
 inline std::size_t forecaster::checked_horizon(std::span<const std::span<const float>> series,
@@ -193,10 +235,26 @@ inline std::size_t forecaster::checked_horizon(std::span<const std::span<const f
     return horizon;
 }
 
-inline std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> series,
+inline std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> given,
                                                          const forecast_options& options) const {
     constexpr std::size_t at_once = 16;
-    const std::size_t horizon = checked_horizon(series, options);
+    const std::size_t horizon = checked_horizon(given, options);
+    const std::vector<std::size_t>& periods = options.seasons ? *options.seasons : config().seasons;
+    std::vector<std::optional<runtime::season>> seasons;
+    std::vector<std::vector<float>> adjusted;
+    std::vector<std::span<const float>> series;
+    seasons.reserve(given.size());
+    adjusted.reserve(given.size());
+    series.reserve(given.size());
+    for(const std::span<const float> one: given) {
+        seasons.push_back(runtime::season::find(one, periods));
+        std::vector<float>& values = adjusted.emplace_back();
+        if(seasons.back()) {
+            values.assign(one.begin(), one.end());
+            seasons.back()->remove(values);
+        }
+        series.push_back(seasons.back() ? std::span<const float>{values} : one);
+    }
     std::vector<series_forecast> all;
     all.reserve(series.size());
     nn::context c{how_};
@@ -221,11 +279,16 @@ inline std::vector<series_forecast> forecaster::forecast(std::span<const std::sp
                 one.values[q * horizon + t] = level_of(step, options.quantiles[q]);
             }
         }
+        if(const std::optional<runtime::season>& season = seasons[all.size() - 1]) {
+            for(std::size_t q = 0; q < options.quantiles.size(); ++q) {
+                season->restore(std::span{one.values}.subspan(q * horizon, horizon), given[all.size() - 1].size());
+            }
+        }
         told();
     };
     if(patches_) {
         for(std::size_t from = 0; from < series.size(); from += at_once) {
-            const auto part = series.subspan(from, std::min(at_once, series.size() - from));
+            const auto part = std::span{series}.subspan(from, std::min(at_once, series.size() - from));
             for(const std::vector<float>& rows: continue_patches(c, part, horizon)) {
                 add(rows, [&](std::span<const float> step, float level) {
                     return runtime::value_at_level(patches_->levels(), step, level);
