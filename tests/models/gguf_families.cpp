@@ -387,7 +387,7 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
         reference.logits = support::all_logits(expected, golden.ids, golden.ids.size());
         CHECK(reference.worst(support::all_logits(actual, golden.ids, golden.ids.size())) < bound);
     }
-    for(const family& each: families) {
-        CHECK((each.gguf.empty() || seen.contains(std::string{each.gguf})));
+    for(const family& each: families) { // runtime/forecaster.cpp looks at files of two parts
+        CHECK((each.gguf.empty() || each.configure_encoder != nullptr || seen.contains(std::string{each.gguf})));
     }
 }
