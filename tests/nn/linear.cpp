@@ -146,6 +146,39 @@ TEST_CASE("linear: the best column without the results, of weights in blocks and
     }
 }
 
+TEST_CASE("linear: a context tells the input of every product once, of weights in blocks and of floats", "[nn]") {
+    const nn::linear blocked{
+        tw::kernels::pack(tw::dtype::q8_0, support::random_blocks(tw::dtype::q8_0, 48 * 64, 1), 48, 64)};
+    const blocks::dense plain{48, 64, 3};
+    nn::context c;
+    std::vector<const tw::kernels::packed_matrix*> seen;
+    const float* values = nullptr;
+    c.on_product = [&](const tw::kernels::packed_matrix& weight, nn::const_rows x) {
+        seen.push_back(&weight);
+        CHECK(x.data() == values);
+        CHECK(x.extent(0) == 5);
+    };
+    const matrix x{5, 64, 4};
+    values = x.rows().data();
+    for(const nn::linear* first: {&blocked, &plain.layer}) {
+        for(const nn::linear* second: {&blocked, &plain.layer}) {
+            const nn::activations input{c, x.rows()};
+            matrix a{5, 48};
+            matrix b{5, 48};
+            std::vector<tw::kernels::best_column> best(5);
+            (*first)(c, input, a.rows());
+            nn::project(c, input, {{*first, a.rows()}, {*second, b.rows()}});
+            nn::project_side_by_side(c, input, {*first, a.rows()}, {*second, b.rows()},
+                                     [](const tw::kernels::product_part&) {});
+            second->argmax(c, input, best);
+            const auto* const one = &first->weight();
+            const auto* const other = &second->weight();
+            CHECK(seen == std::vector{one, one, other, one, other, other});
+            seen.clear();
+        }
+    }
+}
+
 TEST_CASE("linear: extents that disagree", "[nn]") {
     const blocks::dense layer{6, 8, 1};
     CHECK_THROWS_WITH((nn::linear{tw::kernels::pack(tw::dtype::f32, std::as_bytes(std::span{layer.weight}), 6, 8),

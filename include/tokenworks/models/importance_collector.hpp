@@ -22,6 +22,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -160,7 +161,9 @@ inline void importance_collector::write(io::gguf_writer& out, std::span<const st
     out.set_array("imatrix.datasets", sources);
     out.set("imatrix.chunk_count", static_cast<std::uint32_t>(texts_));
     out.set("imatrix.chunk_size", static_cast<std::uint32_t>(chunk_size));
-    for(const auto& [name, tensor]: tensors_) {
+    for(const auto& each: tensors_) {
+        const std::string& name = each.first;
+        const sums& tensor = each.second;
         std::vector<float> squares(tensor.squares.size());
         std::ranges::transform(tensor.squares, squares.begin(), [](double sum) { return static_cast<float>(sum); });
         if(!std::ranges::all_of(squares, [](float sum) { return std::isfinite(sum); })) {
