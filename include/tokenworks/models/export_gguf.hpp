@@ -608,7 +608,8 @@ inline void gguf_exporter::add(const exported_tensor& tensor) {
                                 w.extents[0] -= tensor.first_row;
                             }
                             if(tensor.turned_heads != 0) {
-                                w = with_turned_rows(std::move(w), {w.extents[0] / tensor.turned_heads, width});
+                                const turned_rows by{w.extents[0] / tensor.turned_heads, width};
+                                w = with_turned_rows(std::move(w), by);
                             }
                             const bool own = tensor.stacked != 0 && importance.size() == tensor.parts.size() * columns;
                             encode_rows(weights, w, type, own ? importance.subspan(i * columns, columns) : importance,
