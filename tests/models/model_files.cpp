@@ -39,8 +39,9 @@ TEST_CASE("model_files: a folder and the GGUF file of it say the same", "[models
     CHECK(of_file.parameters().label() == file);
     CHECK(of_file.weight_bytes() > 0);
     CHECK(of_file.weights().describe("blk.0.attn_q.weight"));
-    CHECK(of_file.names().empty());
-    CHECK_FALSE(of_folder.names().empty());
+    CHECK(of_file.names().gguf);
+    CHECK(of_folder.names().folder);
+    CHECK_FALSE(of_folder.names().gguf);
     CHECK(of_folder.tokenizer()->vocab_size() == 700);
     CHECK(of_file.tokenizer()->vocab_size() == 700);
     CHECK_FALSE(of_file.embedding_options().normalize);
