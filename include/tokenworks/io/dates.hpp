@@ -35,7 +35,7 @@ struct date_form {
 /// A moment, in seconds since 1970.
 struct date {
     std::int64_t seconds = 0;
-    friend auto operator<=>(const date&, const date&) = default;
+    friend auto operator<=>(const date&, const date&) = default; // NOLINT(modernize-use-nullptr): clang-tidy 14 errs
 };
 
 namespace detail {

@@ -162,8 +162,11 @@ private:
         text(left, top_ - 12, "start", panel_.title, "title");
         for(const double tick: ticks_between(low_, high_)) {
             const std::string y = coordinate(y_of(tick));
-            out_ += "<line class=\"grid\" stroke=\"#ddd\" x1=\"" + coordinate(left) + "\" y1=\"" + y + "\" x2=\"" +
-                    coordinate(right_) + "\" y2=\"" + y + "\"/>\n";
+            out_.append("<line class=\"grid\" stroke=\"#ddd\" x1=\"")
+                .append(coordinate(left))
+                .append("\" y1=\"")
+                .append(y);
+            out_.append("\" x2=\"").append(coordinate(right_)).append("\" y2=\"").append(y).append("\"/>\n");
             text(left - 6, y_of(tick) + 4, "end", short_number(tick));
         }
         const double past = static_cast<double>(panel_.history.size());
@@ -185,15 +188,20 @@ private:
             std::string points;
             const std::size_t begin = i;
             for(; i < values.size() && std::isfinite(values[i]); ++i) {
-                points += point(from + i, static_cast<double>(values[i])) + " ";
+                points += point(from + i, static_cast<double>(values[i]));
+                points += ' ';
             }
             if(i - begin == 1) {
-                out_ += "<circle class=\"" + std::string{kind} + "-dot\" fill=\"" + colour + "\" cx=\"" +
-                        coordinate(x_of(static_cast<double>(from + begin))) + "\" cy=\"" +
-                        coordinate(y_of(static_cast<double>(values[begin]))) + "\" r=\"2\"/>\n";
+                out_.append("<circle class=\"").append(kind).append("-dot\" fill=\"").append(colour);
+                out_.append("\" cx=\"").append(coordinate(x_of(static_cast<double>(from + begin))));
+                out_.append("\" cy=\"")
+                    .append(coordinate(y_of(static_cast<double>(values[begin]))))
+                    .append("\" r=\"2\"/>\n");
             } else {
-                out_ += "<polyline class=\"" + std::string{kind} + "\" fill=\"none\" stroke-width=\"1.5\" stroke=\"" +
-                        colour + "\" points=\"" + points + "\"/>\n";
+                out_.append("<polyline class=\"")
+                    .append(kind)
+                    .append("\" fill=\"none\" stroke-width=\"1.5\" stroke=\"");
+                out_.append(colour).append("\" points=\"").append(points).append("\"/>\n");
             }
         }
     }

@@ -118,7 +118,8 @@ private:
         std::size_t known = 0;
         for(std::size_t i = 0; i < rest.size(); ++i) {
             if(!std::isnan(rest[i])) {
-                const double weight = std::pow(decay, static_cast<double>((rest.size() - 1 - i) / period));
+                const std::size_t periods_ago = (rest.size() - 1 - i) / period;
+                const double weight = std::pow(decay, static_cast<double>(periods_ago));
                 sums[i % period] += weight * rest[i];
                 weights[i % period] += weight;
                 squares += rest[i] * rest[i];
