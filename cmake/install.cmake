@@ -19,3 +19,9 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/tokenworks-config.cmake"
               cmake/compiled.cmake
         DESTINATION "${package_dir}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+# The program, where it was built, and the small models that it finds beside it.
+if(TARGET tokenworks_cli)
+    install(TARGETS tokenworks_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" OPTIONAL)
+    file(GLOB models CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/models/*.gguf")
+    install(FILES ${models} DESTINATION "${CMAKE_INSTALL_DATADIR}/tokenworks/models")
+endif()

@@ -74,6 +74,16 @@ TEST_CASE("routing: weights by the formulas", "[nn]") {
     CHECK(out[1].weight == 0);
 }
 
+TEST_CASE("routing: groups are compared by their best expert, or by their two best together", "[nn]") {
+    routing_options options{.experts = 6, .used = 2, .groups = 3, .groups_used = 1};
+    const std::vector<float> logits{0, 3, 2.7F, 2.8F, 0, 1}; // the best is in the first, the best two in the second
+    CHECK(numbers(choose(options, logits)) == list{2, 3});
+    options.group_best = 1;
+    CHECK(numbers(choose(options, logits)) == list{0, 1});
+    options.group_best = 3;
+    CHECK_THROWS_AS(options.validate(), tw::argument_error);
+}
+
 TEST_CASE("routing: a bias chooses, and is not in the weights", "[nn]") {
     const routing_options options{.experts = 4, .used = 1, .score = score_kind::sigmoid, .normalize = false};
     const auto out = choose(options, {0, 1, 2, 3}, {0.9F, 0, 0, 0});

@@ -102,6 +102,7 @@ CASES = {
         rope_type="yarn", factor=8.0, rope_theta=10000.0, mscale=1.0, mscale_all_dim=0.8,
         original_max_position_embeddings=8))),
     "deepseek_v3_direct": ("DeepseekV3", dict(DEEPSEEK, q_lora_rank=None, rope_interleave=False)),
+    "deepseek_v2_grouped": ("DeepseekV2", dict(DEEPSEEK, q_lora_rank=None, topk_method="group_limited_greedy")),
 }
 BERT = dict(vocab_size=22, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=20,
             max_position_embeddings=32)

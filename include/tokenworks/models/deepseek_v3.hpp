@@ -55,6 +55,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     mixture.routing.scale = from.real_or("expert_weights_scale", from.is_gguf() ? 1.0F : 2.5F);
     mixture.routing.groups = from.count_or("expert_group_count", from.is_gguf() ? 1 : 8);
     mixture.routing.groups_used = from.count_or("expert_group_used_count", from.is_gguf() ? 1 : 4);
+    mixture.routing.group_best = mixture.routing.score == softmax ? 1 : 2; // DeepSeek V2, and V3
     const auto dense = from.whole_or("leading_dense_block_count", 3);
     for(std::size_t i = 0; i < config.layers.size() && i < dense; ++i) {
         config.layers[i].is_mixture = false;
@@ -62,12 +63,14 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     return config;
 }
 
-/// DeepSeek V2: softmax as scores, no bias that chooses, weights as they are.
-/// @throws format_error naming the key; unsupported_error for groups of experts, which are compared in another way
+/// DeepSeek V2: softmax as scores, no bias that chooses, weights as they are; the best experts of all, or of the groups
+/// that have the best ones.
+/// @throws format_error naming the key; unsupported_error for another way to choose
 [[nodiscard]] inline model_config deepseek_v2_config(const hyperparameters& from) {
-    if(from.text_or("topk_method", "greedy") != "greedy") {
+    const std::string method = from.text_or("topk_method", "greedy");
+    if(method != "greedy" && method != "group_limited_greedy") {
         tokenworks::detail::raise<unsupported_error>(
-            {from.label(), ": topk_method '", tokenworks::detail::escaped(from.text("topk_method")), "'"});
+            {from.label(), ": topk_method '", tokenworks::detail::escaped(method), "'"});
     }
     model_config config = deepseek_v3_config(from);
     config.architecture = "deepseek_v2";
@@ -75,8 +78,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     routing.score = nn::routing_options::score_kind::softmax;
     routing.normalize = false;
     routing.scale = from.real_or("expert_weights_scale", 1);
-    routing.groups = 1;
-    routing.groups_used = 1;
+    routing.group_best = 1;
+    if(method == "greedy") {
+        routing.groups = 1;
+        routing.groups_used = 1;
+    }
     return config;
 }
 

@@ -25,10 +25,11 @@ struct routing_options {
     std::size_t experts = 0; ///< E, up to most_experts
     std::size_t used = 0;    ///< experts a token sees
     score_kind score = score_kind::softmax;
-    bool normalize = true;       ///< weights of a token sum to 1, before the scale
-    float scale = 1;             ///< of the weights
-    std::size_t groups = 1;      ///< of experts side by side, of which the best are looked at
-    std::size_t groups_used = 1; ///< a group is as good as its two best experts together
+    bool normalize = true;  ///< weights of a token sum to 1, before the scale
+    float scale = 1;        ///< of the weights
+    std::size_t groups = 1; ///< of experts side by side, of which the best are looked at
+    std::size_t groups_used = 1;
+    std::size_t group_best = 2; ///< a group is as good as its best expert (1), or its two best together (2)
 
     static constexpr std::size_t most_experts = 4096;
 
@@ -43,6 +44,7 @@ struct routing_options {
         need(used > 0 && used <= experts, {used, " experts used of ", experts});
         need(groups > 0 && experts % groups == 0, {groups, " groups of ", experts, " experts"});
         need(groups_used > 0 && groups_used <= groups, {groups_used, " groups used of ", groups});
+        need(group_best == 1 || group_best == 2, {"groups compared by ", group_best, " experts, not by 1 or 2"});
         need(used <= experts / groups * groups_used, {used, " experts used of ", groups_used, " groups"});
         need(std::isfinite(scale), {"the scale of weights is not finite"});
     }
@@ -101,7 +103,7 @@ inline void route(const routing_options& options, std::span<const float> logits,
                 second = std::max(second, std::min(first, ranked[e]));
                 first = std::max(first, ranked[e]);
             }
-            return size > 1 ? first + second : first;
+            return size > 1 && options.group_best == 2 ? first + second : first;
         };
         const auto is_struck = [&](std::size_t g) { return ranked[g * size] == never; };
         for(std::size_t left = options.groups; left > options.groups_used; --left) {

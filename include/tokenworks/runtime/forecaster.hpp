@@ -16,14 +16,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -35,9 +33,10 @@
 #include <tokenworks/core/thread_team.hpp>
 #include <tokenworks/io/gguf_reader.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>
-#include <tokenworks/models/gguf.hpp>
-#include <tokenworks/models/model_folder.hpp>
+#include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/patch_forecaster.hpp>
+#include <tokenworks/models/weight_loading.hpp>
+#include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/make_tokens.hpp>
@@ -134,52 +133,38 @@ private:
 
 inline forecaster::forecaster(const std::string& path, const load_options& options, const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
-    const auto make = [&](const models::model_config& encoder, const models::model_config& decoder,
-                          const models::weight_source& stored, std::uint64_t total) {
-        models::weight_loading loading;
-        loading.precision = options.precision;
-        // The parts of a model count their own bytes.
-        std::uint64_t before = 0;
-        std::uint64_t last = 0;
-        if(options.on_progress) {
-            loading.progress = [&options, &before, &last, total](std::uint64_t done) {
-                before += done < last ? last : 0;
-                last = done;
-                return options.on_progress(std::min(before + done, total), total);
-            };
-        }
-        const models::transformed_weights weights{stored, options.transforms, decoder, how_};
-        if(decoder.series->patch != 0) {
-            patches_ = std::make_unique<models::patch_forecaster>(encoder, decoder, weights.get(), how_, loading);
-        } else {
-            bins_ = std::make_unique<models::bins_forecaster>(encoder, decoder, weights.get(), how_, loading);
-        }
-    };
-    std::error_code none;
-    if(!std::filesystem::is_directory(path, none)) {
-        const io::gguf_file file = io::gguf_file::open(path, {.limits = bounds});
-        const models::model_config config = models::config_of(file);
-        const std::optional<models::model_config> encoder = models::encoder_config_of(file);
-        if(!config.series || !encoder) {
-            detail::raise<unsupported_error>({path, ": '", config.architecture, "' does not continue series"});
-        }
-        std::uint64_t total = 0;
-        for(const io::gguf_tensor& tensor: file.tensors()) {
-            total += tensor.bytes;
-        }
-        make(*encoder, config, *models::weights_of(file), total);
-        const std::string input = config.architecture + ".check.input";
-        if(file.find(input) != nullptr) {
-            check_input_ = file.get<std::vector<float>>(input);
-            check_output_ = file.get<std::vector<float>>(config.architecture + ".check.output");
-        }
-        return;
+    const models::model_files files = models::model_files::open(path, bounds);
+    const models::model_config& config = files.config();
+    if(!config.series || !files.encoder_config()) {
+        detail::raise<unsupported_error>({path, ": '", config.architecture, "' does not continue series"});
     }
-    const auto folder = models::model_folder::open(path, {.limits = bounds});
-    if(!folder.config().series || !folder.encoder_config()) {
-        detail::raise<unsupported_error>({path, ": '", folder.config().architecture, "' does not continue series"});
+    models::weight_loading loading;
+    loading.precision = options.precision;
+    // The parts of a model count their own bytes.
+    std::uint64_t before = 0;
+    std::uint64_t last = 0;
+    if(options.on_progress) {
+        loading.progress = [&options, &before, &last, total = files.weight_bytes()](std::uint64_t done) {
+            before += done < last ? last : 0;
+            last = done;
+            return options.on_progress(std::min(before + done, total), total);
+        };
     }
-    make(*folder.encoder_config(), folder.config(), folder.weights(), folder.weight_bytes());
+    const std::vector<models::weight_transform> transforms =
+        models::bound_transforms(options.transforms, files.names());
+    const models::transformed_weights weights{files.weights(), transforms, config, how_};
+    if(config.series->patch != 0) {
+        patches_ =
+            std::make_unique<models::patch_forecaster>(*files.encoder_config(), config, weights.get(), how_, loading);
+    } else {
+        bins_ =
+            std::make_unique<models::bins_forecaster>(*files.encoder_config(), config, weights.get(), how_, loading);
+    }
+    const std::string input = config.architecture + ".check.input";
+    if(const io::gguf_file* const file = files.gguf(); file != nullptr && file->find(input) != nullptr) {
+        check_input_ = file->get<std::vector<float>>(input);
+        check_output_ = file->get<std::vector<float>>(config.architecture + ".check.output");
+    }
 }
 
 inline std::optional<double> forecaster::self_check() const {
