@@ -66,7 +66,7 @@ void require_stdout() {
     }
 }
 
-std::vector<std::int32_t> parse_ids(const std::string& text) {
+std::vector<std::int32_t> parse_ids(const std::string& text, const std::string& where) {
     std::vector<std::int32_t> ids;
     std::string spaced = text;
     std::ranges::replace(spaced, ',', ' ');
@@ -80,7 +80,7 @@ std::vector<std::int32_t> parse_ids(const std::string& text) {
             used = 0;
         }
         if(used != word.size() || id < 0 || id > 2147483647) {
-            throw usage_error("--ids: '" + tw::printable(word) + "' is not a token id");
+            throw usage_error(where + ": '" + tw::printable(word) + "' is not a token id");
         }
         ids.push_back(static_cast<std::int32_t>(id));
     }
@@ -96,6 +96,21 @@ std::string read_text(const std::string& path) {
         return {std::istreambuf_iterator<char>{file}, {}};
     } catch(const std::ios_base::failure&) { // a folder, for one
         throw tw::io_error(path, "cannot be read");
+    }
+}
+
+void for_each_line(const std::string& path,
+                   const std::function<void(const std::string& line, const std::string& where)>& take) {
+    std::ifstream lines{path, std::ios::binary};
+    if(!lines) {
+        throw tw::io_error(path, "cannot be opened");
+    }
+    std::string line;
+    for(std::size_t number = 1; std::getline(lines, line); ++number) {
+        take(line, "line " + std::to_string(number));
+    }
+    if(!lines.eof()) {
+        throw tw::io_error(path, "cannot be read to its end");
     }
 }
 
@@ -411,22 +426,13 @@ int tokenize(const common_options& options, const tokenize_options& what) {
         }
     };
     if(what.jsonl) {
-        std::ifstream lines{*what.jsonl, std::ios::binary};
-        if(!lines) {
-            throw tw::io_error(*what.jsonl, "cannot be opened");
-        }
-        std::string line;
-        for(std::size_t number = 1; std::getline(lines, line); ++number) {
+        for_each_line(*what.jsonl, [&](const std::string& line, const std::string& where) {
             const json text = json::parse(line, nullptr, false);
             if(!text.is_string()) {
-                throw tw::format_error(*what.jsonl, "line " + std::to_string(number), tw::format_error::no_offset,
-                                       "is not a JSON string");
+                throw tw::format_error(*what.jsonl, where, tw::format_error::no_offset, "is not a JSON string");
             }
             print(tokenizer.encode(text.get_ref<const std::string&>(), how));
-        }
-        if(!lines.eof()) {
-            throw tw::io_error(*what.jsonl, "cannot be read to its end");
-        }
+        });
         return 0;
     }
     print(tokenizer.encode(text_of(what.input), how));
@@ -440,17 +446,10 @@ int detokenize(const common_options& options, const detokenize_options& what) {
     }
     const tw::codec::tokenizer tokenizer = load_tokenizer(options.model);
     if(what.jsonl) {
-        std::ifstream lines{*what.jsonl, std::ios::binary};
-        if(!lines) {
-            throw tw::io_error(*what.jsonl, "cannot be opened");
-        }
-        for(std::string line; std::getline(lines, line);) {
-            const std::string text = tokenizer.decode(parse_ids(line), {.special = true});
+        for_each_line(*what.jsonl, [&](const std::string& line, const std::string& where) {
+            const std::string text = tokenizer.decode(parse_ids(line, *what.jsonl + ": " + where), {.special = true});
             std::cout << json(text).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-        }
-        if(!lines.eof()) {
-            throw tw::io_error(*what.jsonl, "cannot be read to its end");
-        }
+        });
         return 0;
     }
     const std::string text = tokenizer.decode(parse_ids(*what.ids), {.special = true});

@@ -82,7 +82,7 @@ std::optional<std::vector<std::size_t>> seasons_of(const std::string& text, cons
                    : std::vector<std::size_t>{};
     }
     std::vector<std::size_t> all;
-    for(const std::int32_t period: parse_ids(text)) {
+    for(const std::int32_t period: parse_ids(text, "--season")) {
         if(period < 2 || period > 65536) {
             throw usage_error("--season: " + std::to_string(period) + " is not in 2..65536");
         }

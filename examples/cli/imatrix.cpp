@@ -43,28 +43,13 @@ int imatrix(const common_options& options, const imatrix_options& what) {
     require_merged_loras(options, "imatrix");
     const std::string text = read_text(what.file);
     const tw::text_model model = load_model(options);
-    const tw::codec::tokenizer& tokenizer = model.tokenizer();
-    const bool starts_with_bos = tokenizer.vocabulary().add_bos() && tokenizer.bos();
-    std::vector<std::int32_t> tokens;
-    if(starts_with_bos) {
-        tokens.push_back(*tokenizer.bos());
-    }
-    tokenizer.encode_to(tokens, text);
-    std::size_t chunks = tokens.size() / what.context;
-    if(chunks == 0) {
-        throw tw::argument_error("imatrix: the text has " + std::to_string(tokens.size()) + " tokens, a chunk " +
-                                 std::to_string(what.context));
-    }
-    chunks = what.chunks == 0 ? chunks : std::min(chunks, what.chunks);
+    const text_windows windows{model, text, what.context, "imatrix", "chunk"};
+    const std::size_t chunks = what.chunks == 0 ? windows.count() : std::min(windows.count(), what.chunks);
     tw::models::importance_collector collector{model.network(), names_in_gguf(options.model)};
     tw::nn::context c{model.how()};
     progress_bar bar{"reading"};
     for(std::size_t i = 0; i < chunks; ++i) {
-        const std::span<std::int32_t> chunk = std::span{tokens}.subspan(i * what.context, what.context);
-        if(starts_with_bos) {
-            chunk[0] = *tokenizer.bos();
-        }
-        collector.read(c, chunk);
+        collector.read(c, windows[i]);
         bar(i + 1, chunks);
     }
     tw::io::gguf_writer out;

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -170,6 +171,41 @@ inline void require_merged_loras(const common_options& options, const std::strin
     }
     return model;
 }
+
+/// A text in windows of so many tokens, each of which begins with the model's first token, if texts have one.
+class text_windows {
+public:
+    /// @param command, part  what errors call the work and a window
+    text_windows(const tw::text_model& model, const std::string& text, std::size_t size, const std::string& command,
+                 const std::string& part)
+        : size_{size} {
+        const tw::codec::tokenizer& tokenizer = model.tokenizer();
+        if(tokenizer.vocabulary().add_bos()) {
+            first_ = tokenizer.bos();
+        }
+        if(first_) {
+            tokens_.push_back(*first_);
+        }
+        tokenizer.encode_to(tokens_, text);
+        if(count() == 0) {
+            throw tw::argument_error(command + ": the text has " + std::to_string(tokens_.size()) + " tokens, a " +
+                                     part + " " + std::to_string(size));
+        }
+        for(std::size_t i = 0; first_ && i < count(); ++i) {
+            tokens_[i * size_] = *first_;
+        }
+    }
+
+    [[nodiscard]] std::size_t count() const noexcept { return tokens_.size() / size_; }
+    [[nodiscard]] std::span<const std::int32_t> operator[](std::size_t i) const {
+        return std::span{tokens_}.subspan(i * size_, size_);
+    }
+
+private:
+    std::size_t size_;
+    std::optional<std::int32_t> first_{};
+    std::vector<std::int32_t> tokens_{};
+};
 
 /// A network of any kind and how to run it, without the tokenizer that a model folder need not have.
 class loaded_network {

@@ -150,18 +150,7 @@ int logits(const common_options& options, const logits_options& what) {
 int perplexity(const common_options& options, const perplexity_options& what) {
     const std::string text = read_text(what.file);
     const tw::text_model model = load_model(options);
-    const tw::codec::tokenizer& tokenizer = model.tokenizer();
-    const bool starts_with_bos = tokenizer.vocabulary().add_bos() && tokenizer.bos();
-    std::vector<std::int32_t> tokens;
-    if(starts_with_bos) {
-        tokens.push_back(*tokenizer.bos());
-    }
-    tokenizer.encode_to(tokens, text);
-    const std::size_t windows = tokens.size() / what.context;
-    if(windows == 0) {
-        throw tw::argument_error("perplexity: the text has " + std::to_string(tokens.size()) + " tokens, a window " +
-                                 std::to_string(what.context));
-    }
+    const text_windows windows{model, text, what.context, "perplexity", "window"};
     tw::nn::context c{model.how()};
     const adapters with{options, model};
     tw::nn::kv_cache cache = model.network().make_cache(what.context);
@@ -169,11 +158,8 @@ int perplexity(const common_options& options, const perplexity_options& what) {
     double sum = 0;
     double sum_of_squares = 0;
     double count = 0;
-    for(std::size_t w = 0; w < windows; ++w) {
-        const std::span<std::int32_t> window = std::span{tokens}.subspan(w * what.context, what.context);
-        if(starts_with_bos) {
-            window[0] = *tokenizer.bos();
-        }
+    for(std::size_t w = 0; w < windows.count(); ++w) {
+        const std::span<const std::int32_t> window = windows[w];
         cache.truncate(0);
         // The last token's logits predict nothing that is in the window.
         each_row_of_logits(
@@ -185,7 +171,7 @@ int perplexity(const common_options& options, const perplexity_options& what) {
                 ++count;
             },
             with.all());
-        bar(w + 1, windows);
+        bar(w + 1, windows.count());
     }
     const double mean = sum / count;
     if(!std::isfinite(mean)) {
@@ -195,7 +181,7 @@ int perplexity(const common_options& options, const perplexity_options& what) {
     if(options.json) {
         std::cout << json{{"perplexity", std::exp(mean)},
                           {"error", std::exp(mean) * deviation},
-                          {"windows", windows},
+                          {"windows", windows.count()},
                           {"tokens_scored", static_cast<std::uint64_t>(count)}}
                          .dump()
                   << '\n';

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -178,7 +179,14 @@ void require_stdout();
 [[nodiscard]] std::string model_or_shipped(const std::string& given, const std::string& name);
 /// "1,2,3" or "1 2 3".
 /// @throws usage_error
-[[nodiscard]] std::vector<std::int32_t> parse_ids(const std::string& text);
+/// Whole numbers between commas or blanks.
+/// @param where  what errors call the text
+/// @throws usage_error for what is none, or does not fit
+[[nodiscard]] std::vector<std::int32_t> parse_ids(const std::string& text, const std::string& where = "--ids");
+/// Calls take(line, where) for each line of a file; `where` is what errors call the line.
+/// @throws tw::io_error
+void for_each_line(const std::string& path,
+                   const std::function<void(const std::string& line, const std::string& where)>& take);
 /// The whole of a file.
 /// @throws tw::io_error
 [[nodiscard]] std::string read_text(const std::string& path);

@@ -19,6 +19,7 @@
 #include "io/files.hpp"
 #include "support/catch.hpp"
 #include "support/family_golden.hpp"
+#include "support/golden_rows.hpp"
 #include "support/opened_model.hpp"
 #include "support/tiny_model.hpp"
 
@@ -26,6 +27,8 @@ namespace tw = tokenworks;
 using namespace tokenworks::models;
 using support::family_golden;
 using support::gguf_in_memory;
+using support::logits_of;
+using support::rows_of;
 
 namespace {
 
@@ -167,25 +170,6 @@ private:
     std::string architecture_;
     tw::io::gguf_writer out_;
 };
-
-std::vector<float> rows_of(const encoder& model, std::span<const std::int32_t> ids) {
-    tw::nn::context c;
-    std::vector<float> rows(ids.size() * model.width());
-    const encoder_input input{ids};
-    model.forward(c, std::span{&input, 1}, tw::nn::rows{rows.data(), ids.size(), model.width()});
-    return rows;
-}
-
-std::vector<float> logits_of(const encoder_decoder& model, const family_golden& golden) {
-    tw::nn::context c;
-    const tw::nn::kv_cache memory = model.encode(c, golden.ids, tw::dtype::f32);
-    const std::size_t count = golden.decoder_ids.size();
-    tw::nn::kv_cache cache = model.decoder().make_cache(count, tw::dtype::f32);
-    std::vector<float> logits(count * model.decoder().vocab_size());
-    const decoder_input next{&cache, golden.decoder_ids, decoder_input::logits::all, &memory};
-    model.decoder().forward(c, std::span{&next, 1}, tw::nn::rows{logits.data(), count, model.decoder().vocab_size()});
-    return logits;
-}
 
 void add_classes(std::vector<float>& logits, const encoder& model, const family_golden& golden) {
     tw::nn::context c;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,10 +14,9 @@
 #include <vector>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/dtype.hpp>
-#include <tokenworks/core/error.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/export_tensors.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantization.hpp>
@@ -116,20 +114,9 @@ inline void export_forecaster(const model_folder& folder, const quantization& ho
                               const execution& where = {}) {
     detail::set_forecaster_keys(folder, out);
     set_quantization(out, how);
-    const auto kept = std::make_shared<const quantization>(how);
+    const detail::tensor_exporter exporter{folder, std::make_shared<const quantization>(how), out, where};
     for(const std::string& name: detail::forecaster_tensors(folder)) {
-        const weight found = *folder.weights().describe(name);
-        const std::vector<std::uint64_t> extents(found.extents.rbegin(), found.extents.rend());
-        const dtype type = quantization::applies_to(name, extents.size())
-                               ? kept->type_of(name, extents[0], folder.config().layers.size(), false)
-                               : dtype::f32;
-        out.add_tensor(name, type, extents, [&folder, kept, where, name, type](const io::byte_sink& sink) {
-            const weight stored = *folder.weights().find(name);
-            const std::span<const float> importance =
-                kept->importance ? kept->importance->find(name) : std::span<const float>{};
-            encode_rows(folder.weights(), stored, type, importance, where, sink);
-            folder.weights().release(stored);
-        });
+        exporter.add({.name = name, .parts = {name}}, false);
     }
 }
 

@@ -131,7 +131,9 @@ private:
     std::vector<float> check_output_{}; // levels of the model, [Q,H]
 };
 
-inline forecaster::forecaster(const std::string& path, const load_options& options, const limits& bounds)
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION forecaster::forecaster(const std::string& path, const load_options& options, const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
     const models::model_files files = models::model_files::open(path, bounds);
     const models::model_config& config = files.config();
@@ -167,7 +169,7 @@ inline forecaster::forecaster(const std::string& path, const load_options& optio
     }
 }
 
-inline std::optional<double> forecaster::self_check() const {
+TOKENWORKS_FUNCTION std::optional<double> forecaster::self_check() const {
     if(check_input_.empty() || !patches_) {
         return std::nullopt;
     }
@@ -193,8 +195,8 @@ inline std::optional<double> forecaster::self_check() const {
     return worst / deviation;
 }
 
-inline std::size_t forecaster::checked_horizon(std::span<const std::span<const float>> series,
-                                               const forecast_options& options) const {
+TOKENWORKS_FUNCTION std::size_t forecaster::checked_horizon(std::span<const std::span<const float>> series,
+                                                            const forecast_options& options) const {
     const std::size_t horizon = options.horizon == 0 ? this->horizon() : options.horizon;
     if(horizon > most_blocks * this->horizon()) {
         detail::raise<argument_error>(
@@ -220,8 +222,8 @@ inline std::size_t forecaster::checked_horizon(std::span<const std::span<const f
     return horizon;
 }
 
-inline std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> given,
-                                                         const forecast_options& options) const {
+TOKENWORKS_FUNCTION std::vector<series_forecast> forecaster::forecast(std::span<const std::span<const float>> given,
+                                                                      const forecast_options& options) const {
     constexpr std::size_t at_once = 16;
     const std::size_t horizon = checked_horizon(given, options);
     const std::vector<std::size_t>& periods = options.seasons ? *options.seasons : config().seasons;
@@ -290,9 +292,9 @@ inline std::vector<series_forecast> forecaster::forecast(std::span<const std::sp
     return all;
 }
 
-inline std::vector<std::vector<float>> forecaster::continue_patches(nn::context& c,
-                                                                    std::span<const std::span<const float>> series,
-                                                                    std::size_t horizon) const {
+TOKENWORKS_FUNCTION std::vector<std::vector<float>>
+forecaster::continue_patches(nn::context& c, std::span<const std::span<const float>> series,
+                             std::size_t horizon) const {
     const std::size_t levels = patches_->levels().size();
     const std::size_t block = patches_->horizon();
     std::vector<float> out(series.size() * levels * block);
@@ -339,8 +341,9 @@ inline std::vector<std::vector<float>> forecaster::continue_patches(nn::context&
     return all;
 }
 
-inline std::vector<float> forecaster::draw(nn::context& c, std::span<const float> series, std::size_t horizon,
-                                           std::size_t samples, const forecast_options& options) const {
+TOKENWORKS_FUNCTION std::vector<float> forecaster::draw(nn::context& c, std::span<const float> series,
+                                                        std::size_t horizon, std::size_t samples,
+                                                        const forecast_options& options) const {
     const models::series_config& config = bins_->series();
     std::vector<float> context{series.begin(), series.end()};
     std::vector<float> rows(samples * horizon);
@@ -374,5 +377,7 @@ inline std::vector<float> forecaster::draw(nn::context& c, std::span<const float
     }
     return rows;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI
