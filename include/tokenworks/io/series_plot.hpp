@@ -1,8 +1,8 @@
 // A plot of series and what follows on them, as SVG: the history, the middle of the forecast, and a band around it; a
 // panel a series, one below the other.
 //
-//   std::string svg = io::to_svg({{.title = "passengers", .history = past, .low = low, .middle = median, .high =
-//   high}});
+//   const io::plot_panel panel{.title = "passengers", .history = past, .low = low, .middle = median, .high = high};
+//   std::string svg = io::to_svg(std::span{&panel, 1});
 #pragma once
 
 #include <algorithm>

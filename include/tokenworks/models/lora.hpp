@@ -3,10 +3,11 @@
 //
 //   const auto folder = models::model_folder::open("base");
 //   const models::decoder model{folder.config(), folder.weights()};
-//   const auto lora = models::lora::open("my-adapter", folder.names()); // of a GGUF file:
-//   models::adapter_names_of(file) const nn::adapter adapter = lora.adapter_of(model);         // for some sequences:
-//   decoder_input::adapters options.transforms.push_back(models::merge_on_load(lora));  // or for all, in place of the
-//   base
+//   const auto lora = models::lora::open("my-adapter", folder.names());
+//   const nn::adapter adapter = lora.adapter_of(model);         // for some sequences: decoder_input::adapters
+//   options.transforms.push_back(models::merge_on_load(lora));  // or for all, in place of the base
+//
+// The names of a GGUF file are models::adapter_names_of(file).
 //
 // What those files may hold besides is refused: DoRA, biases, whole modules, embeddings, experts.
 //

@@ -2,7 +2,7 @@
 //
 //   const auto files = models::model_files::open("all-MiniLM-L6-v2.gguf");
 //   const models::encoder model{files.config(), files.weights()};
-//   const codec::tokenizer tokenizer = files.tokenizer();
+//   const auto tokenizer = files.tokenizer();
 //
 // Needs nlohmann-json.
 #pragma once
