@@ -46,7 +46,7 @@ void add_texts(CLI::App& command, const std::string& name, T& values, const std:
 void add_machine(CLI::App& command, cli::common_options& options) {
     command.add_option("-t,--threads", options.threads, "threads; 0: the usable physical cores")
         ->check(whole_number(0, 1024));
-    command.add_option("--isa", options.isa, "auto, portable, avx2, avx512 or neon; also TOKENWORKS_ISA");
+    command.add_option("--isa", options.isa, "auto, portable, avx2, avx512, amx or neon; also TOKENWORKS_ISA");
     command.add_flag("--json", options.json, "one JSON object on stdout");
 }
 

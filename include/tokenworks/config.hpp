@@ -53,6 +53,9 @@
 #define TOKENWORKS_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2,popcnt")))
 #define TOKENWORKS_TARGET_AVX512                                                                                       \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi,bmi2,popcnt")))
+#define TOKENWORKS_TARGET_AMX                                                                                          \
+    __attribute__((target("amx-tile,amx-int8,amx-bf16,gfni,avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,"  \
+                          "avx2,fma,f16c,bmi,bmi2,popcnt")))
 #else
 #define TOKENWORKS_X86 0
 #endif

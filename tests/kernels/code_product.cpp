@@ -53,3 +53,36 @@ TEST_CASE("code_product: AVX2 gives the same bits with AVX-VNNI and without") {
 }
 
 #endif
+
+#if TOKENWORKS_X86
+
+TEST_CASE("code_product: tiles give the bits of AVX-512, for every format and number of tokens") {
+    if(!is_supported(isa::amx)) {
+        return;
+    }
+    constexpr std::size_t columns = 768;
+    for(const dtype type: support::weight_types(true)) {
+        CAPTURE(info(type).name);
+        const auto bytes = support::random_blocks(type, 16 * columns, 43);
+        const kernels::packed_matrix w = kernels::pack(type, bytes, 16, columns);
+        for(std::size_t tokens = 1; tokens <= 16; ++tokens) {
+            CAPTURE(tokens);
+            const std::vector<float> x = support::random_floats(tokens * columns, 44);
+            std::vector<std::byte> memory(kernels::quantized_rows::bytes(tokens, columns));
+            const auto rows =
+                kernels::quantize_rows(view<const float, dyn, dyn>{x.data(), tokens, columns}, memory, {});
+            inner::visit_panel(w.format(), [&]<class Panel>() {
+                std::vector<float> vectors(tokens * 16, 0.5F);
+                std::vector<float> tiles = vectors;
+                const kernels::quantized_block* const y = rows.tile_blocks(0);
+                inner::code_product_avx512<Panel>(w.panel(0), columns / 32, y, tokens, vectors.data());
+                inner::shape_code_tiles(tokens);
+                inner::code_product_amx<Panel>(w.panel(0), columns / 32, y, tokens, tiles.data());
+                inner::release_tiles();
+                CHECK(support::same_bits(vectors, tiles));
+            });
+        }
+    }
+}
+
+#endif

@@ -13,6 +13,10 @@
 
 #if TOKENWORKS_X86
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif TOKENWORKS_ARM64 && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -20,9 +24,9 @@
 namespace tokenworks::inline TOKENWORKS_ABI {
 
 /// The instruction sets that kernels are written for. `portable` runs everywhere.
-enum class isa : std::uint8_t { portable, avx2, avx512, neon };
+enum class isa : std::uint8_t { portable, avx2, avx512, amx, neon };
 
-inline constexpr std::array all_isas{isa::portable, isa::avx2, isa::avx512, isa::neon};
+inline constexpr std::array all_isas{isa::portable, isa::avx2, isa::avx512, isa::amx, isa::neon};
 
 [[nodiscard]] constexpr std::string_view name(isa set) noexcept {
     switch(set) {
@@ -30,6 +34,8 @@ inline constexpr std::array all_isas{isa::portable, isa::avx2, isa::avx512, isa:
         return "avx2";
     case isa::avx512:
         return "avx512";
+    case isa::amx:
+        return "amx";
     case isa::neon:
         return "neon";
     case isa::portable:
@@ -44,11 +50,23 @@ struct processor {
     bool avx2 = false;        ///< AVX2, FMA, F16C, BMI2, and the system saves ymm registers
     bool avx512 = false;      ///< AVX-512 F, BW, VL, DQ, VNNI, and the system saves zmm registers
     bool avx512_bf16 = false; ///< AVX512-BF16 besides: products of bf16 are faster, their bits the same
+    bool amx = false;         ///< AMX tiles of bytes and of bf16, GFNI, AVX512-BF16 besides, and the system keeps tiles
     bool avx_vnni = false;    ///< AVX-VNNI besides AVX2: products of codes are faster, their bits the same
     bool neon = false;        ///< Advanced SIMD with the dot product instructions
 };
 
 #if TOKENWORKS_X86
+/// Asks the system for the tile registers, which it gives a process only on request.
+[[nodiscard]] inline bool may_use_tiles() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    constexpr long request_state = 0x1023; // ARCH_REQ_XCOMP_PERM
+    constexpr long tile_data = 18;
+    return syscall(SYS_arch_prctl, request_state, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
 inline processor probe_processor() noexcept {
     processor found;
     unsigned a = 0;
@@ -80,12 +98,17 @@ inline processor probe_processor() noexcept {
     constexpr unsigned vnni = 1U << 11;
     found.avx2 = saves_ymm && (b & avx2) == avx2;
     found.avx512 = found.avx2 && saves_zmm && (b & avx512) == avx512 && (c & vnni) != 0;
+    constexpr unsigned tiles = (1U << 22) | (1U << 24) | (1U << 25); // of bf16, at all, of bytes
+    constexpr unsigned gfni = 1U << 8;
+    constexpr unsigned tile_state = 0x60000U; // configuration and data
+    const bool has_tiles = (d & tiles) == tiles && (c & gfni) != 0 && (low & tile_state) == tile_state;
     constexpr unsigned avx_vnni = 1U << 4;
     constexpr unsigned bf16 = 1U << 5;
     if(__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) {
         found.avx_vnni = found.avx2 && (a & avx_vnni) != 0;
         found.avx512_bf16 = found.avx512 && (a & bf16) != 0;
     }
+    found.amx = found.avx512_bf16 && has_tiles && may_use_tiles();
     return found;
 }
 #elif TOKENWORKS_ARM64
@@ -118,6 +141,8 @@ inline const processor& this_processor() noexcept {
         return cpu.avx2;
     case isa::avx512:
         return cpu.avx512;
+    case isa::amx:
+        return cpu.amx;
     case isa::neon:
         return cpu.neon;
     case isa::portable:
@@ -129,6 +154,9 @@ inline const processor& this_processor() noexcept {
 /// The fastest instruction set that this machine supports.
 [[nodiscard]] inline isa best_isa() noexcept {
     const detail::processor& cpu = detail::this_processor();
+    if(cpu.amx) {
+        return isa::amx;
+    }
     if(cpu.avx512) {
         return isa::avx512;
     }
@@ -153,7 +181,7 @@ inline const processor& this_processor() noexcept {
         }
     }
     detail::raise<argument_error>(
-        {"instruction set ", detail::escaped(text), ": not one of auto, portable, avx2, avx512, neon"});
+        {"instruction set ", detail::escaped(text), ": not one of auto, portable, avx2, avx512, amx, neon"});
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI

@@ -513,6 +513,7 @@ template <class Choose>
 TOKENWORKS_INLINE auto with_tag(isa set, Choose&& choose) {
     switch(set) {
 #if TOKENWORKS_X86
+    case isa::amx: // its tiles are for products alone
     case isa::avx512:
         return choose.template operator()<avx512>();
     case isa::avx2:

@@ -21,6 +21,7 @@
 #include <tokenworks/kernels/quantize_activations.hpp>
 
 #if TOKENWORKS_DEFINITIONS
+#include <tokenworks/kernels/code_product_amx.hpp>
 #include <tokenworks/kernels/code_product_neon.hpp>
 #include <tokenworks/kernels/code_product_portable.hpp>
 #include <tokenworks/kernels/code_product_x86.hpp>
@@ -37,12 +38,34 @@ using code_function = void (*)(const std::byte* panel, std::size_t blocks, const
 /// @pre is_supported(set)
 [[nodiscard]] TOKENWORKS_FUNCTION code_function select_code_product(panel_format format, isa set) noexcept;
 
+/// The inner loop for tiles of so many tokens, at most 16. Where the processor has registers for whole tiles, and they
+/// are faster for that many, it shapes them, and gives them back at its end; the bits are the same.
+class tile_product {
+public:
+    /// @pre is_supported(set)
+    TOKENWORKS_FUNCTION tile_product(panel_format format, isa set, std::size_t tokens) noexcept;
+    tile_product(const tile_product&) = delete;
+    tile_product& operator=(const tile_product&) = delete;
+    TOKENWORKS_FUNCTION ~tile_product();
+
+    /// As a code_function does it.
+    void operator()(const std::byte* panel, std::size_t blocks, const quantized_block* y, float* acc) const noexcept {
+        run_(panel, blocks, y, tokens_, acc);
+    }
+
+private:
+    code_function run_;
+    std::size_t tokens_;
+    bool has_tiles_ = false;
+};
+
 #if TOKENWORKS_DEFINITIONS
 
 template <class Panel>
 [[nodiscard]] code_function select_code_product(isa set) noexcept {
     switch(set) {
 #if TOKENWORKS_X86
+    case isa::amx:
     case isa::avx512:
         return &code_product_avx512<Panel>;
     case isa::avx2:
@@ -63,6 +86,31 @@ template <class Panel>
 
 TOKENWORKS_FUNCTION code_function select_code_product(panel_format format, isa set) noexcept {
     return visit_panel(format, [&]<class Panel>() { return select_code_product<Panel>(set); });
+}
+
+TOKENWORKS_FUNCTION tile_product::tile_product(panel_format format, isa set, std::size_t tokens) noexcept
+    : run_{select_code_product(format, set)}, tokens_{tokens} {
+#if TOKENWORKS_X86
+    if(set == isa::amx) {
+        visit_panel(format, [&]<class Panel>() {
+            if(tokens >= least_tile_tokens<Panel>) {
+                run_ = &code_product_amx<Panel>;
+                has_tiles_ = true;
+            }
+        });
+    }
+    if(has_tiles_) {
+        shape_code_tiles(tokens);
+    }
+#endif
+}
+
+TOKENWORKS_FUNCTION tile_product::~tile_product() {
+#if TOKENWORKS_X86
+    if(has_tiles_) {
+        release_tiles();
+    }
+#endif
 }
 
 #endif

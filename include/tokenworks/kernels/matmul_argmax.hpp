@@ -140,7 +140,6 @@ TOKENWORKS_FUNCTION void matmul_argmax(const quantized_rows& x, const packed_mat
         detail::require_equal("matmul_argmax", "w has N", w.rows(), "bias has N", options.bias.size());
     }
     std::ranges::fill(best, best_column{});
-    const detail::code_function multiply = detail::select_code_product(w.format(), how.set);
     const execution alone{.set = how.set};
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
         alignas(64) float acc[tile * detail::panel_rows] = {};
@@ -150,9 +149,12 @@ TOKENWORKS_FUNCTION void matmul_argmax(const quantized_rows& x, const packed_mat
         const std::size_t count = std::min(end * detail::panel_rows, w.rows()) - first;
         const float* const bias = options.bias.empty() ? nullptr : options.bias.data() + first;
         const detail::product_output to{static_cast<float*>(products), width, count, bias, false};
-        for(std::size_t p = begin; p < end; ++p) {
-            multiply(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
-            to.take(how.set, static_cast<float*>(acc), p - begin, 0, tokens);
+        {
+            const detail::tile_product multiply{w.format(), how.set, tokens};
+            for(std::size_t p = begin; p < end; ++p) {
+                multiply(w.panel(p), x.blocks(), x.tile_blocks(i), static_cast<float*>(acc));
+                to.take(how.set, static_cast<float*>(acc), p - begin, 0, tokens);
+            }
         }
         for(std::size_t t = 0; t < tokens; ++t) {
             const view<float, dyn> row{products + t * width, count};

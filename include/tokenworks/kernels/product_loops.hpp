@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
@@ -17,6 +18,7 @@
 #include <tokenworks/kernels/bf16_product.hpp>
 #include <tokenworks/kernels/code_product.hpp>
 #include <tokenworks/kernels/float_product.hpp>
+#include <tokenworks/kernels/float_tiles.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 #include <tokenworks/kernels/quantize_activations.hpp>
@@ -114,11 +116,36 @@ struct float_pieces {
     alignas(64) W scratch[float_block * panel_rows];
 };
 
+/// Float rows times panels of bf16 or of pairs of them, by tiles. get_panel as below, in steps of 128 columns.
+template <class W, class GetPanel>
+void multiply_floats_by_tiles([[maybe_unused]] const float_rows& x, [[maybe_unused]] std::size_t panels,
+                              [[maybe_unused]] const GetPanel& get_panel, [[maybe_unused]] const product_output& to,
+                              [[maybe_unused]] const execution& how) {
+#if TOKENWORKS_X86
+    using pieces = float_tile_pieces<W>;
+    constexpr std::size_t tile = pieces::tile;
+    const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
+        pieces piece;
+        const std::size_t tokens = std::min(tile, x.rows - i * tile);
+        multiply_by_tiles<W>(piece, x.data + i * tile * x.stride, x.stride, tokens, x.columns, get_panel, begin, end);
+        for(std::size_t p = begin; p < end; ++p) {
+            to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
+        }
+    };
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), pieces::together, part);
+#endif
+}
+
 /// Float rows times panels of floats. get_panel(p, begin, end, scratch) yields columns [begin, end) of panel p, whose
 /// first 16 values are column `begin`; it may use scratch. Columns come in steps of `step`, a multiple of 128.
 template <class W, class GetPanel>
 void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, const GetPanel& get_panel,
                      const product_output& to, const execution& how) {
+    if constexpr(std::is_same_v<W, bf16>) {
+        if(how.set == isa::amx) {
+            return multiply_floats_by_tiles<W>(x, panels, get_panel, to, how);
+        }
+    }
     constexpr std::size_t tile = float_pieces<W>::tile;
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
         float_pieces<W> piece;
@@ -142,8 +169,8 @@ template <class W>
 void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const product_output& to,
                             const execution& how) {
     const std::size_t step = (x.columns / float_block + 1) * float_block; // all at once
-    const auto get_panel = [&](std::size_t p, std::size_t, std::size_t, W*) {
-        return reinterpret_cast<const W*>(w.panel(p));
+    const auto get_panel = [&](std::size_t p, std::size_t begin, std::size_t, W*) {
+        return reinterpret_cast<const W*>(w.panel(p)) + begin * panel_rows;
     };
     multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
 }
@@ -164,6 +191,14 @@ struct pair_pieces {
 /// Float rows, rounded to bf16, times panels of pairs.
 inline void multiply_packed_pairs(const float_rows& x, const packed_matrix& w, const product_output& to,
                                   const execution& how) {
+#if TOKENWORKS_X86
+    if(how.set == isa::amx) {
+        const auto get_panel = [&](std::size_t p, std::size_t begin, std::size_t, bf16_pair*) {
+            return reinterpret_cast<const bf16_pair*>(w.panel(p)) + begin / 2 * panel_rows;
+        };
+        return multiply_floats_by_tiles<bf16_pair>(x, w.panels(), get_panel, to, how);
+    }
+#endif
     constexpr std::size_t tile = pair_pieces::tile;
     const bf16_loops loops = bf16_loops_for(how.set);
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
@@ -300,9 +335,9 @@ TOKENWORKS_FUNCTION void multiply_codes(const quantized_rows& x, std::span<const
         const std::size_t tokens = x.tile_rows(i);
         const auto multiply = [&](const packed_matrix& w, const product_output& to, std::size_t first,
                                   std::size_t last) {
-            const code_function product = select_code_product(w.format(), how.set);
+            const tile_product product{w.format(), how.set, tokens};
             for(std::size_t p = first; p < last; ++p) {
-                product(w.panel(p), x.blocks(), x.tile_blocks(i), tokens, static_cast<float*>(acc));
+                product(w.panel(p), x.blocks(), x.tile_blocks(i), static_cast<float*>(acc));
                 to.take(how.set, static_cast<float*>(acc), p, i * tile, tokens);
             }
         };

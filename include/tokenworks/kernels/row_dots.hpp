@@ -81,7 +81,7 @@ TOKENWORKS_TARGET_AVX2 inline void row_dots_avx2(const float* w, std::size_t str
 
 TOKENWORKS_FUNCTION row_dots_function row_dots_for(isa set) noexcept {
 #if TOKENWORKS_X86
-    if(set == isa::avx2 || set == isa::avx512) {
+    if(set == isa::avx2 || set == isa::avx512 || set == isa::amx) {
         return row_dots_avx2;
     }
 #endif

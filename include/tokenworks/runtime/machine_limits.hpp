@@ -17,6 +17,7 @@
 #include <tokenworks/core/allocator.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/simd.hpp>
+#include <tokenworks/kernels/tile_registers.hpp>
 
 #if TOKENWORKS_X86
 #include <immintrin.h>
@@ -142,6 +143,32 @@ struct byte_products<simd::neon> {
 };
 #endif
 
+#if TOKENWORKS_X86
+/// The same for AMX: full tiles of bytes.
+TOKENWORKS_TARGET_AMX inline double byte_tile_products(std::size_t rounds, std::uint32_t* sink) noexcept {
+    using namespace kernels::detail;
+    alignas(64) std::uint32_t values[16 * 16];
+    std::fill_n(static_cast<std::uint32_t*>(values), 16 * 16, *sink | 3U);
+    tile_shapes shapes;
+    for(int tile = 0; tile < 8; ++tile) {
+        shapes.set(tile, 16, 64);
+    }
+    shapes.load();
+    load_tile<4>(values, 64);
+    load_tile<5>(values, 64);
+    for(std::size_t i = 0; i < rounds; ++i) {
+        add_byte_tiles<0, 4, 5>();
+        add_byte_tiles<1, 4, 5>();
+        add_byte_tiles<2, 4, 5>();
+        add_byte_tiles<3, 4, 5>();
+    }
+    store_tile<0>(values);
+    *sink += values[0];
+    release_tiles();
+    return static_cast<double>(rounds) * 4 * 2 * 16 * 16 * 64;
+}
+#endif
+
 /// Fused products and sums of floats, in as many chains as there are registers for; returns the operations done.
 template <class Isa>
 struct float_products {
@@ -221,7 +248,15 @@ double best_rate(const execution& how, int slices, Slice slice) {
     std::vector<std::uint32_t> sink(how.workers());
     limits.int8_operations_per_second = detail::best_rate(how, 7, [&](unsigned worker) {
         std::uint32_t own = sink[worker];
-        const double done = simd::dispatch<detail::byte_products>(how.set, std::size_t{200'000}, &own);
+        double done = 0;
+#if TOKENWORKS_X86
+        if(how.set == isa::amx) {
+            done = detail::byte_tile_products(std::size_t{50'000}, &own);
+        } else
+#endif
+        {
+            done = simd::dispatch<detail::byte_products>(how.set, std::size_t{200'000}, &own);
+        }
         sink[worker] = own;
         return done;
     });
