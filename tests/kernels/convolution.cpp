@@ -15,8 +15,8 @@
 
 using namespace tokenworks;
 using matrix = view<float, dyn, dyn>;
-using kernels::const_pixels;
-using kernels::pixels;
+using kernels::const_pixel_view;
+using kernels::pixel_view;
 
 namespace {
 
@@ -52,8 +52,8 @@ std::vector<float> run(const layer& of, const data& d, std::size_t patches, cons
     const std::size_t columns = by.columns(of.shape.width);
     std::vector<float> out(rows * columns * of.filters);
     std::vector<float> scratch(patches * d.length);
-    kernels::convolution(const_pixels{d.x.data(), of.shape.height, of.shape.width, of.shape.channels}, d.packed, by,
-                         matrix{scratch.data(), patches, d.length}, pixels{out.data(), rows, columns, of.filters},
+    kernels::convolution(const_pixel_view{d.x.data(), of.shape.height, of.shape.width, of.shape.channels}, d.packed, by,
+                         matrix{scratch.data(), patches, d.length}, pixel_view{out.data(), rows, columns, of.filters},
                          {.bias = view<const float, dyn>{d.bias}}, how);
     return out;
 }
@@ -101,8 +101,8 @@ TEST_CASE("convolution adds where it should, and works in place of nothing else"
     const auto expected = run(of, d, 8, {});
     std::vector<float> out(expected.size(), 2.0F);
     std::vector<float> scratch(8 * d.length);
-    kernels::convolution(const_pixels{d.x.data(), 5, 7, 3}, d.packed, window_of(of.by),
-                         matrix{scratch.data(), 8, d.length}, pixels{out.data(), 5, 7, 4},
+    kernels::convolution(const_pixel_view{d.x.data(), 5, 7, 3}, d.packed, window_of(of.by),
+                         matrix{scratch.data(), 8, d.length}, pixel_view{out.data(), 5, 7, 4},
                          {.add = true, .bias = view<const float, dyn>{d.bias}});
     for(std::size_t i = 0; i < out.size(); ++i) {
         CHECK(out[i] == Approx(expected[i] + 2.0F).epsilon(1e-5));
@@ -114,16 +114,19 @@ TEST_CASE("convolution names extents that disagree") {
     std::vector<float> out(1000);
     std::vector<float> scratch(100);
     const kernels::window by = window_of(layers[0].by);
-    const const_pixels x{d.x.data(), 5, 7, 3};
-    CHECK_THROWS_WITH(kernels::convolution(x, d.packed, by, matrix{scratch.data(), 2, 27}, pixels{out.data(), 5, 6, 4}),
-                      ContainsSubstring("the windows give W=7, out has W=6"));
-    CHECK_THROWS_WITH(kernels::convolution(x, d.packed, by, matrix{scratch.data(), 2, 27}, pixels{out.data(), 5, 7, 3}),
-                      ContainsSubstring("filters has N=4, out has N=3"));
-    CHECK_THROWS_WITH(kernels::convolution(const_pixels{d.x.data(), 5, 7, 2}, d.packed, by,
-                                           matrix{scratch.data(), 2, 27}, pixels{out.data(), 5, 7, 4}),
+    const const_pixel_view x{d.x.data(), 5, 7, 3};
+    CHECK_THROWS_WITH(
+        kernels::convolution(x, d.packed, by, matrix{scratch.data(), 2, 27}, pixel_view{out.data(), 5, 6, 4}),
+        ContainsSubstring("the windows give W=7, out has W=6"));
+    CHECK_THROWS_WITH(
+        kernels::convolution(x, d.packed, by, matrix{scratch.data(), 2, 27}, pixel_view{out.data(), 5, 7, 3}),
+        ContainsSubstring("filters has N=4, out has N=3"));
+    CHECK_THROWS_WITH(kernels::convolution(const_pixel_view{d.x.data(), 5, 7, 2}, d.packed, by,
+                                           matrix{scratch.data(), 2, 27}, pixel_view{out.data(), 5, 7, 4}),
                       ContainsSubstring("a window has=18, filters has K=27"));
-    CHECK_THROWS_WITH(kernels::convolution(x, d.packed, by, matrix{scratch.data(), 0, 27}, pixels{out.data(), 5, 7, 4}),
-                      ContainsSubstring("no rows"));
+    CHECK_THROWS_WITH(
+        kernels::convolution(x, d.packed, by, matrix{scratch.data(), 0, 27}, pixel_view{out.data(), 5, 7, 4}),
+        ContainsSubstring("no rows"));
     CHECK_THROWS_AS(kernels::gather_windows(x, by, 34, matrix{scratch.data(), 2, 27}), shape_error);
     CHECK(kernels::window{.height = 3}.rows(2) == 0);
 }

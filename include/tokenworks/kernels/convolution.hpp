@@ -51,8 +51,8 @@ private:
     }
 };
 
-using pixels = view<float, dyn, dyn, dyn>; ///< [H,W,C]
-using const_pixels = view<const float, dyn, dyn, dyn>;
+using pixel_view = view<float, dyn, dyn, dyn>; ///< [H,W,C]
+using const_pixel_view = view<const float, dyn, dyn, dyn>;
 
 /// The windows of some pixels of the result, row by row of it, one after the other.
 /// @param x      [H,W,C]
@@ -60,8 +60,8 @@ using const_pixels = view<const float, dyn, dyn, dyn>;
 /// @param out    [P, KH*KW*C]: rows of a window, in them its pixels, in them channels
 /// @throws shape_error where out is of another width, or there are not so many pixels
 /// @note   allocates nothing
-TOKENWORKS_FUNCTION void gather_windows(const_pixels x, const window& by, std::size_t first, view<float, dyn, dyn> out,
-                                        const execution& how = {});
+TOKENWORKS_FUNCTION void gather_windows(const_pixel_view x, const window& by, std::size_t first,
+                                        view<float, dyn, dyn> out, const execution& how = {});
 
 /// @param x        [H,W,C]
 /// @param filters  [N, KH*KW*C], of any type that weights have; in the order of gather_windows
@@ -70,8 +70,8 @@ TOKENWORKS_FUNCTION void gather_windows(const_pixels x, const window& by, std::s
 /// @param options  as the product has them: a bias, and whether to add to what out holds
 /// @throws shape_error naming both extents
 /// @note   bitwise the same whatever P and the number of threads; allocates nothing
-TOKENWORKS_FUNCTION void convolution(const_pixels x, const packed_matrix& filters, const window& by,
-                                     view<float, dyn, dyn> patches, pixels out, const matmul_options& options = {},
+TOKENWORKS_FUNCTION void convolution(const_pixel_view x, const packed_matrix& filters, const window& by,
+                                     view<float, dyn, dyn> patches, pixel_view out, const matmul_options& options = {},
                                      const execution& how = {});
 
 #if TOKENWORKS_DEFINITIONS
@@ -79,7 +79,7 @@ TOKENWORKS_FUNCTION void convolution(const_pixels x, const packed_matrix& filter
 namespace detail {
 
 /// One window, [KH,KW,C].
-inline void copy_window(const_pixels x, const window& by, std::size_t row, std::size_t column, float* to) {
+inline void copy_window(const_pixel_view x, const window& by, std::size_t row, std::size_t column, float* to) {
     const std::size_t height = x.extent(0);
     const std::size_t width = x.extent(1);
     const std::size_t channels = x.extent(2);
@@ -103,8 +103,8 @@ inline void copy_window(const_pixels x, const window& by, std::size_t row, std::
 
 } // namespace detail
 
-TOKENWORKS_FUNCTION void gather_windows(const_pixels x, const window& by, std::size_t first, view<float, dyn, dyn> out,
-                                        const execution& how) {
+TOKENWORKS_FUNCTION void gather_windows(const_pixel_view x, const window& by, std::size_t first,
+                                        view<float, dyn, dyn> out, const execution& how) {
     const std::size_t columns = by.columns(x.extent(1));
     const std::size_t count = by.rows(x.extent(0)) * columns;
     const std::size_t length = by.height * by.width * x.extent(2);
@@ -121,8 +121,8 @@ TOKENWORKS_FUNCTION void gather_windows(const_pixels x, const window& by, std::s
     });
 }
 
-TOKENWORKS_FUNCTION void convolution(const_pixels x, const packed_matrix& filters, const window& by,
-                                     view<float, dyn, dyn> patches, pixels out, const matmul_options& options,
+TOKENWORKS_FUNCTION void convolution(const_pixel_view x, const packed_matrix& filters, const window& by,
+                                     view<float, dyn, dyn> patches, pixel_view out, const matmul_options& options,
                                      const execution& how) {
     const std::size_t rows = by.rows(x.extent(0));
     const std::size_t columns = by.columns(x.extent(1));
