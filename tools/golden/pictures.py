@@ -3,7 +3,7 @@
 
     python tools/golden/pictures.py LLAMAGEN DIT
 
-Needs torch, transformers and diffusers (versions in VERSIONS beside the files), and checkouts of
+Needs torch, transformers and timm (versions in VERSIONS beside the files), and checkouts of
 https://github.com/FoundationVision/LlamaGen and https://github.com/facebookresearch/DiT. Weights are hashed from their
 names, as in families.py.
 """
@@ -105,20 +105,42 @@ def llamagen_gpt():
             # With both given, a mask is needed only by caches.
             result = model(torch.from_numpy(ids)[None], torch.tensor([label]), input_pos=positions)[0][0]
             logits.append(short(result.numpy()))
-    write("llamagen", dict(config=dict(arguments, model_type="llamagen", cls_token_num=1, norm_eps=1e-5, rope_base=10000),
+    write("llamagen", dict(config=dict(arguments, model_type="llamagen", cls_token_num=1, norm_eps=1e-5, rope_base=10000,
+                                       vq_config=dict(codebook_size=30)),
                            tensors=rows, ids=ids.tolist(), classes=[2, 5], logits=logits))
 
 
+def dit(folder):
+    sys.path.insert(0, str(folder))
+    from models import DiT
+    from diffusion import create_diffusion
+    arguments = dict(input_size=6, patch_size=2, in_channels=3, hidden_size=24, depth=2, num_heads=3, mlp_ratio=2.0,
+                     num_classes=4)
+    model = DiT(**arguments)
+    rows = fill(model)
+    last = lambda planes: planes.permute(0, 2, 3, 1).numpy()
+    x = torch.from_numpy(weights("noise", [2, 3, 6, 6], 0.0, 1 / 32))
+    times, labels = torch.tensor([17, 981]), torch.tensor([3, 4])
+    with torch.no_grad():
+        told = model(x, times, labels)
+        steps = create_diffusion("ddim5")
+        made = steps.ddim_sample_loop(model.forward, x[:1].shape, noise=x[:1], clip_denoised=False, device="cpu",
+                                      model_kwargs={"y": labels[:1]})
+    write("dit", dict(config=arguments, tensors=rows, ids=[], times=times.tolist(), classes=labels.tolist(),
+                      logits=[short(last(told))], ddim5=short(last(made))))
+
+
 def main():
-    llamagen, _ = (pathlib.Path(each) for each in sys.argv[1:3])
+    llamagen, dit_folder = (pathlib.Path(each) for each in sys.argv[1:3])
     sys.path.insert(0, str(llamagen))
     torch.manual_seed(0)
     llamagen_vq()
     janus_vq()
     llamagen_gpt()
+    dit(dit_folder)
     (GROUP / "VERSIONS").write_text(
         f"torch {torch.__version__}\ntransformers {transformers.__version__}\n"
-        "LlamaGen ce98ec41803a74a90ce68c40ababa9eaeffeb4ec\n")
+        "LlamaGen ce98ec41803a74a90ce68c40ababa9eaeffeb4ec\nDiT ed81ce2229091fd4ecc9a223645f95cf379d582b\n")
 
 
 if __name__ == "__main__":

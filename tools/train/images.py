@@ -403,7 +403,10 @@ def all_ids(model, images):
 
 def train_gpt(ids, labels, minutes, rng, options):
     model = Transformer()
+    if options.start:
+        model.load_state_dict(load(options.vq)[0])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05)
+    run = torch.compile(model) if options.compile else model
     mean, labels = Mean(model), torch.from_numpy(labels)
     # Every class as often as every other.
     counts = torch.bincount(labels, minlength=len(CLASSES)).float()
@@ -417,7 +420,7 @@ def train_gpt(ids, labels, minutes, rng, options):
         classes, target = labels[chosen], ids[chosen]
         classes = torch.where(torch.rand(len(classes)) < 0.1, len(CLASSES), classes)  # for guidance
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = model(classes, target[:, :-1])
+            logits = run(classes, target[:, :-1])
         loss = F.cross_entropy(logits.float().flatten(0, 1), target.flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -428,22 +431,27 @@ def train_gpt(ids, labels, minutes, rng, options):
         if time.time() - shown > 20:
             shown = time.time()
             print(f"tokens: {passed * minutes:.1f} min, step {step}, loss {loss.item():.4f}", flush=True)
-            if step > 20:
-                save(options.out, mean.values, None, None)
     model.load_state_dict(mean.values)
     return model, {"steps": step, "minutes": minutes, "loss": round(loss.item(), 4)}
 
 
 def save(folder, gpt, vq, notes):
+    """A folder that tokenworks reads: both state dicts in one file, the autoencoder's with vq_model. in front."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, state in (("model", gpt), ("vq_model", vq)):
-        if state is not None:
-            save_file({key: value.detach().clone().contiguous() for key, value in state.items()},
-                      folder / f"{name}.safetensors.part", metadata={"format": "pt"})
-            (folder / f"{name}.safetensors.part").rename(folder / f"{name}.safetensors")
+    tensors = {**gpt, **{f"vq_model.{name}": value for name, value in vq.items()}}
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()},
+              folder / "model.safetensors.part", metadata={"format": "pt"})
+    (folder / "model.safetensors.part").rename(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({**GPT, "vq_config": VQ, "labels": CLASSES}, indent=2) + "\n")
-    if notes is not None:
-        (folder / "training.json").write_text(json.dumps(notes, indent=2) + "\n")
+    (folder / "training.json").write_text(json.dumps(notes, indent=2) + "\n")
+
+
+def load(folder):
+    """The state dicts of such a folder."""
+    gpt, vq = {}, {}
+    for name, value in load_file(folder / "model.safetensors").items():
+        (vq if name.startswith("vq_model.") else gpt)[name.removeprefix("vq_model.")] = value
+    return gpt, vq
 
 
 def main():
@@ -454,8 +462,10 @@ def main():
     arguments.add_argument("--vq-rate", type=float, default=1e-3)
     arguments.add_argument("--gpt-rate", type=float, default=1.5e-3)
     arguments.add_argument("--times", type=int, default=4, help="pictures of each glyph of a font, and of each handwritten digit")
+    arguments.add_argument("--compile", action="store_true", help="the transformer with torch.compile, a third faster")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--vq", type=pathlib.Path, help="a folder whose autoencoder to take")
+    arguments.add_argument("--start", action="store_true", help="go on from that folder's transformer too")
     arguments.add_argument("--hold-out", action=argparse.BooleanOptionalAction, default=True)
     options = arguments.parse_args()
     torch.set_num_threads(1)
@@ -464,19 +474,18 @@ def main():
     images, labels = pictures(rng, options.times, options.hold_out)
     print(len(font_files()), "fonts,", len(images), "pictures,", f"{time.process_time():.0f} s", flush=True)
     notes = {"seed": options.seed, "torch": torch.__version__, "fonts": len(font_files()), "pictures": len(images)}
+    vq = VQModel().to(memory_format=torch.channels_last)
     if options.vq:
-        vq = VQModel().to(memory_format=torch.channels_last)
-        vq.load_state_dict(load_file(options.vq / "vq_model.safetensors"))
-        save(options.out, None, vq.state_dict(), None)
+        vq.load_state_dict(load(options.vq)[1])
+        notes["begins with"] = json.loads((options.vq / "training.json").read_text())
     else:
         vq, notes["autoencoder"] = train_vq(images, options.minutes * options.vq_share, rng, options)
-        save(options.out, None, vq.state_dict(), None)
     ids = all_ids(vq, images)
     print("codes in use:", len(ids.unique()), "of", CODES, flush=True)
-    gpt, notes["transformer"] = train_gpt(ids, labels, options.minutes * (1 if options.vq else 1 - options.vq_share), rng, options)
-    save(options.out, gpt.state_dict(), None, notes)
+    minutes = options.minutes * (1 if options.vq else 1 - options.vq_share)
+    gpt, notes["transformer"] = train_gpt(ids, labels, minutes, rng, options)
     notes["cpu_minutes"] = round(time.process_time() / 60, 2)
-    save(options.out, None, None, notes)
+    save(options.out, gpt.state_dict(), vq.state_dict(), notes)
 
 
 if __name__ == "__main__":
