@@ -76,8 +76,9 @@ def main():
     arguments.add_argument("--model", default="models/image.gguf")
     arguments.add_argument("--count", type=int, default=500)
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--quick", action="store_true", help="only what the classifier says")
     arguments.add_argument("--out", help="a picture of the samples that the classifier names otherwise")
-    arguments.add_argument("flags", nargs="*", help="for the program, behind --")
+    arguments.add_argument("--flags", type=str.split, default=[], help="for the program, in one string")
     arguments = arguments.parse_args()
     samples, wanted = draw(arguments)
     train, train_labels = training.pictures(np.random.default_rng(1), 2, True)
@@ -89,13 +90,15 @@ def main():
     print(f"samples: {np.mean(named == wanted):.1%} of {len(samples)}")
     wrong = [f"{training.CLASSES[w]}->{training.CLASSES[n]}" for w, n in zip(wanted, named) if w != n]
     print("named otherwise:", " ".join(wrong), flush=True)
+    if arguments.quick:
+        return
     if arguments.out and wrong:
         Image.fromarray(np.concatenate(list(samples[named != wanted][:40]), 1)).save(arguments.out)
     some = np.random.default_rng(0).choice(len(held), min(len(held), 200), replace=False)
     from_training, real = nearest(samples, train), nearest(held[some], train)
     print(f"differ from every training picture: {np.mean(from_training > 0):.1%}; distance to the nearest: median "
           f"{np.median(from_training):.1f} greys; of real pictures that are left out: {np.median(real):.1f}", flush=True)
-    if shutil.which("tesseract"):
+    if shutil.which("tesseract") and not arguments.quick:
         right, total = share_read(samples, wanted)
         glyphs = np.flatnonzero(held_labels < len(training.GLYPHS))
         chosen = np.random.default_rng(0).choice(glyphs, 200, replace=False)

@@ -412,8 +412,9 @@ def train_gpt(ids, labels, minutes, rng, options):
     counts = torch.bincount(labels, minlength=len(CLASSES)).float()
     weights = (1 / counts)[labels].double().numpy()
     weights /= weights.sum()
-    begun, step, shown = time.process_time(), 0, 0.0
-    while (passed := (time.process_time() - begun) / (60 * minutes)) < 1:
+    begun, started, step, shown = time.process_time(), time.time(), 0, 0.0
+    while (passed := max((time.process_time() - begun) / (60 * minutes),
+                         (time.time() - started) / (60 * options.wall_minutes))) < 1:
         for group in optimizer.param_groups:
             group["lr"] = rate_at(passed, step, options.gpt_rate)
         chosen = torch.from_numpy(rng.choice(len(ids), 64, p=weights))
@@ -430,9 +431,9 @@ def train_gpt(ids, labels, minutes, rng, options):
         mean.add(model)
         if time.time() - shown > 20:
             shown = time.time()
-            print(f"tokens: {passed * minutes:.1f} min, step {step}, loss {loss.item():.4f}", flush=True)
+            print(f"tokens: {(time.process_time() - begun) / 60:.1f} min, step {step}, loss {loss.item():.4f}", flush=True)
     model.load_state_dict(mean.values)
-    return model, {"steps": step, "minutes": minutes, "loss": round(loss.item(), 4)}
+    return model, {"steps": step, "minutes": round((time.process_time() - begun) / 60, 1), "loss": round(loss.item(), 4)}
 
 
 def save(folder, gpt, vq, notes):
@@ -458,6 +459,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", type=pathlib.Path, required=True)
     arguments.add_argument("--minutes", type=float, default=12, help="of the processor, in all")
+    arguments.add_argument("--wall-minutes", type=float, default=1e9, help="of the clock, for the transformer, where other work takes the processor")
     arguments.add_argument("--vq-share", type=float, default=0.35, help="of the minutes, for the autoencoder")
     arguments.add_argument("--vq-rate", type=float, default=1e-3)
     arguments.add_argument("--gpt-rate", type=float, default=1.5e-3)
