@@ -133,7 +133,7 @@ int image(const common_options& common, const image_command& what) {
         }
     }
 
-    tw::draw_options how{.guidance = what.guidance.value_or(label && model.picture().has_no_class ? 2.0F : 1.0F),
+    tw::draw_options how{.guidance = what.guidance,
                          .temperature = what.temperature,
                          .top_k = what.top_k,
                          .top_p = what.top_p,

@@ -320,9 +320,10 @@ int run(int argc, char** argv) {
     image_command->add_option("--each", image.each, "a folder for 0000.png, 0001.png …, in place of -o");
     image_command->add_flag("--preview", image.preview,
                             "show the pictures on stderr, in blocks; a terminal does anyway");
-    image_command->add_option("--guidance", image.guidance,
-                              "how much more than the class asks for; 1: none, and faster; 2 if not given");
-    image_command->add_option("--temp", image.temperature, "0: no dice")->capture_default_str();
+    image_command->add_option(
+        "--guidance", image.guidance,
+        "how much more than the class asks for; 1: none, and faster; the model's own if not given");
+    image_command->add_option("--temp", image.temperature, "0: no dice; the model's own if not given");
     image_command->add_option("--top-k", image.top_k, "0: off")->capture_default_str();
     image_command->add_option("--top-p", image.top_p, "1: off")->capture_default_str();
     image_command->add_option("--min-p", image.min_p, "0: off")->capture_default_str();

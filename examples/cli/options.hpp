@@ -139,7 +139,7 @@ struct image_command {
     std::size_t count = 1;
     std::uint64_t seed = 0;
     std::optional<float> guidance;
-    float temperature = 1;
+    std::optional<float> temperature;
     int top_k = 0;
     float top_p = 1;
     float min_p = 0;

@@ -59,6 +59,8 @@ inline void set_picture_keys(const model_config& config, io::gguf_writer& out) {
     count("picture.classes", picture.classes);
     out.set(start + "picture.has_no_class", picture.has_no_class);
     count("picture.tokens", picture.tokens());
+    out.set(start + "picture.guidance", picture.guidance);
+    out.set(start + "picture.temperature", picture.temperature);
     if(!picture.labels.empty()) {
         out.set_array(start + "picture.labels", picture.labels);
     }

@@ -99,6 +99,8 @@ inline constexpr hf_key hf_keys[] = {
     {"picture.tokens", {"block_size"}},
     {"picture.classes", {"num_classes"}},
     {"picture.labels", {"labels"}},
+    {"picture.guidance", {"tokenworks_guidance"}},
+    {"picture.temperature", {"tokenworks_temperature"}},
     {"vq.channels", {"vq_config.in_channels"}},
     {"vq.width", {"vq_config.ch", "vq_config.base_channels"}},
     {"vq.encoder_levels", {"vq_config.encoder_ch_mult", "vq_config.channel_multiplier"}},

@@ -4,7 +4,8 @@
 //
 // That code has no config.json; a folder gets one with the names of both `ModelArgs`, the tokenizer's under
 // `vq_config`, and "model_type": "llamagen". model.safetensors holds the transformer's state dict, and that of the
-// tokenizer with "vq_model." in front. `labels` may name the classes.
+// tokenizer with "vq_model." in front. `labels` may name the classes; `tokenworks_guidance` and
+// `tokenworks_temperature` may say with what the model draws best.
 //
 // Classes are tokens behind the codes, with rows of their own in the table of embeddings; the head has zeros for them.
 // Models of captions (t2i) are not read.
@@ -86,6 +87,8 @@ inline void use_picture(const hyperparameters& from, model_config& config) {
             from.refuse("picture.labels", {"has ", picture.labels.size(), " names for ", picture.classes, " classes"});
         }
     }
+    picture.guidance = from.real_or("picture.guidance", picture.guidance);
+    picture.temperature = from.real_or("picture.temperature", picture.temperature);
     picture.vq = vq_config_of(from);
     if(picture.vq.codes != picture.codes) {
         from.refuse("vq.codes", {"is ", picture.vq.codes, ", the transformer makes ", picture.codes});

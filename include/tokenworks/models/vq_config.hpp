@@ -71,6 +71,8 @@ struct picture_config {
     bool has_no_class = true; ///< there is a token for no class, which guidance needs
     std::size_t rows = 0;     ///< of codes
     std::size_t columns = 0;
+    float guidance = 2;                ///< that the model does well with; 1: none
+    float temperature = 1;             ///< likewise
     std::vector<std::string> labels{}; ///< of classes; none where the file does not name them
     vq_config vq{};
 

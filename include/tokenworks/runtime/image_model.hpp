@@ -48,11 +48,11 @@ namespace tokenworks::inline TOKENWORKS_ABI {
 
 struct draw_options {
     std::uint64_t seed = 0;
-    float guidance = 2;    ///< how much more than the class asks for; 1: none, and twice as fast
-    float temperature = 1; ///< 0: no dice
-    int top_k = 0;         ///< 0: off
-    float top_p = 1;       ///< 1: off
-    float min_p = 0;       ///< 0: off
+    std::optional<float> guidance{};    ///< how much more than the class asks for; 1: none, and twice as fast
+    std::optional<float> temperature{}; ///< 0: no dice. Of both nothing: what the file says
+    int top_k = 0;                      ///< 0: off
+    float top_p = 1;                    ///< 1: off
+    float min_p = 0;                    ///< 0: off
     std::function<bool(std::size_t, std::size_t)> on_progress{}; ///< tokens done and their total; false cancels
     /// Called behind every row of codes with the picture so far, whose rows from `rows` on are white.
     std::function<void(const io::picture& so_far, std::size_t rows)> on_rows{};
@@ -224,10 +224,11 @@ TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std
     if(which && *which >= config.classes) {
         detail::raise<argument_error>({"draw: class ", *which, ", the model has ", config.classes});
     }
-    if(!std::isfinite(options.guidance) || options.guidance < 0) {
-        detail::raise<argument_error>({"draw: the guidance is ", options.guidance, ", which must be 0 or above"});
+    const float guidance = options.guidance.value_or(config.has_no_class ? config.guidance : 1.0F);
+    if(!std::isfinite(guidance) || guidance < 0) {
+        detail::raise<argument_error>({"draw: the guidance is ", guidance, ", which must be 0 or above"});
     }
-    if(!config.has_no_class && (!which || options.guidance != 1)) {
+    if(!config.has_no_class && (!which || guidance != 1)) {
         detail::raise<argument_error>(
             {"draw: the model was not trained without classes, so that it needs one, and takes "
              "no guidance but 1"});
@@ -236,7 +237,7 @@ TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std
     const token_id prompt = which ? static_cast<token_id>(config.codes + *which) : nothing;
     const std::size_t total = config.tokens();
     nn::context c{how_};
-    const runtime::guided_model model{*decoder_, which ? options.guidance : 1.0F, nothing};
+    const runtime::guided_model model{*decoder_, which ? guidance : 1.0F, nothing};
     runtime::guided_model::state state = model.make_state(c, total + 1);
     sampling::forced codes{std::move(given), [count = config.codes](token_id id) {
                                return id >= 0 && static_cast<std::size_t>(id) < count;
@@ -259,7 +260,7 @@ TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std
                                    stop.request_stop();
                                }
                            }};
-    runtime::generate_options how{.sampling = {.temperature = options.temperature,
+    runtime::generate_options how{.sampling = {.temperature = options.temperature.value_or(config.temperature),
                                                .top_k = options.top_k,
                                                .top_p = options.top_p,
                                                .min_p = options.min_p,
