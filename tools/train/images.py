@@ -44,7 +44,7 @@ VQ = {"codebook_size": CODES, "codebook_embed_dim": 8, "codebook_l2_norm": True,
       "decoder_ch_mult": [1, 1, 2], "z_channels": 64, "ch": 32, "num_res_blocks": 1}
 GPT = {"model_type": "llamagen", "dim": 160, "n_layer": 5, "n_head": 5, "vocab_size": CODES, "block_size": 64,
        "num_classes": len(CLASSES), "cls_token_num": 1, "multiple_of": 64, "norm_eps": 1e-5, "rope_base": 10000,
-       "tokenworks_guidance": 3.0, "tokenworks_temperature": 0.5}
+       "tokenworks_guidance": 3.0, "tokenworks_temperature": 0.35}
 
 
 # ------------------------------------------------------------------------------------------------------------ pictures
