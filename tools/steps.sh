@@ -51,7 +51,7 @@ need_packages() {
 }
 
 # What it takes to build the program and to bring a model.
-build_packages=(g++ cmake ninja-build libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev python3 python3-pip ca-certificates)
+build_packages=(g++ cmake ninja-build libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev libpng-dev python3 python3-pip ca-certificates)
 # What the tests need on top: the test framework, the benchmark library.
 test_packages=(catch2 libbenchmark-dev)
 

@@ -34,6 +34,7 @@
 #include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
+#include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
@@ -283,7 +284,9 @@ void verify_file(const common_options& options) {
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
-    const std::optional<double> difference = tw::forecaster::load(options.model, load).self_check();
+    const std::optional<double> difference = tw::models::model_files::open(options.model).config().picture
+                                                 ? tw::image_model::load(options.model, load).self_check()
+                                                 : tw::forecaster::load(options.model, load).self_check();
     if(!difference) {
         throw tw::unsupported_error(options.model + ": carries no input to check it with");
     }
@@ -491,6 +494,15 @@ int quantize(const common_options& options, const quantize_options& what) {
             out, folder->config().architecture,
             made.forecast(series, {.quantiles = made.config().quantiles, .seasons = std::vector<std::size_t>{}})
                 .values);
+        out.save(what.out);
+    }
+    if(folder && folder->config().picture) { // and of a picture of its first class
+        const tw::image_model made = tw::image_model::load(what.out, {.threads = options.threads, .set = how.set});
+        std::vector<std::int32_t> ids(made.picture().tokens());
+        for(std::size_t i = 0; i < ids.size(); ++i) { // some codes or other
+            ids[i] = static_cast<std::int32_t>((i * i * 7 + i * 31) % made.picture().codes);
+        }
+        tw::models::set_picture_check(out, folder->config().architecture, ids, made.check_output(ids));
         out.save(what.out);
     }
     if(options.json) {

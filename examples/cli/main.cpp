@@ -303,6 +303,35 @@ int run(int argc, char** argv) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
     forecast_command->callback([&] { code = cli::forecast(common, forecast); });
 
+    cli::image_command image;
+    auto* const image_command =
+        app.add_subcommand("image", "pictures of a class as PNG files, or parts of a picture drawn anew");
+    image_command->add_option("-m,--model", common.model,
+                              "a LlamaGen folder, or a GGUF file; the one that is shipped if not given");
+    add_machine(*image_command, common);
+    image_command->add_option("--class", image.label, "what to draw; --list names the classes");
+    image_command->add_flag("--list", image.list, "print the classes, one a line");
+    image_command->add_option("-n,--count", image.count, "pictures, of one seed each; several go to one contact sheet")
+        ->capture_default_str()
+        ->check(whole_number(1, 10000));
+    image_command->add_option("--infill", image.infill, "a PNG file of which a part is drawn anew");
+    image_command->add_option("--mask", image.mask, "a PNG file as large: what is white is drawn anew, all else stays");
+    image_command->add_option("-o,--out", image.out, "a .png file");
+    image_command->add_option("--each", image.each, "a folder for 0000.png, 0001.png …, in place of -o");
+    image_command->add_flag("--preview", image.preview,
+                            "show the pictures on stderr, in blocks; a terminal does anyway");
+    image_command->add_option(
+        "--guidance", image.guidance,
+        "how much more than the class asks for; 1: none, and faster; the model's own if not given");
+    image_command->add_option("--temp", image.temperature, "0: no dice; the model's own if not given");
+    image_command->add_option("--top-k", image.top_k, "0: off")->capture_default_str();
+    image_command->add_option("--top-p", image.top_p, "1: off")->capture_default_str();
+    image_command->add_option("--min-p", image.min_p, "0: off")->capture_default_str();
+    image_command->add_option("--seed", image.seed, "of the first picture; each further one has the next")
+        ->capture_default_str()
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max() - 10000));
+    image_command->callback([&] { code = cli::image(common, image); });
+
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(
         "quantize", "writes a GGUF file of another file, or of a model folder, its matrices in a type");

@@ -128,6 +128,23 @@ struct forecast_command {
     std::uint64_t seed = 0;
 };
 
+struct image_command {
+    std::optional<std::string> label; ///< a class
+    std::string infill;               ///< a picture, or empty
+    std::string mask;
+    std::string out;  ///< a file, or empty
+    std::string each; ///< a folder, or empty
+    bool list = false;
+    bool preview = false;
+    std::size_t count = 1;
+    std::uint64_t seed = 0;
+    std::optional<float> guidance;
+    std::optional<float> temperature;
+    int top_k = 0;
+    float top_p = 1;
+    float min_p = 0;
+};
+
 struct plan_options {
     std::size_t context = 0;
     std::size_t batch = 1;
@@ -165,6 +182,7 @@ int bench(const common_options&, const bench_options&);
 int plan(const common_options&, const plan_options&);
 int imatrix(const common_options&, const imatrix_options&);
 int forecast(const common_options&, const forecast_command&);
+int image(const common_options&, const image_command&);
 
 // Shared by the subcommands.
 

@@ -3,17 +3,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include <tokenworks/core/error.hpp>
 
 #include "options.hpp"
 
+// TOKENWORKS_CLI_PNG is set by CMake where it finds libpng.
+#if defined(TOKENWORKS_CLI_PNG)
+#include <tokenworks/io/png.hpp>
+#endif
 // TOKENWORKS_CLI_STB is set by CMake where it finds stb_image.
 #if defined(TOKENWORKS_CLI_STB)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
+#if !defined(TOKENWORKS_CLI_PNG)
 #define STBI_ONLY_PNG
+#endif
 #define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
 #pragma GCC diagnostic push
@@ -30,6 +37,14 @@ tw::models::rgb_image read_picture(const std::string& path) {
     constexpr std::uint64_t most_pixels = std::uint64_t{64} << 20;
     constexpr std::size_t most_bytes = std::size_t{1} << 28;
     const std::string bytes = read_text(path);
+#if defined(TOKENWORKS_CLI_PNG)
+    if(bytes.starts_with("\x89PNG")) {
+        const tw::io::picture read = tw::io::from_png(std::as_bytes(std::span{bytes}), path, {.channels = 3});
+        tw::models::rgb_image image{read.height, read.width};
+        image.values = read.bytes;
+        return image;
+    }
+#endif
     if(bytes.size() > most_bytes) {
         throw tw::limit_error(path + ": is over 256 MiB");
     }
@@ -65,6 +80,28 @@ tw::models::rgb_image read_picture(const std::string& path) {
     throw tw::unsupported_error(path + ": this program was built without stb_image (Debian: libstb-dev), which reads " +
                                 "pictures");
 }
+
+#endif
+
+#if defined(TOKENWORKS_CLI_PNG)
+
+tw::io::picture read_png(const std::string& path, std::size_t channels) {
+    return tw::io::read_png(path, {.channels = channels});
+}
+void write_png(const std::string& path, const tw::io::picture& what) { tw::io::write_png(path, what); }
+
+#else
+
+namespace {
+
+[[noreturn]] void refuse_png(const std::string& path) {
+    throw tw::unsupported_error(path + ": this program was built without libpng (Debian: libpng-dev)");
+}
+
+} // namespace
+
+tw::io::picture read_png(const std::string& path, std::size_t) { refuse_png(path); }
+void write_png(const std::string& path, const tw::io::picture&) { refuse_png(path); }
 
 #endif
 

@@ -19,11 +19,13 @@
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>
+#include <tokenworks/models/dit.hpp>
 #include <tokenworks/models/image_resize.hpp>
 #include <tokenworks/models/image_text_encoder.hpp>
 #include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/models/quantization.hpp>
 #include <tokenworks/models/sentencepiece_model.hpp>
+#include <tokenworks/models/vq_autoencoder.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>
@@ -34,6 +36,7 @@
 #include <tokenworks/models/image_processor.hpp>
 #include <tokenworks/models/lora.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
+#include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>

@@ -349,6 +349,51 @@ def stopped_reading(check, model):
             print(f"FAILED: chat after Ctrl-C: exit {code}, {stopped}\n{talk.stderr.read()}")
 
 
+def images(check, folder):
+    """Pictures of a class, parts drawn anew, with the model that is shipped; needs libpng."""
+    shipped = Path(__file__).parents[2] / "models" / "image.gguf"
+    folder = Path(folder) / "images"
+    folder.mkdir()
+    out = str(folder / "a.png")
+    if "built without libpng" in check.run("image", "--class", "A", "-o", out).stderr:
+        return
+    is_png = lambda path: Path(path).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    check.expect(0, "image", "--list", out=lambda text: text.split()[:11] == list("0123456789A"))
+    check.expect(0, "image", "--class", "A", "--seed", "3", "-o", out, out=lambda text: text == "" and is_png(out))
+    first = Path(out).read_bytes()
+    check.expect(0, "image", "--class", "A", "--seed", "3", "-t", "2", "-o", out, out=lambda text: Path(out).read_bytes() == first)
+    sheet = str(folder / "sheet.png")
+    check.expect(0, "image", "--class", "A", "-n", "4", "-o", sheet, "--json", out=lambda text: (
+        lambda all: all["files"] == [sheet] and all["images"] == 4 and all["timings"]["tokens_per_second"] > 0)(json.loads(text)))
+    each = folder / "each"
+    check.expect(0, "image", "--class", "A", "-n", "2", "--seed", "3", "--each", str(each),
+                 out=lambda text: sorted(path.name for path in each.iterdir()) == ["0000.png", "0001.png"])
+    same = str(folder / "same.png")
+    check.expect(0, "image", "--class", "A", "--seed", "3", "--preview", "-o", same, says="\u2580")
+    mask = folder / "mask.png"
+    mask.write_bytes(png(32, 32, lambda x, y: (255, 255, 255) if 8 <= x < 20 and y >= 16 else (0, 0, 0)))
+    check.expect(0, "image", "--infill", out, "--mask", str(mask), "--class", "A", "-o", same, out=lambda text: is_png(same))
+    none = folder / "none.png"
+    none.write_bytes(png(32, 32, lambda x, y: (0, 0, 0)))
+    check.expect(0, "image", "--infill", out, "--mask", str(none), "-o", same)
+    check.expect(1, "image", "--class", "nothing", "-o", out, says="no class 'nothing'")
+    small = folder / "small.png"
+    small.write_bytes(png(31, 32, lambda x, y: (0, 0, 0)))
+    check.expect(1, "image", "--infill", str(small), "--mask", str(mask), "-o", same, says="31 x 32")
+    check.expect(1, "image", "--infill", out, "--mask", str(small), "-o", same, says="31 x 32")
+    (folder / "text.png").write_text("no picture")
+    check.expect(1, "image", "--infill", str(folder / "text.png"), "--mask", str(mask), "-o", same, says="text.png: PNG")
+    check.expect(1, "image", "--class", "A", "-o", str(folder / "missing" / "a.png"), says="missing")
+    check.expect(2, "image", "--class", "A", says="either -o OUT.png or --each DIR")
+    check.expect(2, "image", "--class", "A", "-o", "a.gif", says="does not end with .png")
+    check.expect(2, "image", "--infill", out, "-o", same, says="go together")
+    check.expect(2, "image", "-o", same, says="--class")
+    check.expect(1, "image", "--class", "A", "--temp", "-1", "-o", same, says="temperature")
+    check.expect(0, "info", "-m", str(shipped), "--verify", says="verified")
+    kept = sorted(path.name for path in folder.iterdir())
+    assert not any(name.startswith(".tokenworks") for name in kept), kept
+
+
 def forecasts(check, folder):
     """With the model that is shipped."""
     folder = Path(folder) / "forecasts"
@@ -422,6 +467,7 @@ def main():
         importance(check, options.golden, folder)
         pictures(check, options.golden, folder)
         forecasts(check, folder)
+        images(check, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

@@ -18,10 +18,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--flags", required=True)
     parser.add_argument("--no-exceptions", nargs="*", default=[], metavar="LAYER")
+    parser.add_argument("--without", nargs="*", default=[], metavar="HEADER", help="what it needs is not at hand")
     options = parser.parse_args()
     tools = Toolchain(options.flags)
     root = Path(tools.own)
     headers = sorted(path.relative_to(root) for path in root.rglob("*.hpp"))
+    headers = [h for h in headers if h.relative_to("tokenworks").as_posix() not in options.without]
     extra = []
     if options.no_exceptions:
         headers = [h for h in headers if len(h.parts) > 2 and h.parts[1] in options.no_exceptions]

@@ -29,7 +29,10 @@ OUTSIDE = {
     "Eigen": re.compile(r"core/eigen\.hpp|kernels/.*"),
     "xsimd": re.compile(r"core/simd\.hpp|kernels/.*"),
     "nlohmann": re.compile(r"io/.*|codec/.*|models/.*|runtime/.*|serve/.*"),
+    "png.h": re.compile(r"io/png\.hpp"),
 }
+# What a header that includes them must name in its first comment.
+ANNOUNCED = {"nlohmann": "nlohmann-json", "png.h": "libpng"}
 SYSTEM = re.compile(
     r"[a-z_]+"  # the standard library: no dot, no slash
     r"|(immintrin|cpuid|arm_neon|fcntl|unistd|pthread|sched|errno|signal|poll|netdb)\.h"
@@ -105,8 +108,8 @@ def check_outside(name, text, kind, target):
     if folder in OUTSIDE:
         if not OUTSIDE[folder].fullmatch(name):
             return [f"{name}: may not include {target}"]
-        if folder == "nlohmann" and "nlohmann" not in first_comment(text):
-            return [f"{name}: needs nlohmann-json and does not say so in its first comment"]
+        if folder in ANNOUNCED and ANNOUNCED[folder] not in first_comment(text):
+            return [f"{name}: needs {ANNOUNCED[folder]} and does not say so in its first comment"]
         return []
     if kind == "<" and SYSTEM.fullmatch(target):
         return []
@@ -151,6 +154,7 @@ def self_test():
         "core/eigen.hpp": "#include <Eigen/Core>\n",
         "kernels/dot.hpp": "#include <tokenworks/core/error.hpp>\n#define TMP 1\n#undef TMP\n",
         "io/safetensors.hpp": "// Needs nlohmann-json.\n#include <nlohmann/json.hpp>\n#include <sys/mman.h>\n",
+        "io/png.hpp": "// Needs libpng.\n#include <png.h>\n",
         "models/llama.hpp": "#include <tokenworks/io/safetensors.hpp>\n#include <tokenworks/kernels/dot.hpp>\n",
         "core.hpp": "#include <tokenworks/core/error.hpp>\n",
         "tokenworks.hpp": "#include <tokenworks/core.hpp>\n#include <tokenworks/models/llama.hpp>\n",
@@ -164,6 +168,8 @@ def self_test():
         "Eigen stays in its places": {"nn/a.hpp": "#include <Eigen/Core>\n"},
         "xsimd stays in its places": {"core/a.hpp": "#include <xsimd/xsimd.hpp>\n"},
         "json is announced": {"io/a.hpp": "// Reads.\n#include <nlohmann/json.hpp>\n"},
+        "libpng stays in its place": {"models/a.hpp": "// Needs libpng.\n#include <png.h>\n"},
+        "libpng is announced": {"io/png.hpp": "// Reads.\n#include <png.h>\n"},
         "no other library": {"io/a.hpp": "#include <boost/any.hpp>\n"},
         "no quotes": {"core/a.hpp": '#include "error.hpp"\n'},
         "missing header": {"core/a.hpp": "#include <tokenworks/core/gone.hpp>\n"},

@@ -147,3 +147,18 @@ TEST_CASE("rope refuses what makes no frequencies") {
     attention.scaling.attention_factor = -1;
     CHECK_THAT(refusal(attention), ContainsSubstring("attention_factor"));
 }
+
+TEST_CASE("rope_table: tokens on a grid turn by row and column, those before it are nulled") {
+    const rope_table table{rope_config{.width = 8, .base = 100, .grid = 3, .before_grid = 1}};
+    REQUIRE(table.frequencies().size() == 4);
+    CHECK(table.frequencies()[0] == Approx(1));
+    CHECK(table.frequencies()[1] == Approx(0.1)); // of a head of width 4
+    CHECK(table.frequencies()[2] == Approx(1));
+    CHECK(table.frequencies()[3] == Approx(0.1));
+    CHECK(table.place_of(0).is_null);
+    const auto seventh = table.place_of(6); // the sixth cell
+    CHECK(seventh.of_first == 1);
+    CHECK(seventh.of_second == 2);
+    CHECK(rope_table{rope_config{.width = 8}}.place_of(5).of_first == 5);
+    CHECK_THROWS_WITH((rope_table{rope_config{.width = 6, .grid = 3}}), ContainsSubstring("a grid needs a width"));
+}

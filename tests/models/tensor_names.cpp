@@ -271,3 +271,39 @@ TEST_CASE("tensor_names: MXFP4 as gpt-oss stores it", "[models]") {
     CHECK_THAT(refusal<tw::format_error>([&] { (void)without.find("blk.0.x.1.weight"); }),
                ContainsSubstring("tensor w_blocks") && ContainsSubstring("are no blocks of MXFP4"));
 }
+
+TEST_CASE("tensor_names: filters of pixels get their channels innermost", "[models]") {
+    memory_weights stored;
+    add_counting(stored, "conv.weight", {2, 3, 2, 1}); // [N,C,H,W]
+    add_counting(stored, "point.weight", {2, 3, 1, 1});
+    const named_weights named{stored,
+                              {{"c.weight", "conv.weight", {.is_pixel_filter = true}},
+                               {"p.weight", "point.weight", {.is_pixel_filter = true}}},
+                              false};
+    CHECK(named.describe("c.weight")->extents == std::vector<std::size_t>{2, 6});
+    CHECK(values_of(named.find("c.weight")) == numbers{0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11});
+    CHECK(values_of(named.find("p.weight")) == numbers{0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("tensor_names: rows of another tensor, or of zeros, behind the stored ones", "[models]") {
+    memory_weights stored;
+    add_counting(stored, "codes.weight", {2, 2});
+    add_counting(stored, "classes.weight", {1, 2});
+    add_counting(stored, "wide.weight", {1, 3});
+    const named_weights named{stored,
+                              {{"table.weight", "codes.weight", {.then = "classes.weight"}},
+                               {"head.weight", "codes.weight", {.rows_in_all = 3}},
+                               {"few.weight", "codes.weight", {.rows_in_all = 1}},
+                               {"other.weight", "codes.weight", {.then = "wide.weight"}},
+                               {"gone.weight", "codes.weight", {.then = "none.weight"}}},
+                              false};
+    CHECK(values_of(named.find("table.weight")) == numbers{0, 1, 2, 3, 0, 1});
+    CHECK(named.describe("table.weight")->extents == std::vector<std::size_t>{3, 2});
+    CHECK(values_of(named.find("head.weight")) == numbers{0, 1, 2, 3, 0, 0});
+    CHECK_THAT(refusal<tw::format_error>([&] { static_cast<void>(named.find("few.weight")); }),
+               ContainsSubstring("expected up to 1 rows"));
+    CHECK_THAT(refusal<tw::format_error>([&] { static_cast<void>(named.find("other.weight")); }),
+               ContainsSubstring("wide.weight has [1,3]"));
+    CHECK_THAT(refusal<tw::format_error>([&] { static_cast<void>(named.find("gone.weight")); }),
+               ContainsSubstring("none.weight"));
+}

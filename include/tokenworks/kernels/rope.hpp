@@ -87,10 +87,14 @@ private:
     }
 };
 
-inline void angles_of(std::int32_t position, std::span<const double> frequencies, double magnitude, float* cosines,
-                      float* sines) noexcept {
-    for(std::size_t i = 0; i < frequencies.size(); ++i) {
-        const double angle = static_cast<double>(position) * frequencies[i];
+/// Of the pairs from `first` on.
+inline void angles_of(std::int32_t position, const rope_table& table, std::size_t first, std::size_t count,
+                      float* cosines, float* sines) noexcept {
+    const rope_table::place at = table.place_of(position);
+    const std::size_t half = table.width() / 4;
+    const double magnitude = at.is_null ? 0 : table.magnitude();
+    for(std::size_t i = 0; i < count; ++i) {
+        const double angle = (first + i < half ? at.of_first : at.of_second) * table.frequencies()[first + i];
         cosines[i] = static_cast<float>(magnitude * std::cos(angle));
         sines[i] = static_cast<float>(magnitude * std::sin(angle));
     }
@@ -125,10 +129,9 @@ void rope_angles(view<const std::int32_t, dyn> positions, const rope_table& tabl
     detail::require_same_shape("rope_angles", "cosines", c, "sines", s);
     detail::require_dense_rows("rope_angles", "cosines", c);
     detail::require_dense_rows("rope_angles", "sines", s);
-    const auto frequencies = table.frequencies();
-    parallel_for(how, positions.size(), detail::row_grain(frequencies.size(), 1024), [&](work_range rows) {
+    parallel_for(how, positions.size(), detail::row_grain(table.width() / 2, 1024), [&](work_range rows) {
         for(std::size_t t = rows.begin; t < rows.end; ++t) {
-            detail::angles_of(positions(t), frequencies, table.magnitude(), c.data() + t * c.stride(0),
+            detail::angles_of(positions(t), table, 0, table.width() / 2, c.data() + t * c.stride(0),
                               s.data() + t * s.stride(0));
         }
     });
@@ -204,7 +207,6 @@ void rope(const X& x, view<const std::int32_t, dyn> positions, const rope_table&
     if(pairs > width / 2) {
         detail::raise_extents("rope", "x has D", width, "the table has W", 2 * pairs);
     }
-    const auto frequencies = table.frequencies();
     const bool halves = table.pairing() == rope_pairing::halves;
     constexpr std::size_t chunk = 64; // pairs
     parallel_for(how, from.extent(0), 1, [&](work_range range) {
@@ -215,8 +217,8 @@ void rope(const X& x, view<const std::int32_t, dyn> positions, const rope_table&
             float* target = to.data() + t * to.stride(0);
             for(std::size_t first = 0; first < pairs; first += chunk) {
                 const std::size_t count = std::min(chunk, pairs - first);
-                detail::angles_of(positions(t), frequencies.subspan(first, count), table.magnitude(),
-                                  static_cast<float*>(cosines), static_cast<float*>(sines));
+                detail::angles_of(positions(t), table, first, count, static_cast<float*>(cosines),
+                                  static_cast<float*>(sines));
                 const std::size_t begin = halves ? first : 2 * first;
                 for(std::size_t h = 0; h < from.extent(1); ++h) {
                     simd::dispatch<detail::rope_head>(how.set, source + h * from.stride(1) + begin,

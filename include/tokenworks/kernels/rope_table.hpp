@@ -61,6 +61,10 @@ struct rope_config {
     rope_scaling scaling{};
     std::vector<float>
         factors{}; ///< [W/2], each pair's frequency is divided by its own: GGUF's rope_freqs; may be empty
+    /// Columns of a grid whose cells are the tokens, in rows: the first half of the pairs turns by a token's row, the
+    /// other by its column, each with the frequencies of a head half as wide. 0: tokens are a line. LlamaGen.
+    std::size_t grid = 0;
+    std::size_t before_grid = 0;      ///< tokens before the grid; theirs are zeros, as cosines too
     std::vector<float> frequencies{}; ///< [W/2], in place of all the above but the pairing, where a file has them
     friend bool operator==(const rope_config&, const rope_config&) = default;
 };
@@ -74,7 +78,8 @@ public:
     /// the
     ///                 original context
     /// @throws argument_error naming the field
-    explicit rope_table(const rope_config& config, std::size_t context = 0) : pairing_{config.pairing} {
+    explicit rope_table(const rope_config& config, std::size_t context = 0)
+        : grid_{config.grid}, before_grid_{config.before_grid}, pairing_{config.pairing} {
         validate(config);
         if(!config.frequencies.empty()) {
             frequencies_.assign(config.frequencies.begin(), config.frequencies.end());
@@ -93,6 +98,10 @@ public:
         for(std::size_t i = 0; i < frequencies_.size(); ++i) {
             frequencies_[i] = std::pow(base, -2.0 * static_cast<double>(i) / width);
         }
+        for(std::size_t i = 0; grid_ != 0 && i < frequencies_.size(); ++i) {
+            const std::size_t half = frequencies_.size() / 2;
+            frequencies_[i] = std::pow(base, -4.0 * static_cast<double>(i % half) / width);
+        }
         scale(config, context);
         for(std::size_t i = 0; i < config.factors.size(); ++i) {
             frequencies_[i] /= static_cast<double>(config.factors[i]);
@@ -104,6 +113,23 @@ public:
     [[nodiscard]] rope_pairing pairing() const noexcept { return pairing_; }
     /// [W/2], radians a token
     [[nodiscard]] std::span<const double> frequencies() const noexcept { return frequencies_; }
+    /// Where a token stands, as a pair sees it; nothing where it is not turned but nulled.
+    struct place {
+        double of_first = 0; ///< for the first half of the pairs
+        double of_second = 0;
+        bool is_null = false;
+    };
+    [[nodiscard]] place place_of(std::int32_t position) const noexcept {
+        if(grid_ == 0) {
+            return {static_cast<double>(position), static_cast<double>(position)};
+        }
+        const auto token = static_cast<std::size_t>(std::max(position, 0));
+        if(token < before_grid_) {
+            return {.is_null = true};
+        }
+        const std::size_t cell = token - before_grid_;
+        return {static_cast<double>(cell / grid_), static_cast<double>(cell % grid_)};
+    }
     /// What cosines and sines are multiplied by; 1 unless the scaling changes it.
     [[nodiscard]] double magnitude() const noexcept { return magnitude_; }
 
@@ -130,6 +156,8 @@ private:
         using enum rope_scaling_kind;
         need(config.width % 2 == 0 && config.width <= 65536, {"width ", config.width, " is odd or above 65536"});
         need(std::isfinite(config.base) && config.base > 0, {"base ", config.base, " is not above 0"});
+        need(config.grid == 0 || (config.width % 4 == 0 && scaling.kind == none),
+             {"a grid needs a width that 4 divides, and no scaling"});
         need(config.factors.empty() || config.factors.size() == config.width / 2,
              {"factors are ", config.factors.size(), " for width ", config.width});
         need(config.frequencies.empty() || config.frequencies.size() == config.width / 2,
@@ -236,6 +264,8 @@ private:
 
     std::vector<double> frequencies_;
     double magnitude_ = 1;
+    std::size_t grid_ = 0;
+    std::size_t before_grid_ = 0;
     rope_pairing pairing_ = rope_pairing::halves;
 };
 

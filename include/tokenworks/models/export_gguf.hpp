@@ -40,6 +40,7 @@
 #include <tokenworks/models/classifier.hpp>
 #include <tokenworks/models/embedding_options.hpp>
 #include <tokenworks/models/export_forecaster.hpp>
+#include <tokenworks/models/export_picture.hpp>
 #include <tokenworks/models/export_tensors.hpp>
 #include <tokenworks/models/export_vocabulary.hpp>
 #include <tokenworks/models/families.hpp>
@@ -493,6 +494,10 @@ TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantizat
                                      const execution& where, const limits& bounds) {
     if(folder.config().series && folder.config().series->patch != 0) {
         export_forecaster(folder, how, out, where);
+        return;
+    }
+    if(folder.config().picture) {
+        export_picture(folder, how, out, where);
         return;
     }
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where, bounds}.write();

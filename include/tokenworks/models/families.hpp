@@ -25,6 +25,7 @@
 #include <tokenworks/models/gptj.hpp>
 #include <tokenworks/models/granite.hpp>
 #include <tokenworks/models/llama.hpp>
+#include <tokenworks/models/llamagen.hpp>
 #include <tokenworks/models/mixtral.hpp>
 #include <tokenworks/models/modernbert.hpp>
 #include <tokenworks/models/mpt.hpp>
@@ -89,6 +90,7 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"", "esm", esm_config, esm_names},
         {"t5", "t5", t5_config, t5_names, t5_encoder_config},
         {"chronos-bolt", "", t5_config, series_gguf_names, t5_encoder_config},
+        {"llamagen", "llamagen", llamagen_config, llamagen_names},
         {"t5encoder", "", t5_encoder_config, t5_encoder_names},
         {"", "bart", bart_config, bart_names, bart_encoder_config},
         {"", "mbart", mbart_config, bart_names, mbart_encoder_config},

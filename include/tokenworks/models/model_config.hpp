@@ -16,6 +16,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/vq_config.hpp>
 #include <tokenworks/nn/routing.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
@@ -217,7 +218,8 @@ struct model_config {
     /// Embeddings of masks count as zero, and the others are scaled as if a part of them had been masked (ESM-2).
     std::optional<std::int32_t> dropped_mask{};
 
-    std::optional<series_config> series{}; ///< numbers are read, not texts
+    std::optional<series_config> series{};   ///< numbers are read, not texts
+    std::optional<picture_config> picture{}; ///< tokens are of pictures
 
     // Images, and the space that they share with texts
     std::optional<image_config> image{};

@@ -172,9 +172,10 @@ TOKENWORKS_FUNCTION bool quantization::applies_to(std::string_view name, std::si
     if(rank < 2 || !name.ends_with(".weight")) {
         return false;
     }
-    return std::ranges::none_of(
-        std::initializer_list<std::string_view>{"_norm.", "ffn_gate_inp", "position_embd", "token_types", "attn_rel_b"},
-        [&](std::string_view part) { return name.find(part) != name.npos; });
+    return std::ranges::none_of(std::initializer_list<std::string_view>{"_norm.", "ffn_gate_inp", "position_embd",
+                                                                        "token_types", "attn_rel_b",
+                                                                        "quantize.embedding"},
+                                [&](std::string_view part) { return name.find(part) != name.npos; });
 }
 
 // Which tensors of a mix matter most follows llama.cpp (llama-quant.cpp, use_more_bits), and so does what rows get that

@@ -43,12 +43,15 @@ struct turned_rows {
 /// What to do with a stored tensor on its way; several together are done in this order.
 struct tensor_part {
     row_pattern rows{};
-    bool is_one_of_many = false; ///< axis 0 counts experts; the number behind `@` says which
-    bool is_mxfp4 = false;       ///< blocks of 16 bytes, whose exponents are in a tensor named *_scales, not *_blocks
-    bool is_transposed = false;  ///< [K,N] in the file, or [H,K,N]
-    bool is_flat = false;        ///< [H,N,K] in the file is [H*N,K]
-    bool is_filter = false;      ///< [N,K,H,W] in the file is [N,K*H*W]: a convolution that steps by its own size
-    bool plus_one = false;       ///< the weight is 1 more than what is stored
+    bool is_one_of_many = false;  ///< axis 0 counts experts; the number behind `@` says which
+    bool is_mxfp4 = false;        ///< blocks of 16 bytes, whose exponents are in a tensor named *_scales, not *_blocks
+    bool is_transposed = false;   ///< [K,N] in the file, or [H,K,N]
+    bool is_flat = false;         ///< [H,N,K] in the file is [H*N,K]
+    bool is_filter = false;       ///< [N,K,H,W] in the file is [N,K*H*W]: a convolution that steps by its own size
+    bool is_pixel_filter = false; ///< [N,C,H,W] in the file is [N,H*W*C]: a convolution of pixels, channels innermost
+    std::string then{};           ///< another tensor of the file, whose rows come behind
+    std::size_t rows_in_all = 0;  ///< rows of zeros stand behind until there are so many
+    bool plus_one = false;        ///< the weight is 1 more than what is stored
     turned_rows turned{};
 };
 
@@ -221,6 +224,15 @@ private:
         if(part.is_filter && w.extents.size() == 4) {
             w.extents = {w.extents[0], w.extents[1] * w.extents[2] * w.extents[3]};
         }
+        if(part.is_pixel_filter && w.extents.size() == 4) {
+            put_channels_last(w);
+        }
+        if(!part.then.empty()) {
+            append(w, part.then, look);
+        }
+        if(part.rows_in_all != 0) {
+            append_zeros(w, part.rows_in_all);
+        }
         if(part.rows.period != 0) {
             take_rows(w, part.rows);
         }
@@ -325,6 +337,67 @@ private:
                 }
             }
         }
+    }
+
+    void put_channels_last(weight& w) const {
+        const std::size_t channels = w.extents[1];
+        const std::size_t pixels = w.extents[2] * w.extents[3];
+        const std::size_t filters = w.extents[0];
+        const dtype_info type = info(w.type);
+        if(type.block_size != 1) {
+            refuse(w, {"is a filter in blocks of ", type.name});
+        }
+        w.extents = {filters, pixels * channels};
+        if(pixels == 1 || w.bytes.empty()) {
+            return;
+        }
+        const std::size_t size = type.block_bytes;
+        std::vector<std::byte> out(w.bytes.size());
+        for(std::size_t n = 0; n < filters; ++n) {
+            const std::size_t first = n * pixels * channels;
+            for(std::size_t c = 0; c < channels; ++c) {
+                for(std::size_t p = 0; p < pixels; ++p) {
+                    std::memcpy(out.data() + (first + p * channels + c) * size,
+                                w.bytes.data() + (first + c * pixels + p) * size, size);
+                }
+            }
+        }
+        w.own(std::move(out));
+    }
+
+    /// Rows of another tensor of the same width.
+    void append(weight& w, const std::string& name, look_up look) const {
+        std::optional<weight> behind = (source_->*look)(name);
+        if(!behind) {
+            raise_weight(*source_, name, format_error::no_offset, {"missing"});
+        }
+        if(w.extents.size() != 2 || behind->extents.size() != 2 || w.extents[1] != behind->extents[1]) {
+            refuse(w, {"extents ", extents_text(w.extents), ", its other part ", tokenworks::detail::escaped(name),
+                       " has ", extents_text(behind->extents)});
+        }
+        if(w.type != behind->type) {
+            decode(w);
+            decode(*behind);
+        }
+        w.source_bytes = w.progress_bytes() + behind->progress_bytes();
+        w.extents[0] += behind->extents[0];
+        std::vector<std::byte> out;
+        out.reserve(w.bytes.size() + behind->bytes.size());
+        out.insert(out.end(), w.bytes.begin(), w.bytes.end());
+        out.insert(out.end(), behind->bytes.begin(), behind->bytes.end());
+        w.own(std::move(out));
+    }
+
+    void append_zeros(weight& w, std::size_t rows) const {
+        const dtype_info type = info(w.type);
+        if(w.extents.size() != 2 || w.extents[0] > rows || type.block_size != 1) {
+            refuse(w, {"extents ", extents_text(w.extents), ", expected up to ", rows, " rows of plain numbers"});
+        }
+        w.source_bytes = w.progress_bytes();
+        std::vector<std::byte> out{w.bytes.begin(), w.bytes.end()};
+        out.resize(w.bytes.empty() ? 0 : rows * w.extents[1] * type.block_bytes);
+        w.extents[0] = rows;
+        w.own(std::move(out));
     }
 
     void take_rows(weight& w, const row_pattern& rows) const {

@@ -6,6 +6,7 @@
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/activation.hpp>
+#include <tokenworks/kernels/clamped_swiglu.hpp> // its glu must be known where layers call one
 #include <tokenworks/kernels/matmul.hpp>
 #include <tokenworks/kernels/quantize_activations.hpp>
 #include <tokenworks/nn/activations.hpp>
