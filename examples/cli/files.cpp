@@ -34,6 +34,7 @@
 #include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
+#include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
@@ -278,11 +279,29 @@ struct structure {
 
 /// Runs the input that a file carries, and compares.
 /// @throws tw::error where it carries none, or the model makes something else of it
+void verify_mesh_file(const std::string& path, const tw::load_options& load) {
+    constexpr double most = 0.25; // of a logarithm; sets of instructions differ by less
+    const std::optional<double> difference = tw::mesh_model::load(path, load).self_check();
+    if(!difference) {
+        throw tw::unsupported_error(path + ": carries no input to check it with");
+    }
+    if(!(*difference <= most)) {
+        throw tw::format_error(path, "tokenworks.mesh.check.output", tw::format_error::no_offset,
+                               "the model says something else of the mesh: log-likelihoods differ by " +
+                                   std::to_string(*difference));
+    }
+    std::cerr << "verified: log-likelihoods of tokens differ by " << *difference << '\n';
+}
+
 void verify_file(const common_options& options) {
     constexpr double most = 0.1; // of the input's deviation; sets of instructions differ by less
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
+    if(tw::models::mesh_tokens_of(tw::models::model_files::open(options.model).parameters())) {
+        verify_mesh_file(options.model, load);
+        return;
+    }
     const std::optional<double> difference = tw::forecaster::load(options.model, load).self_check();
     if(!difference) {
         throw tw::unsupported_error(options.model + ": carries no input to check it with");
@@ -491,6 +510,10 @@ int quantize(const common_options& options, const quantize_options& what) {
             out, folder->config().architecture,
             made.forecast(series, {.quantiles = made.config().quantiles, .seasons = std::vector<std::size_t>{}})
                 .values);
+        out.save(what.out);
+    }
+    if(folder && tw::models::mesh_tokens_of(folder->parameters())) {
+        tw::mesh_model::load(what.out, {.threads = options.threads, .set = how.set}).set_check(out);
         out.save(what.out);
     }
     if(options.json) {

@@ -35,6 +35,7 @@
 #include <tokenworks/models/lora.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
