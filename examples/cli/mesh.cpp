@@ -69,7 +69,9 @@ void render(const std::vector<tw::mesh>&, const std::string&) {
 
 void check(const mesh_command& what) {
     constexpr std::array<std::string_view, 3> formats{"obj", "stl", "glb"};
-    const auto is_format = [&](const std::string& ending) { return std::ranges::find(formats, ending) != formats.end(); };
+    const auto is_format = [&](const std::string& ending) {
+        return std::ranges::find(formats, ending) != formats.end();
+    };
     const std::string ending = std::filesystem::path{what.out}.extension().string();
     if(!what.out.empty() && (ending.empty() || !is_format(ending.substr(1)))) {
         throw usage_error("-o: '" + tw::printable(what.out) + "' ends with none of .obj, .stl, .glb");
@@ -127,9 +129,10 @@ int mesh(const common_options& common, const mesh_command& what) {
         std::filesystem::create_directories(what.each);
         for(std::size_t i = 0; i < made.size(); ++i) {
             const std::string number = std::to_string(i);
-            files.push_back((std::filesystem::path{what.each} /
-                             (std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number + "." + what.format))
-                                .string());
+            files.push_back(
+                (std::filesystem::path{what.each} /
+                 (std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number + "." + what.format))
+                    .string());
             tw::io::write_mesh(files.back(), made[i]);
         }
     } else if(!what.out.empty()) {

@@ -131,10 +131,10 @@ struct forecast_command {
 struct mesh_command {
     std::string name; ///< of a class
     std::size_t count = 1;
-    std::string out;              ///< a file, or empty: OBJ on stdout
-    std::string each;             ///< a folder, or empty
-    std::string format = "obj";   ///< of the files in that folder
-    std::string render;           ///< a file, or empty
+    std::string out;            ///< a file, or empty: OBJ on stdout
+    std::string each;           ///< a folder, or empty
+    std::string format = "obj"; ///< of the files in that folder
+    std::string render;         ///< a file, or empty
     bool list = false;
     float temperature = 0.7F;
     std::uint64_t seed = 0;

@@ -5,9 +5,9 @@
 //   tokenworks::mesh back = space.decode(ids);   // centred, its longest side 1
 //
 // Corners come sorted by their levels (up, depth, across), each triangle with its smallest corner first and keeping its
-// direction, triangles sorted: Nash et al., "PolyGen: An Autoregressive Generative Model of 3D Meshes", 2020, sections 2.2
-// and 2.3, whose vertical axis is z. Triangles name corners, and do not repeat their coordinates, as in MeshAnything (Chen
-// et al., 2024), so that triangles which touch share their corners.
+// direction, triangles sorted: Nash et al., "PolyGen: An Autoregressive Generative Model of 3D Meshes", 2020,
+// sections 2.2 and 2.3, whose vertical axis is z. Triangles name corners, and do not repeat their coordinates, as in
+// MeshAnything (Chen et al., 2024), so that triangles which touch share their corners.
 //
 // Ids: 0 ends the mesh, 1 stands between corners and triangles; then the classes, the levels, and the corners.
 #pragma once
@@ -111,8 +111,8 @@ public:
         for(const auto& triangle: what.triangles) {
             std::array<std::int32_t, 3> corners{};
             for(std::size_t i = 0; i < 3; ++i) {
-                corners[i] = static_cast<std::int32_t>(std::ranges::lower_bound(sorted, keys[triangle[i]]) -
-                                                       sorted.begin());
+                corners[i] =
+                    static_cast<std::int32_t>(std::ranges::lower_bound(sorted, keys[triangle[i]]) - sorted.begin());
             }
             std::ranges::rotate(corners, std::ranges::min_element(corners));
             if(corners[0] != corners[1] && corners[1] != corners[2] && corners[0] != corners[2]) {
@@ -141,8 +141,8 @@ public:
         const auto top = static_cast<float>(levels() - 1);
         while(at < ids.size() && ids[at] != faces) {
             const auto [y, z, x] = three(ids, at, first_level(), levels());
-            made.vertices.push_back({static_cast<float>(x) / top, static_cast<float>(y) / top,
-                                     static_cast<float>(z) / top});
+            made.vertices.push_back(
+                {static_cast<float>(x) / top, static_cast<float>(y) / top, static_cast<float>(z) / top});
         }
         for(++at; at < ids.size() && ids[at] != end;) {
             const auto [a, b, c] = three(ids, at, first_vertex(), std::min(most_vertices(), made.vertices.size()));

@@ -113,8 +113,7 @@ struct mesh {
             return false;
         }
         return std::ranges::all_of(edges, [&](const auto& edge) {
-            return edge.first != edge.second &&
-                   std::ranges::binary_search(edges, std::pair{edge.second, edge.first});
+            return edge.first != edge.second && std::ranges::binary_search(edges, std::pair{edge.second, edge.first});
         });
     }
 

@@ -101,7 +101,8 @@ inline void put_chunk(std::string& out, std::string_view kind, std::string bytes
 }
 
 /// A GLB file with one mesh.
-/// @throws argument_error as mesh::check, and for a mesh without triangles, which glTF has not; limit_error beyond 2 GiB
+/// @throws argument_error as mesh::check, and for a mesh without triangles, which glTF has not; limit_error beyond 2
+/// GiB
 [[nodiscard]] inline std::string to_glb(const mesh& what) {
     what.check();
     if(what.triangles.empty()) {

@@ -2,8 +2,8 @@
 //
 //   io::picture seen = io::draw_mesh(solid, {.size = 256});
 //
-// Each pixel is the mean of 3 x 3 samples; of each, the nearest triangle counts (a depth buffer). A triangle that is seen
-// from inside is drawn in another colour, so that a surface with a hole is told from a whole one.
+// Each pixel is the mean of 3 x 3 samples; of each, the nearest triangle counts (a depth buffer). A triangle that is
+// seen from inside is drawn in another colour, so that a surface with a hole is told from a whole one.
 #pragma once
 
 #include <algorithm>

@@ -4,9 +4,10 @@
 //   std::string text = io::to_obj(solid);
 //   tokenworks::mesh said = io::from_obj("Here it is:\nv 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 3", "answer", {.prose = true});
 //
-// Read are corners and faces of any number of corners, counted from 1 or backwards from -1; textures, normals, groups and
-// materials are passed over. A language model writes the same lines with whole coordinates (Wang et al., "LLaMA-Mesh:
-// Unifying 3D Mesh Generation with Language Models", 2024, section 3.1): `prose` passes over everything else around them.
+// Read are corners and faces of any number of corners, counted from 1 or backwards from -1; textures, normals, groups
+// and materials are passed over. A language model writes the same lines with whole coordinates (Wang et al.,
+// "LLaMA-Mesh: Unifying 3D Mesh Generation with Language Models", 2024, section 3.1): `prose` passes over everything
+// else around them.
 #pragma once
 
 #include <array>

@@ -18,8 +18,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
     if(!from.has("mesh.levels")) {
         return std::nullopt;
     }
-    codec::mesh_tokens_options made{
-        .levels = from.count("mesh.levels", 1024), .most_vertices = from.count("mesh.vertices", 65536)};
+    codec::mesh_tokens_options made{.levels = from.count("mesh.levels", 1024),
+                                    .most_vertices = from.count("mesh.vertices", 65536)};
     if(from.has("mesh.classes")) {
         made.classes = from.texts("mesh.classes");
     }

@@ -95,8 +95,7 @@ private:
     /// Whether some corner behind the last begins with these levels, and leaves room for those that must follow.
     [[nodiscard]] bool allows_level(std::int64_t level) const {
         constexpr std::size_t behind = 3 + 1 + 3 + 1; // this corner, the mark, a triangle, the end
-        if(place_ == 0 && (vertices_ == space_->most_vertices() ||
-                           (vertices_ >= least_vertices && left_ < behind))) {
+        if(place_ == 0 && (vertices_ == space_->most_vertices() || (vertices_ >= least_vertices && left_ < behind))) {
             return false;
         }
         const std::int64_t wanted = static_cast<std::int64_t>(std::max(least_vertices, vertices_ + 1) - vertices_ - 1);

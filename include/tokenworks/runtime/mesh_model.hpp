@@ -4,8 +4,8 @@
 //   tokenworks::mesh chair = model.generate({.name = "chair", .seed = 7});
 //   tokenworks::io::write_mesh("chair.glb", chair);
 //
-// Any decoder whose files say how its tokens mean meshes (models/mesh_config.hpp). Whatever its weights are, what comes is
-// a mesh (runtime/mesh_constraint.hpp).
+// Any decoder whose files say how its tokens mean meshes (models/mesh_config.hpp). Whatever its weights are, what comes
+// is a mesh (runtime/mesh_constraint.hpp).
 //
 // Needs nlohmann-json.
 #pragma once
@@ -168,7 +168,8 @@ TOKENWORKS_FUNCTION std::vector<float> mesh_model::log_likelihoods(const mesh& w
 TOKENWORKS_FUNCTION mesh mesh_model::check_mesh() {
     mesh box;
     for(unsigned i = 0; i < 8; ++i) {
-        box.vertices.push_back({(i & 1U) != 0 ? 1.0F : 0.0F, (i & 4U) != 0 ? 0.5F : 0.0F, (i & 2U) != 0 ? 0.25F : 0.0F});
+        box.vertices.push_back(
+            {(i & 1U) != 0 ? 1.0F : 0.0F, (i & 4U) != 0 ? 0.5F : 0.0F, (i & 2U) != 0 ? 0.25F : 0.0F});
     }
     box.triangles = {{0, 1, 3}, {0, 3, 2}, {4, 6, 7}, {4, 7, 5}, {0, 4, 5}, {0, 5, 1},
                      {1, 5, 7}, {1, 7, 3}, {3, 7, 6}, {3, 6, 2}, {2, 6, 4}, {2, 4, 0}};
@@ -183,7 +184,9 @@ TOKENWORKS_FUNCTION std::optional<double> mesh_model::self_check() const {
     double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
     for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
         const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
-        worst = difference <= worst ? worst : std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+        worst = difference <= worst      ? worst
+                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                         : difference;
     }
     return worst;
 }
