@@ -7,7 +7,6 @@
 #include <exception>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <tokenworks/io/atomic_file.hpp>
@@ -22,13 +21,12 @@ struct melody_space {         // a note is an id: a step of the pentatonic scale
         return std::array{60, 62, 64, 67, 69}[static_cast<std::size_t>(note % 5)] + note / 5 * 12;
     }
     std::size_t vocab_size() const { return 15; }
+
     std::vector<id> encode(const data& file) const { // of files that decode() has made
         std::vector<id> notes;
         for(std::size_t at = 23; at + 4 < file.size(); at += 8) {
-            for(id note = 0; note < 15; ++note) {
-                if(pitch(note) == file[at + 1])
-                    notes.push_back(note);
-            }
+            const int above = file[at + 1] - 60;
+            notes.push_back(above / 12 * 5 + std::array{0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4}[above % 12U]);
         }
         return notes;
     }
