@@ -21,7 +21,6 @@ struct melody_space {         // a note is an id: a step of the pentatonic scale
         return std::array{60, 62, 64, 67, 69}[static_cast<std::size_t>(note % 5)] + note / 5 * 12;
     }
     std::size_t vocab_size() const { return 15; }
-
     std::vector<id> encode(const data& file) const { // of files that decode() has made
         std::vector<id> notes;
         for(std::size_t at = 23; at + 4 < file.size(); at += 8) {
