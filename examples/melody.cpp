@@ -25,7 +25,8 @@ struct melody_space {         // a note is an id: a step of the pentatonic scale
         std::vector<id> notes;
         for(std::size_t at = 23; at + 4 < file.size(); at += 8) {
             const int above = file[at + 1] - 60;
-            notes.push_back(above / 12 * 5 + std::array{0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4}[above % 12U]);
+            notes.push_back(above / 12 * 5 +
+                            std::array{0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4}[static_cast<std::size_t>(above % 12)]);
         }
         return notes;
     }
@@ -66,8 +67,8 @@ int main(int argc, char** argv) {
         walking_model::state state;
         tw::sampling::exactly notes{32, [](id note) { return note >= 0 && note < 15; }};
         tw::runtime::data_sink melody{space};
-        const std::array<id, 1> first{5};
-        tw::runtime::make_tokens(walking_model{}, state, first, notes, melody, {.sampling = {.seed = 7}});
+        tw::runtime::make_tokens(walking_model{}, state, std::array<id, 1>{5}, notes, melody,
+                                 {.sampling = {.seed = 7}});
         tw::io::atomic_file file{argc > 1 ? argv[1] : "melody.mid"};
         file.write(std::as_bytes(std::span{melody.data().data(), melody.data().size()}));
         file.commit();

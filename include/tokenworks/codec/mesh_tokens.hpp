@@ -101,7 +101,7 @@ public:
         }
         std::vector<std::array<std::int32_t, 3>> sorted = keys;
         std::ranges::sort(sorted);
-        sorted.erase(std::ranges::unique(sorted).begin(), sorted.end());
+        sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
         if(sorted.size() > most_vertices()) {
             tokenworks::detail::raise<argument_error>(
                 {"mesh_tokens: ", sorted.size(), " corners, there are tokens for ", most_vertices()});
@@ -114,13 +114,13 @@ public:
                 corners[i] =
                     static_cast<std::int32_t>(std::ranges::lower_bound(sorted, keys[triangle[i]]) - sorted.begin());
             }
-            std::ranges::rotate(corners, std::ranges::min_element(corners));
+            std::rotate(corners.begin(), std::ranges::min_element(corners), corners.end());
             if(corners[0] != corners[1] && corners[1] != corners[2] && corners[0] != corners[2]) {
                 triangles.push_back(corners);
             }
         }
         std::ranges::sort(triangles);
-        triangles.erase(std::ranges::unique(triangles).begin(), triangles.end());
+        triangles.erase(std::unique(triangles.begin(), triangles.end()), triangles.end());
         std::vector<std::int32_t> ids;
         ids.reserve(3 * (sorted.size() + triangles.size()) + 2);
         append(sorted, first_level(), ids);

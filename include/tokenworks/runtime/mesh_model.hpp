@@ -38,6 +38,7 @@
 #include <tokenworks/sampling/options.hpp>
 
 #if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/tensor.hpp>
 #include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/mesh_constraint.hpp>
 #include <tokenworks/runtime/sink.hpp>
