@@ -24,9 +24,8 @@ struct melody_space {         // a note is an id: a step of the pentatonic scale
     std::vector<id> encode(const data& file) const { // of files that decode() has made
         std::vector<id> notes;
         for(std::size_t at = 23; at + 4 < file.size(); at += 8) {
-            const int above = file[at + 1] - 60;
-            notes.push_back(above / 12 * 5 +
-                            std::array{0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4}[static_cast<std::size_t>(above % 12)]);
+            const auto above = static_cast<unsigned>(file[at + 1] - 60);
+            notes.push_back(static_cast<id>(above / 12 * 5) + "001122233444"[above % 12] - '0');
         }
         return notes;
     }
