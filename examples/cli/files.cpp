@@ -35,6 +35,7 @@
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
@@ -279,12 +280,31 @@ struct structure {
 
 /// Runs the input that a file carries, and compares.
 /// @throws tw::error where it carries none, or the model makes something else of it
+void verify_mesh_file(const std::string& path, const tw::load_options& load) {
+    constexpr double most = 0.25; // of a logarithm; sets of instructions differ by less
+    const std::optional<double> difference = tw::mesh_model::load(path, load).self_check();
+    if(!difference) {
+        throw tw::unsupported_error(path + ": carries no input to check it with");
+    }
+    if(!(*difference <= most)) {
+        throw tw::format_error(path, "tokenworks.mesh.check.output", tw::format_error::no_offset,
+                               "the model says something else of the mesh: log-likelihoods differ by " +
+                                   std::to_string(*difference));
+    }
+    std::cerr << "verified: log-likelihoods of tokens differ by " << *difference << '\n';
+}
+
 void verify_file(const common_options& options) {
     constexpr double most = 0.1; // of the input's deviation; sets of instructions differ by less
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
-    const std::optional<double> difference = tw::models::model_files::open(options.model).config().picture
+    const tw::models::model_files files = tw::models::model_files::open(options.model);
+    if(tw::models::mesh_tokens_of(files.parameters())) {
+        verify_mesh_file(options.model, load);
+        return;
+    }
+    const std::optional<double> difference = files.config().picture
                                                  ? tw::image_model::load(options.model, load).self_check()
                                                  : tw::forecaster::load(options.model, load).self_check();
     if(!difference) {
@@ -503,6 +523,10 @@ int quantize(const common_options& options, const quantize_options& what) {
             ids[i] = static_cast<std::int32_t>((i * i * 7 + i * 31) % made.picture().codes);
         }
         tw::models::set_picture_check(out, folder->config().architecture, ids, made.check_output(ids));
+        out.save(what.out);
+    }
+    if(folder && tw::models::mesh_tokens_of(folder->parameters())) {
+        tw::mesh_model::load(what.out, {.threads = options.threads, .set = how.set}).set_check(out);
         out.save(what.out);
     }
     if(options.json) {

@@ -332,6 +332,27 @@ int run(int argc, char** argv) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max() - 10000));
     image_command->callback([&] { code = cli::image(common, image); });
 
+    cli::mesh_command mesh;
+    auto* const mesh_command = app.add_subcommand("mesh", "makes 3D structures: OBJ, STL or GLB, and a picture");
+    mesh_command->add_option("-m,--model", common.model,
+                             "a GGUF file or a folder of a model of meshes; the one that is shipped if not given");
+    add_machine(*mesh_command, common);
+    mesh_command->add_flag("--list", mesh.list, "print the classes");
+    mesh_command->add_option("--class", mesh.name, "what to make");
+    mesh_command->add_option("-n", mesh.count, "how many; in one file they stand in a row")
+        ->capture_default_str()
+        ->check(whole_number(1, 10000));
+    auto* const mesh_file =
+        mesh_command->add_option("-o,--out", mesh.out, "a .obj, .stl or .glb file, in place of OBJ on stdout");
+    mesh_command->add_option("--each", mesh.each, "a folder: a file for each, 0000.obj and so on")->excludes(mesh_file);
+    mesh_command->add_option("--format", mesh.format, "of the files of --each: obj, stl or glb")->capture_default_str();
+    mesh_command->add_option("--render", mesh.render, "a .png file with a shaded picture of each");
+    mesh_command->add_option("--temp", mesh.temperature, "0: no dice")->capture_default_str();
+    mesh_command->add_option("--seed", mesh.seed)
+        ->capture_default_str()
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+    mesh_command->callback([&] { code = cli::mesh(common, mesh); });
+
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(
         "quantize", "writes a GGUF file of another file, or of a model folder, its matrices in a type");

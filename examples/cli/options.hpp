@@ -145,6 +145,18 @@ struct image_command {
     float min_p = 0;
 };
 
+struct mesh_command {
+    std::string name; ///< of a class
+    std::size_t count = 1;
+    std::string out;            ///< a file, or empty: OBJ on stdout
+    std::string each;           ///< a folder, or empty
+    std::string format = "obj"; ///< of the files in that folder
+    std::string render;         ///< a file, or empty
+    bool list = false;
+    float temperature = 0.7F;
+    std::uint64_t seed = 0;
+};
+
 struct plan_options {
     std::size_t context = 0;
     std::size_t batch = 1;
@@ -183,6 +195,7 @@ int plan(const common_options&, const plan_options&);
 int imatrix(const common_options&, const imatrix_options&);
 int forecast(const common_options&, const forecast_command&);
 int image(const common_options&, const image_command&);
+int mesh(const common_options&, const mesh_command&);
 
 // Shared by the subcommands.
 

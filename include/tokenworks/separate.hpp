@@ -38,6 +38,7 @@
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>

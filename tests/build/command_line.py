@@ -453,6 +453,37 @@ def forecasts(check, folder):
     check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "forecaster.gguf"), "--verify", says="verified")
 
 
+def meshes(check, folder):
+    """The small model of meshes that is shipped."""
+    folder = Path(folder) / "meshes"
+    folder.mkdir()
+    obj, stl, glb, png = (str(folder / f"chair.{ending}") for ending in ("obj", "stl", "glb", "png"))
+    check.expect(0, "mesh", "--list", out=lambda text: {"box", "chair", "torus"} <= set(text.split()))
+    check.expect(0, "mesh", "--class", "box", out=lambda text: text.count("v ") == 8 and text.count("f ") == 12)
+    check.expect(0, "mesh", "--class", "chair", "-o", obj, "--json", out=lambda text: (
+        lambda all: all["files"] == [obj] and all["meshes"][0]["watertight"] and all["timings"]["tokens"] > 100)(json.loads(text)))
+    check.expect(0, "mesh", "--class", "chair", "-o", stl, out=lambda text: text == "")
+    check.expect(0, "mesh", "--class", "chair", "-o", glb, "-t", "1", out=lambda text: text == "")
+    check.expect(0, "mesh", "--class", "chair", "-n", "3", "--each", str(folder / "each"), "--format", "stl", "--seed", "4", out=lambda text: text == "")
+    triangles = Path(obj).read_text().count("f ")
+    if Path(stl).stat().st_size != 84 + 50 * triangles or Path(glb).read_bytes()[:4] != b"glTF" or \
+            sorted(each.name for each in (folder / "each").iterdir()) != ["0000.stl", "0001.stl", "0002.stl"]:
+        check.failures += 1
+    check.expect(1, "mesh", "--class", "cat", "-o", obj, says="no class 'cat'; known are box")
+    check.expect(2, "mesh", "-o", obj, says="--class")
+    check.expect(2, "mesh", "--class", "box", "-o", "x.ply", says=".obj, .stl, .glb")
+    check.expect(2, "mesh", "--class", "box", "--render", "x.jpg", says=".png")
+    check.expect(2, "mesh", "--class", "box", "--temp", "-1", says="--temp")
+    check.expect(1, "mesh", "-m", str(Path(__file__).parents[2] / "models" / "forecaster.gguf"), "--class", "box", says="makes no meshes")
+    kept = folder / "kept.obj"
+    kept.write_text("old", encoding="utf-8")
+    before = sorted(folder.iterdir())
+    limited = Checker(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *check.command])
+    limited.expect(1, "mesh", "--class", "torus", "-o", str(kept), says="kept.obj")
+    check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
+    check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "mesh.gguf"), "--verify", says="verified")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--golden", type=Path, required=True)
@@ -468,6 +499,7 @@ def main():
         pictures(check, options.golden, folder)
         forecasts(check, folder)
         images(check, folder)
+        meshes(check, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

@@ -46,6 +46,7 @@
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/gguf_source.hpp>
 #include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/mesh_config.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantization.hpp>
@@ -303,6 +304,9 @@ inline void gguf_exporter::write_family_keys() {
     }
     if(config_.qkv_clip != 0) {
         set("attention.clamp_kqv", config_.qkv_clip);
+    }
+    if(const auto tokens = mesh_tokens_of(folder_.parameters())) {
+        set_mesh_keys(*tokens, architecture_, out_);
     }
 }
 

@@ -1,0 +1,203 @@
+// Models of meshes: a class in, a closed surface out, whose file other programs open.
+//
+//   auto model = tokenworks::mesh_model::load("models/mesh.gguf");
+//   tokenworks::mesh chair = model.generate({.name = "chair", .seed = 7});
+//   tokenworks::io::write_mesh("chair.glb", chair);
+//
+// Any decoder whose files say how its tokens mean meshes (models/mesh_config.hpp). Whatever its weights are, what comes
+// is a mesh (runtime/mesh_constraint.hpp).
+//
+// Needs nlohmann-json.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/mesh_tokens.hpp>
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/core/limits.hpp>
+#include <tokenworks/core/mesh.hpp>
+#include <tokenworks/io/gguf_reader.hpp>
+#include <tokenworks/io/gguf_writer.hpp>
+#include <tokenworks/models/mesh_config.hpp>
+#include <tokenworks/models/model_files.hpp>
+#include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/text_model.hpp>
+#include <tokenworks/sampling/options.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/tensor.hpp>
+#include <tokenworks/runtime/make_tokens.hpp>
+#include <tokenworks/runtime/mesh_constraint.hpp>
+#include <tokenworks/runtime/sink.hpp>
+#endif
+
+namespace tokenworks::inline TOKENWORKS_ABI {
+
+struct mesh_options {
+    std::string name{};       ///< one of mesh_model::classes()
+    float temperature = 0.7F; ///< 0: the likeliest, without dice
+    std::uint64_t seed = 0;
+    std::stop_token cancel{}; ///< looked at before every token
+};
+
+/// Immutable once loaded: share it by const reference.
+class mesh_model {
+public:
+    /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a model of something else
+    [[nodiscard]] static mesh_model load(const std::string& path, const load_options& options = {},
+                                         const limits& bounds = {}) {
+        return mesh_model{path, options, bounds};
+    }
+
+    [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return space_->classes(); }
+    [[nodiscard]] const codec::mesh_tokens& space() const noexcept { return *space_; }
+    [[nodiscard]] const text_model& network() const noexcept { return *network_; }
+
+    /// Centred on the origin, its longest side 1, y up, seen from outside counterclockwise.
+    /// @throws argument_error for a class that there is not, or a temperature below 0; cancelled_error
+    [[nodiscard]] mesh generate(const mesh_options& options) const { return space_->decode(generate_tokens(options)); }
+    /// The tokens behind the class's.
+    [[nodiscard]] std::vector<sampling::token_id> generate_tokens(const mesh_options& options) const;
+
+    /// The natural logarithm of the probability of a mesh's tokens, its class given, token by token.
+    /// @throws argument_error as mesh_tokens::encode; capacity_error where it does not fit into the context
+    [[nodiscard]] std::vector<float> log_likelihoods(const mesh& what, const std::string& name) const;
+
+    /// A file may carry what a right model says of check_mesh(): the largest difference from that, natural logarithm.
+    /// Nothing where it carries none.
+    [[nodiscard]] std::optional<double> self_check() const;
+    /// Says in a file what this model makes of check_mesh().
+    void set_check(io::gguf_writer& out) const;
+    /// A box of 1 by 0.5 by 0.25.
+    [[nodiscard]] static mesh check_mesh();
+
+private:
+    static constexpr const char* check_key = "tokenworks.mesh.check.output";
+
+    mesh_model(const std::string& path, const load_options& options, const limits& bounds);
+
+    std::string path_;
+    std::optional<codec::mesh_tokens> space_;
+    std::unique_ptr<text_model> network_;
+    std::vector<float> check_output_{};
+};
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION mesh_model::mesh_model(const std::string& path, const load_options& options, const limits& bounds)
+    : path_{path} {
+    {
+        const models::model_files files = models::model_files::open(path, bounds);
+        const auto tokens = models::mesh_tokens_of(files.parameters());
+        if(!tokens || !files.config().causal || files.encoder_config()) {
+            detail::raise<unsupported_error>({path, ": '", files.config().architecture, "' makes no meshes"});
+        }
+        space_.emplace(*tokens);
+        if(space_->vocab_size() != files.config().vocab_size) {
+            files.parameters().refuse("mesh.levels", {"there are ", space_->vocab_size(),
+                                                      " tokens of meshes, the model has ", files.config().vocab_size});
+        }
+        if(files.config().context_length < runtime::mesh_constraint::least_tokens + 1) {
+            files.parameters().refuse("context_length",
+                                      {"of ", files.config().context_length, " tokens has no room for a mesh"});
+        }
+        if(const io::gguf_file* const file = files.gguf(); file != nullptr && file->find(check_key) != nullptr) {
+            check_output_ = file->get<std::vector<float>>(check_key);
+        }
+    }
+    network_ = std::make_unique<text_model>(load_text_model(path, options, bounds));
+}
+
+TOKENWORKS_FUNCTION std::vector<sampling::token_id> mesh_model::generate_tokens(const mesh_options& options) const {
+    const std::vector<sampling::token_id> prompt{space_->class_token(options.name)};
+    const std::size_t context = network_->context_length();
+    runtime::mesh_constraint well_formed{*space_, context - prompt.size()};
+    runtime::data_sink<codec::mesh_tokens> made{*space_};
+    text_model::state state = network_->make_state();
+    runtime::generate_options how{.cancel = options.cancel};
+    how.sampling.temperature = options.temperature;
+    how.sampling.top_k = 0;
+    how.sampling.seed = options.seed;
+    if(runtime::make_tokens(*network_, state, prompt, well_formed, made, std::move(how)) !=
+       runtime::finish_reason::stop) {
+        detail::raise<cancelled_error>({"making a mesh: cancelled"});
+    }
+    return made.ids();
+}
+
+TOKENWORKS_FUNCTION std::vector<float> mesh_model::log_likelihoods(const mesh& what, const std::string& name) const {
+    const std::vector<sampling::token_id> ids = space_->encode(what);
+    std::vector<sampling::token_id> before{space_->class_token(name)};
+    before.insert(before.end(), ids.begin(), ids.end() - 1);
+    if(before.size() > network_->context_length()) {
+        detail::raise<capacity_error>(
+            {"mesh: ", before.size(), " tokens, the context takes ", network_->context_length()});
+    }
+    text_model::state state = network_->make_state({.capacity = before.size()});
+    tensor<float, extents<dyn, dyn>> logits{before.size(), space_->vocab_size()};
+    const models::decoder_input input{
+        .cache = &state.cache(), .tokens = before, .want = models::decoder_input::logits::all};
+    network_->network().forward(state.context(), std::span{&input, 1}, logits.view());
+    std::vector<float> found;
+    found.reserve(ids.size());
+    for(std::size_t t = 0; t < ids.size(); ++t) {
+        const std::span<const float> row{&logits(t, 0), space_->vocab_size()};
+        const auto top = static_cast<double>(*std::ranges::max_element(row));
+        double sum = 0;
+        for(const float logit: row) {
+            sum += std::exp(static_cast<double>(logit) - top);
+        }
+        found.push_back(
+            static_cast<float>(static_cast<double>(row[static_cast<std::size_t>(ids[t])]) - top - std::log(sum)));
+    }
+    return found;
+}
+
+TOKENWORKS_FUNCTION mesh mesh_model::check_mesh() {
+    mesh box;
+    for(unsigned i = 0; i < 8; ++i) {
+        box.vertices.push_back(
+            {(i & 1U) != 0 ? 1.0F : 0.0F, (i & 4U) != 0 ? 0.5F : 0.0F, (i & 2U) != 0 ? 0.25F : 0.0F});
+    }
+    box.triangles = {{0, 1, 3}, {0, 3, 2}, {4, 6, 7}, {4, 7, 5}, {0, 4, 5}, {0, 5, 1},
+                     {1, 5, 7}, {1, 7, 3}, {3, 7, 6}, {3, 6, 2}, {2, 6, 4}, {2, 4, 0}};
+    return box;
+}
+
+TOKENWORKS_FUNCTION std::optional<double> mesh_model::self_check() const {
+    if(check_output_.empty() || classes().empty()) {
+        return std::nullopt;
+    }
+    const std::vector<float> found = log_likelihoods(check_mesh(), classes().front());
+    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
+    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
+        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
+        worst = difference <= worst      ? worst
+                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                         : difference;
+    }
+    return worst;
+}
+
+TOKENWORKS_FUNCTION void mesh_model::set_check(io::gguf_writer& out) const {
+    if(!classes().empty()) {
+        out.set_array(check_key, log_likelihoods(check_mesh(), classes().front()));
+    }
+}
+
+#endif
+
+} // namespace tokenworks::inline TOKENWORKS_ABI
