@@ -35,6 +35,7 @@
 #include <tokenworks/models/tokenizer_folder.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/plan.hpp>
+#include <tokenworks/runtime/protein_model.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
@@ -279,10 +280,23 @@ struct structure {
 /// Runs the input that a file carries, and compares.
 /// @throws tw::error where it carries none, or the model makes something else of it
 void verify_file(const common_options& options) {
-    constexpr double most = 0.1; // of the input's deviation; sets of instructions differ by less
+    constexpr double most = 0.1; // of the input's deviation, or of a logarithm; sets of instructions differ by less
     tw::load_options load;
     load.threads = options.threads;
     load.set = chosen_isa(options);
+    if(tw::protein_model::knows(options.model)) {
+        const std::optional<double> wrong = tw::protein_model::load(options.model, load).self_check();
+        if(!wrong) {
+            throw tw::unsupported_error(options.model + ": carries no input to check it with");
+        }
+        if(!(*wrong <= most)) {
+            throw tw::format_error(options.model, "check.output", tw::format_error::no_offset,
+                                   "the model says something else of the sequence: log-likelihoods that differ by " +
+                                       std::to_string(*wrong));
+        }
+        std::cerr << "verified: log-likelihoods differ by " << *wrong << '\n';
+        return;
+    }
     const std::optional<double> difference = tw::forecaster::load(options.model, load).self_check();
     if(!difference) {
         throw tw::unsupported_error(options.model + ": carries no input to check it with");
@@ -491,6 +505,9 @@ int quantize(const common_options& options, const quantize_options& what) {
             out, folder->config().architecture,
             made.forecast(series, {.quantiles = made.config().quantiles, .seasons = std::vector<std::size_t>{}})
                 .values);
+        out.save(what.out);
+    } else if(folder && tw::protein_model::knows(what.out)) {
+        tw::protein_model::load(what.out, {.threads = options.threads, .set = how.set}).set_check(out);
         out.save(what.out);
     }
     if(options.json) {

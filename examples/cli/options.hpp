@@ -128,6 +128,22 @@ struct forecast_command {
     std::uint64_t seed = 0;
 };
 
+struct protein_command {
+    std::string file;   ///< FASTA
+    std::string family; ///< or empty
+    bool list = false;  ///< of families
+    std::size_t count = 1;
+    std::size_t least = 1; ///< residues to make
+    std::size_t most = 0;  ///< 0: as many as fit
+    std::string begin;     ///< residues that a sequence begins with
+    std::size_t first = 0; ///< of the part that is replaced, counted from 1
+    std::size_t last = 0;
+    std::string out;  ///< a file, or empty: stdout
+    std::string each; ///< a folder, or empty
+    std::string plot; ///< a file, or empty
+    tw::sampling::sampler_options sampling;
+};
+
 struct plan_options {
     std::size_t context = 0;
     std::size_t batch = 1;
@@ -165,6 +181,12 @@ int bench(const common_options&, const bench_options&);
 int plan(const common_options&, const plan_options&);
 int imatrix(const common_options&, const imatrix_options&);
 int forecast(const common_options&, const forecast_command&);
+int protein_generate(const common_options&, const protein_command&);
+int protein_infill(const common_options&, const protein_command&);
+int protein_score(const common_options&, const protein_command&);
+int protein_mutate(const common_options&, const protein_command&);
+int protein_embed(const common_options&, const protein_command&);
+int protein_contacts(const common_options&, const protein_command&);
 
 // Shared by the subcommands.
 
