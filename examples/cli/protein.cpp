@@ -50,7 +50,11 @@ private:
 };
 
 /// Prints the families where that is all that is asked for.
+/// @throws tw::argument_error for a family that there is not
 bool lists_families(const protein_command& what, const tw::protein_model& model) {
+    if(!what.list) {
+        static_cast<void>(model.format().family(what.family));
+    }
     for(std::size_t i = 0; what.list && i < model.families().size(); ++i) {
         std::cout << model.families()[i].name << '\n';
     }

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -136,18 +135,14 @@ TOKENWORKS_FUNCTION std::vector<float> contact_head::contacts(nn::context& c, co
     }
     const std::size_t count = ids.size() - 2;
     std::vector<float> sum(count * count, bias_);
-    std::vector<float> queries;
-    const auto before = std::exchange(c.on_activation, [&](std::string_view name, std::size_t layer, nn::const_rows x) {
-        if(name == "queries") {
-            queries.assign(x.data(), x.data() + x.extent(0) * x.extent(1));
-        } else if(name == "keys") {
-            add_layer(layer, nn::const_rows{queries.data(), x.extent(0), queries.size() / x.extent(0)}, x, c.how, sum);
-        }
-    });
+    const auto before =
+        std::exchange(c.on_attention, [&](std::size_t layer, nn::const_rows queries, nn::const_rows keys) {
+            add_layer(layer, queries, keys, c.how, sum);
+        });
     std::vector<float> hidden(ids.size() * network.width());
     const models::encoder_input input{ids};
     network.forward(c, std::span{&input, 1}, nn::rows{hidden.data(), ids.size(), network.width()});
-    c.on_activation = before;
+    c.on_attention = before;
     for(float& each: sum) {
         each = 1 / (1 + std::exp(-each));
     }

@@ -161,8 +161,9 @@ private:
     };
     /// @param ended  with the end behind it
     [[nodiscard]] framed frame(std::string_view sequence, const std::string& family, bool ended) const;
+    /// @param room  tokens to leave for the gap
     [[nodiscard]] std::vector<token_id> gap_prompt(std::string_view before, std::string_view after,
-                                                   const std::string& family) const;
+                                                   const std::string& family, std::size_t room) const;
     [[nodiscard]] const codec::protein_infill& infill_tokens() const;
 
     [[nodiscard]] std::string make(std::span<const token_id> prompt, token_id end,
@@ -301,18 +302,19 @@ TOKENWORKS_FUNCTION const codec::protein_infill& protein_model::infill_tokens() 
 }
 
 /// What is far from the gap is left out where the context has no room for it.
-TOKENWORKS_FUNCTION std::vector<sampling::token_id>
-protein_model::gap_prompt(std::string_view before, std::string_view after, const std::string& family) const {
-    constexpr std::size_t for_gap = 64;
+TOKENWORKS_FUNCTION std::vector<sampling::token_id> protein_model::gap_prompt(std::string_view before,
+                                                                              std::string_view after,
+                                                                              const std::string& family,
+                                                                              std::size_t room) const {
     const codec::protein_infill& gap = infill_tokens();
     std::vector<token_id> ids = frame({}, family, false).ids;
-    const std::size_t context = config().context_length;
-    const std::size_t room = context > ids.size() + for_gap + 2 ? context - ids.size() - for_gap - 2 : 0;
-    if(before.size() + after.size() > room) {
-        const std::size_t shorter = std::min({before.size(), after.size(), room / 2});
-        const std::size_t left = before.size() <= after.size() ? shorter : room - shorter;
-        before = before.substr(before.size() - std::min(left, before.size()));
-        after = after.substr(0, room - before.size());
+    const std::size_t taken = ids.size() + room + 2; // the mask, and what the gap begins with
+    const std::size_t left = config().context_length > taken ? config().context_length - taken : 0;
+    if(before.size() + after.size() > left) {
+        const std::size_t shorter = std::min({before.size(), after.size(), left / 2});
+        const std::size_t first = before.size() <= after.size() ? shorter : left - shorter;
+        before = before.substr(before.size() - std::min(first, before.size()));
+        after = after.substr(0, left - before.size());
     }
     const auto add = [&](const std::vector<token_id>& more) { ids.insert(ids.end(), more.begin(), more.end()); };
     add(space_.encode(before));
@@ -361,7 +363,9 @@ TOKENWORKS_FUNCTION std::string protein_model::generate(const protein_options& o
 
 TOKENWORKS_FUNCTION std::string protein_model::infill(std::string_view before, std::string_view after,
                                                       const protein_options& options) const {
-    return make(gap_prompt(before, after, options.family), infill_tokens().end, options);
+    const std::size_t gap = options.most != 0 ? options.most : std::max<std::size_t>(options.least, 64);
+    const std::size_t room = std::min(gap, std::max(options.least, config().context_length / 4));
+    return make(gap_prompt(before, after, options.family, room), infill_tokens().end, options);
 }
 
 TOKENWORKS_FUNCTION std::vector<double> protein_model::decoder_likelihoods(const framed& of) const {
@@ -405,7 +409,7 @@ void protein_model::each_hidden(std::string_view sequence, const std::string& fa
         do {
             const std::size_t at = first + texts.size();
             if(decoder_) {
-                texts.push_back(gap_prompt(sequence.substr(0, at), sequence.substr(at + 1), family));
+                texts.push_back(gap_prompt(sequence.substr(0, at), sequence.substr(at + 1), family, 1));
             } else {
                 texts.push_back(whole.ids);
                 texts.back()[whole.first + at] = *format_.mask;
@@ -426,7 +430,10 @@ void protein_model::each_hidden(std::string_view sequence, const std::string& fa
                 take(first + i, std::span<const float>{logits}.subspan(i * vocab, vocab));
             }
         } else {
-            std::vector<models::encoder_input> inputs(texts.begin(), texts.end());
+            std::vector<models::encoder_input> inputs;
+            for(const std::vector<token_id>& text: texts) {
+                inputs.push_back({.tokens = text});
+            }
             logits.resize(tokens * vocab);
             encoder_->network().forward_logits(c, inputs, nn::rows{logits.data(), tokens, vocab});
             for(std::size_t i = 0; i < texts.size(); ++i) {
