@@ -56,10 +56,12 @@ def trigram(training, tested):
 
 
 def relatives(folder, data):
-    """The names of held out sequences that have a relative in the training."""
-    subprocess.run(["mmseqs", "easy-search", data / "held_out.fasta", data / "general.fasta", folder / "hits", folder / "tmp",
-                    "-e", "1e-3", "--threads", "1", "-v", "0"], check=True)
-    return {line.split("\t")[0] for line in (folder / "hits").read_text().splitlines()}
+    """The numbers of held out sequences that have a relative in the training. MMseqs2 cuts names, so they get others."""
+    asked = folder / "asked.fasta"
+    protein.write_fasta(asked, [(f"q{i}", s) for i, (_, s) in enumerate(protein.read_fasta(data / "held_out.fasta"))])
+    subprocess.run(["mmseqs", "easy-search", asked, data / "general.fasta", folder / "hits", folder / "tmp", "-e", "1e-3",
+                    "--threads", "1", "-v", "0"], check=True, stdout=subprocess.DEVNULL)
+    return {int(line.split("\t")[0][1:]) for line in (folder / "hits").read_text().splitlines()}
 
 
 def profile_of(family, data, hmmer, folder):
@@ -101,7 +103,8 @@ def main():
                                capture_output=True, text=True).stdout.splitlines()[1:]
         ours = np.array([float(line.split("\t")[2]) for line in table])
         lengths = np.array([len(s) + 1 for s in tested.values()])
-        alone = np.array([n not in relatives_ for relatives_ in [relatives(folder, options.data)] for n in tested])
+        known = relatives(folder, options.data)
+        alone = np.array([i not in known for i in range(len(tested))])
         for title, rows in (("all", np.ones(len(lengths), bool)), ("no relative", alone)):
             a, b = (math.exp(-x[rows].sum() / lengths[rows].sum()) for x in (baseline, ours))
             print(f"{title}: {rows.sum()} sequences, perplexity of trigrams {a:.2f}, of the model {b:.2f} ({b / a - 1:+.1%})",
@@ -111,9 +114,9 @@ def main():
             subprocess.run([options.program, "protein", "generate", "--family", family, "-n", str(options.count), "--seed", "1",
                             "--temp", options.temp, "-o", made, *model], check=True, stdout=subprocess.DEVNULL)
             sequences = [s for _, s in protein.read_fasta(made)]
-            known = {s for _, s in protein.read_fasta(options.data / f"{family}.fasta")} | set(general.values())
+            seen = {s for _, s in protein.read_fasta(options.data / f"{family}.fasta")} | set(general.values())
             hits = found(profile_of(family, options.data, options.hmmer, folder), made, folder)
-            print(f"{family}: {len(hits) / len(sequences):.1%} found, {sum(s in known for s in sequences) / len(sequences):.1%} "
+            print(f"{family}: {len(hits) / len(sequences):.1%} found, {sum(s in seen for s in sequences) / len(sequences):.1%} "
                   f"in the training, {len(set(sequences))} different, "
                   f"mean length {np.mean([len(s) for s in sequences]):.0f}", flush=True)
 
