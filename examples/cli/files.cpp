@@ -33,13 +33,11 @@
 #include <tokenworks/models/model_folder.hpp>
 #include <tokenworks/models/quantize_gguf.hpp>
 #include <tokenworks/models/tokenizer_folder.hpp>
-#include <tokenworks/runtime/forecaster.hpp>
-#include <tokenworks/runtime/image_model.hpp>
-#include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/plan.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
+#include "self_check.hpp"
 #include "structure.hpp"
 
 namespace cli {
@@ -278,51 +276,14 @@ struct structure {
     }
 };
 
-/// Runs the input that a file carries, and compares.
-/// @throws tw::error where it carries none, or the model makes something else of it
-void verify_mesh_file(const std::string& path, const tw::load_options& load) {
-    constexpr double most = 0.25; // of a logarithm; sets of instructions differ by less
-    const std::optional<double> difference = tw::mesh_model::load(path, load).self_check();
-    if(!difference) {
-        throw tw::unsupported_error(path + ": carries no input to check it with");
-    }
-    if(!(*difference <= most)) {
-        throw tw::format_error(path, "tokenworks.mesh.check.output", tw::format_error::no_offset,
-                               "the model says something else of the mesh: log-likelihoods differ by " +
-                                   std::to_string(*difference));
-    }
-    std::cerr << "verified: log-likelihoods of tokens differ by " << *difference << '\n';
-}
-
-void verify_file(const common_options& options) {
-    constexpr double most = 0.1; // of the input's deviation; sets of instructions differ by less
-    tw::load_options load;
-    load.threads = options.threads;
-    load.set = chosen_isa(options);
-    const tw::models::model_files files = tw::models::model_files::open(options.model);
-    if(tw::models::mesh_tokens_of(files.parameters())) {
-        verify_mesh_file(options.model, load);
-        return;
-    }
-    const std::optional<double> difference = files.config().picture
-                                                 ? tw::image_model::load(options.model, load).self_check()
-                                                 : tw::forecaster::load(options.model, load).self_check();
-    if(!difference) {
-        throw tw::unsupported_error(options.model + ": carries no input to check it with");
-    }
-    if(!(*difference <= most)) {
-        throw tw::format_error(options.model, "check.output", tw::format_error::no_offset,
-                               "the model makes something else of the input: a difference of " +
-                                   std::to_string(*difference) + " deviations");
-    }
-    std::cerr << "verified: the output differs by " << *difference << " deviations of the input\n";
-}
-
 } // namespace
 
 int info(const common_options& options, bool verify) {
     if(verify) {
-        verify_file(options);
+        tw::load_options load;
+        load.threads = options.threads;
+        load.set = chosen_isa(options);
+        self_check(options.model, load);
     }
     static_cast<void>(chosen_isa(options)); // reads, computes nothing; a wrong name is an error all the same
     if(std::filesystem::is_directory(options.model)) {
@@ -507,27 +468,8 @@ int quantize(const common_options& options, const quantize_options& what) {
         bytes = total;
         return true;
     });
-    if(folder && folder->config().series) { // the file carries what a right model makes of a series
-        const tw::forecaster made = tw::forecaster::load(what.out, {.threads = options.threads, .set = how.set});
-        const std::vector<float> series = tw::models::check_series();
-        tw::models::set_check(
-            out, folder->config().architecture,
-            made.forecast(series, {.quantiles = made.config().quantiles, .seasons = std::vector<std::size_t>{}})
-                .values);
-        out.save(what.out);
-    }
-    if(folder && folder->config().picture) { // and of a picture of its first class
-        const tw::image_model made = tw::image_model::load(what.out, {.threads = options.threads, .set = how.set});
-        std::vector<std::int32_t> ids(made.picture().tokens());
-        for(std::size_t i = 0; i < ids.size(); ++i) { // some codes or other
-            ids[i] = static_cast<std::int32_t>((i * i * 7 + i * 31) % made.picture().codes);
-        }
-        tw::models::set_picture_check(out, folder->config().architecture, ids, made.check_output(ids));
-        out.save(what.out);
-    }
-    if(folder && tw::models::mesh_tokens_of(folder->parameters())) {
-        tw::mesh_model::load(what.out, {.threads = options.threads, .set = how.set}).set_check(out);
-        out.save(what.out);
+    if(folder) {
+        add_self_check(what.out, {.threads = options.threads, .set = how.set}, out);
     }
     if(options.json) {
         std::cout << json{{"file", what.out},

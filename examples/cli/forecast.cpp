@@ -18,13 +18,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tokenworks/io/atomic_file.hpp>
 #include <tokenworks/io/series_plot.hpp>
 #include <tokenworks/io/series_table.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
+#include "output.hpp"
 
 namespace cli {
 
@@ -110,12 +110,6 @@ std::string csv_cell(const std::string& text) {
         }
     }
     return quoted + "\"";
-}
-
-void write_file(const std::string& path, std::string_view content) {
-    tw::io::atomic_file file{path};
-    file.write(std::as_bytes(std::span{content.data(), content.size()}));
-    file.commit();
 }
 
 /// What was read and what follows on it.
@@ -245,10 +239,6 @@ private:
 bool ends_with(const std::string& path, std::string_view ending) {
     const std::string own = std::filesystem::path{path}.extension().string();
     return own == ending;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 } // namespace

@@ -120,6 +120,88 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
 }
 
+/// protein and its subcommands.
+void add_protein(CLI::App& app, cli::common_options& common, cli::protein_command& protein, int& code) {
+    auto* const all = app.add_subcommand("protein", "makes, scores, embeds and fills sequences of proteins, as FASTA");
+    const auto add = [&](CLI::App& command, int (*run)(const cli::common_options&, const cli::protein_command&)) {
+        command.add_option(
+            "-m,--model", common.model,
+            "a GGUF file or a folder (ESM-2, ProtGPT2, ProGen2, IgLM); the one that is shipped if not given");
+        add_machine(command, common);
+        command.add_option("--family", protein.family, "what the sequences are, one that --list tells");
+        command.add_flag("--list", protein.list, "print the families that the model knows, one a line");
+        command.callback([&, run] { code = run(common, protein); });
+    };
+    const auto add_file = [&](CLI::App& command) { command.add_option("FILE", protein.file, "FASTA: the sequences"); };
+    const auto add_drawing = [&](CLI::App& command) {
+        auto& s = protein.sampling;
+        command.add_option("-n,--count", protein.count, "sequences to make")
+            ->capture_default_str()
+            ->check(whole_number(1, 1000000));
+        command.add_option("-o,--out", protein.out, "a FASTA file, in place of stdout");
+        command.add_option("--each", protein.each, "a folder: 0000.fasta, 0001.fasta and so on")->excludes("--out");
+        command.add_option("--min-length", protein.least, "residues to make at least")
+            ->capture_default_str()
+            ->check(whole_number(1, most_tokens));
+        command.add_option("--max-length", protein.most, "and at most; 0: as many as the model's context holds")
+            ->check(whole_number(0, most_tokens));
+        command.add_option("--temp", s.temperature, "temperature; 0: greedy")->capture_default_str();
+        command.add_option("--top-k", s.top_k, "keep the k likeliest; 0: all")
+            ->capture_default_str()
+            ->check(whole_number(0, most_tokens));
+        command.add_option("--top-p", s.top_p, "keep the likeliest up to this mass")->capture_default_str();
+        command.add_option("--min-p", s.min_p, "drop what is less likely than this share of the likeliest")
+            ->capture_default_str();
+        command.add_option("--seed", s.seed, "of the random numbers")
+            ->capture_default_str()
+            ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+    };
+    add(*all, cli::protein_generate);
+    all->callback([&, all] {
+        if(!all->get_subcommands().empty()) {
+            return;
+        }
+        if(!protein.list) {
+            throw cli::usage_error(
+                "protein takes one of generate, infill, score, mutate, embed, contacts, or --list; --help tells more");
+        }
+        code = cli::protein_generate(common, protein);
+    });
+
+    auto* const generate = all->add_subcommand("generate", "writes new sequences");
+    add(*generate, cli::protein_generate);
+    add_drawing(*generate);
+    generate->add_option("--begin", protein.begin, "residues that each of them begins with");
+
+    auto* const infill = all->add_subcommand("infill", "writes the sequences with a part of each made anew");
+    add(*infill, cli::protein_infill);
+    add_file(*infill);
+    add_drawing(*infill);
+    infill->add_option("--start", protein.first, "the first residue to replace, counted from 1")
+        ->check(whole_number(1, most_tokens));
+    infill->add_option("--end", protein.last, "and the last")->check(whole_number(1, most_tokens));
+
+    auto* const score = all->add_subcommand("score", "prints id, length and log-likelihood of each sequence");
+    add(*score, cli::protein_score);
+    add_file(*score);
+
+    auto* const mutate = all->add_subcommand("mutate", "prints how much likelier each residue is at each place");
+    add(*mutate, cli::protein_mutate);
+    add_file(*mutate);
+    mutate->add_option("--plot", protein.plot, "a .svg file with the table as a heat map, of one sequence");
+
+    auto* const embed = all->add_subcommand("embed", "writes a vector for each sequence as a .npy file");
+    add(*embed, cli::protein_embed);
+    add_file(*embed);
+    embed->add_option("-o,--out", protein.out, "a .npy file, float32 [N,C]");
+
+    auto* const contacts = all->add_subcommand("contacts", "which residues of a sequence touch, with ESM-2");
+    add(*contacts, cli::protein_contacts);
+    add_file(*contacts);
+    contacts->add_option("-o,--out", protein.out, "a .npy file, float32 [T,T]");
+    contacts->add_option("--plot", protein.plot, "a .svg file with the map");
+}
+
 /// The flags that say how tokens are drawn, and those that only a loop token by token heeds.
 constexpr const char* draw_flags[] = {"--temp", "--top-k", "--top-p", "--min-p", "--typical-p", "--seed"};
 constexpr const char* loop_flags[] = {"--logit-bias", "--stop"};
@@ -352,6 +434,9 @@ int run(int argc, char** argv) {
         ->capture_default_str()
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
     mesh_command->callback([&] { code = cli::mesh(common, mesh); });
+
+    cli::protein_command protein;
+    add_protein(app, common, protein, code);
 
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(

@@ -27,6 +27,7 @@
 
 #include "load.hpp"
 #include "options.hpp"
+#include "output.hpp"
 
 namespace cli {
 
@@ -68,18 +69,6 @@ double log_probability(std::span<const float> logits, std::int32_t token) {
         sum += std::exp(static_cast<double>(logit - top));
     }
     return static_cast<double>(logits[static_cast<std::size_t>(token)] - top) - std::log(sum);
-}
-
-/// The header of a version 1.0 .npy file of float32 [rows, columns] (numpy.lib.format).
-std::string npy_header(std::size_t rows, std::size_t columns) {
-    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
-                       std::to_string(columns) + "), }";
-    text.resize((10 + text.size() + 1 + 63) / 64 * 64 - 11, ' ');
-    text += '\n';
-    std::string header{"\x93NUMPY\x01\x00", 8};
-    header += static_cast<char>(text.size() & 0xff);
-    header += static_cast<char>(text.size() >> 8);
-    return header + text;
 }
 
 double median(std::vector<double> values) {

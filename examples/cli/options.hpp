@@ -157,6 +157,22 @@ struct mesh_command {
     std::uint64_t seed = 0;
 };
 
+struct protein_command {
+    std::string file;   ///< FASTA
+    std::string family; ///< or empty
+    bool list = false;  ///< of families
+    std::size_t count = 1;
+    std::size_t least = 1; ///< residues to make
+    std::size_t most = 0;  ///< 0: as many as fit
+    std::string begin;     ///< residues that a sequence begins with
+    std::size_t first = 0; ///< of the part that is replaced, counted from 1
+    std::size_t last = 0;
+    std::string out;  ///< a file, or empty: stdout
+    std::string each; ///< a folder, or empty
+    std::string plot; ///< a file, or empty
+    tw::sampling::sampler_options sampling;
+};
+
 struct plan_options {
     std::size_t context = 0;
     std::size_t batch = 1;
@@ -196,6 +212,12 @@ int imatrix(const common_options&, const imatrix_options&);
 int forecast(const common_options&, const forecast_command&);
 int image(const common_options&, const image_command&);
 int mesh(const common_options&, const mesh_command&);
+int protein_generate(const common_options&, const protein_command&);
+int protein_infill(const common_options&, const protein_command&);
+int protein_score(const common_options&, const protein_command&);
+int protein_mutate(const common_options&, const protein_command&);
+int protein_embed(const common_options&, const protein_command&);
+int protein_contacts(const common_options&, const protein_command&);
 
 // Shared by the subcommands.
 
@@ -208,8 +230,6 @@ void require_stdout();
 /// The model that -m names, or one that comes with the program.
 /// @throws usage_error where that is not to be found
 [[nodiscard]] std::string model_or_shipped(const std::string& given, const std::string& name);
-/// "1,2,3" or "1 2 3".
-/// @throws usage_error
 /// Whole numbers between commas or blanks.
 /// @param where  what errors call the text
 /// @throws usage_error for what is none, or does not fit

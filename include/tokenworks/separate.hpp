@@ -16,6 +16,7 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 // What the umbrella leaves out.
+#include <tokenworks/codec/protein_format.hpp>
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>
@@ -27,6 +28,7 @@
 #include <tokenworks/models/sentencepiece_model.hpp>
 #include <tokenworks/models/vq_autoencoder.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
+#include <tokenworks/runtime/contact_map.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>
 
@@ -39,6 +41,7 @@
 #include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>
+#include <tokenworks/runtime/protein_model.hpp>
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>

@@ -482,6 +482,77 @@ def meshes(check, folder):
     limited.expect(1, "mesh", "--class", "torus", "-o", str(kept), says="kept.obj")
     check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
     check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "mesh.gguf"), "--verify", says="verified")
+def proteins(check, folder):
+    """With the model that is shipped."""
+    folder = Path(folder) / "proteins"
+    folder.mkdir()
+
+    def fasta(name, text):
+        (folder / name).write_text(text, encoding="utf-8")
+        return str(folder / name)
+
+    def sequences(text):
+        records = [part.split("\n", 1) for part in text.split(">")[1:]]
+        return {name: body.replace("\n", "") for name, body in records}
+
+    def legal(made, count):
+        return len(made) == count and all(body and set(body) <= set("ACDEFGHIKLMNPQRSTVWY") for body in made.values())
+
+    globin = ("MVHLTPEEKSAVTALWGKVNVDEVGGEALGRLLVVYPWTQRFFESFGDLSTPDAVMGNPKVKAHGKKVLGAFSDGLAHLDNLKGTFATLSELHCDKLHVDPENFRLL"
+              "GNVLVCVLAHHFGKEFTPPVQAAYQKVVAGVANALAHKYH")
+    good = fasta("good.fasta", f">hbb human\n{globin[:60]}\n{globin[60:].lower()}\n>short\nMKX\n")
+    one = fasta("one.fasta", f">hbb\n{globin}\n")
+    for listed in (("protein", "--list"), ("protein", "generate", "--list")):
+        check.expect(0, *listed, out=lambda text: text.startswith("globin\n") and text.count("\n") == 8)
+    check.expect(0, "protein", "generate", "--family", "globin", "-n", "5", out=lambda text: legal(sequences(text), 5))
+    check.expect(0, "protein", "generate", "--temp", "9", "--top-k", "0", "--min-p", "0", "--top-p", "1", "--max-length", "70",
+                 out=lambda text: legal(sequences(text), 1) and all(len(line) <= 60 for line in text.splitlines()))
+    check.expect(0, "protein", "generate", "-n", "3", "--family", "rrm", "--each", str(folder / "each"), "--json", out=lambda text: (
+        lambda all: len(all["sequences"]) == 3 and all["timings"]["residues"] > 3
+        and [Path(file).name for file in all["files"]] == ["0000.fasta", "0001.fasta", "0002.fasta"])(json.loads(text)))
+    check.expect(0, "protein", "generate", "-n", "2", "--seed", "5", "-o", str(folder / "two.fasta"), "-t", "1", out=lambda text: text == "")
+    two = (folder / "two.fasta").read_text()
+    check.expect(0, "protein", "generate", "-n", "2", "--seed", "5", "-t", "2", out=lambda text: text == two)
+    check.expect(0, "protein", "infill", one, "--start", "10", "--end", "20", "-n", "4", out=lambda text: legal(sequences(text), 4) and all(
+        body.startswith(globin[:9]) and body.endswith(globin[20:]) for body in sequences(text).values()))
+    check.expect(0, "protein", "score", good, out=lambda text: (lambda rows: rows[0] == ["id", "length", "log_likelihood"]
+                 and [row[:2] for row in rows[1:]] == [["hbb", "147"], ["short", "3"]] and float(rows[1][2]) < float(rows[2][2]) < 0)(
+                     [line.split("\t") for line in text.splitlines()]))
+    check.expect(0, "protein", "mutate", one, "--plot", str(folder / "map.svg"), "--family", "globin", out=lambda text: (
+        lambda rows: rows[0] == ["id", "position", "wild_type", *"ACDEFGHIKLMNPQRSTVWY"] and len(rows) == 148
+        and rows[5][:3] == ["hbb", "5", "T"] and float(rows[5][19]) == 0)([line.split("\t") for line in text.splitlines()]))
+    check.expect(0, "protein", "embed", good, "-o", str(folder / "e.npy"), out=lambda text: text == "")
+    if b"'shape': (2, 128)" not in (folder / "e.npy").read_bytes()[:128] or (folder / "e.npy").stat().st_size != 128 + 2 * 128 * 4:
+        check.failures += 1
+        print("FAILED: protein embed wrote another array")
+    if not (folder / "map.svg").read_text().count('class="mark"') == 147:
+        check.failures += 1
+        print("FAILED: protein mutate drew another picture")
+    check.expect(1, "protein", "score", fasta("empty.fasta", ""), says="empty")
+    check.expect(1, "protein", "score", fasta("blank.fasta", "\n"), says="holds no sequence")
+    check.expect(1, "protein", "score", fasta("bad.fasta", ">a\nMKV\nM1\n"), says="bad.fasta: line 3: '1' in 'a' is no residue")
+    check.expect(1, "protein", "score", fasta("none.fasta", ">a\n>b\nMKV\n"), says="line 1: 'a' has no residues")
+    check.expect(1, "protein", "score", str(folder / "missing.fasta"), says="missing.fasta")
+    check.expect(1, "protein", "generate", "--family", "insulin", says="there is no family 'insulin', there are globin")
+    check.expect(1, "protein", "score", one, "--family", "insulin", says="insulin", out=lambda text: text == "")
+    check.expect(1, "protein", "infill", good, "--start", "2", "--end", "5", says="'short' has 3 residues")
+    check.expect(1, "protein", "mutate", good, "--plot", str(folder / "x.svg"), says="--plot draws one")
+    check.expect(1, "protein", "contacts", one, "--plot", str(folder / "x.svg"), says="no head that tells contacts")
+    check.expect(2, "protein", "infill", one, "--start", "5", "--end", "4", says="--start")
+    check.expect(2, "protein", "embed", one, says="-o")
+    check.expect(2, "protein", "embed", one, "-o", "x.txt", says=".npy")
+    check.expect(2, "protein", "mutate", one, "--plot", "x.png", says=".svg")
+    check.expect(2, "protein", "score", says="FILE")
+    check.expect(2, "protein", says="generate, infill, score")
+    check.expect(2, "protein", "generate", "-n", "0")
+    # A file that cannot grow: as with a full disk, the old one stays and nothing else is left.
+    kept = folder / "kept.fasta"
+    kept.write_text("old", encoding="utf-8")
+    before = sorted(folder.iterdir())
+    limited = Checker(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *check.command])
+    limited.expect(1, "protein", "generate", "--family", "globin", "-n", "20", "-o", str(kept), says="kept.fasta")
+    check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
+    check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "protein.gguf"), "--verify", says="verified")
 
 
 def main():
@@ -500,6 +571,7 @@ def main():
         forecasts(check, folder)
         images(check, folder)
         meshes(check, folder)
+        proteins(check, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)
         else:

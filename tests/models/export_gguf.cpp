@@ -84,7 +84,8 @@ TEST_CASE("export_gguf: the logits of transformers, from the file that a folder 
                                         "deepseek_v3",   "deepseek_v3_direct",
                                         "falcon_slopes", "gemma2",
                                         "gemma3",        "gpt_oss",
-                                        "gptj",          "llama_dynamic",
+                                        "gptj",          "codegen",
+                                        "progen",        "llama_dynamic",
                                         "mpt",           "olmo3",
                                         "phi_normed",    "qwen2",
                                         "qwen2_moe_some"};

@@ -74,6 +74,9 @@ CASES = {
         original_max_position_embeddings=8))),
     "gpt2": ("GPT2", dict(vocab_size=22, n_embd=16, n_layer=2, n_head=4, n_inner=20, n_positions=32)),
     "gptj": ("GPTJ", dict(vocab_size=22, n_embd=16, n_layer=2, n_head=2, rotary_dim=4, n_positions=32)),
+    "codegen": ("CodeGen", dict(vocab_size=22, n_embd=16, n_layer=2, n_head=4, rotary_dim=2, n_positions=32)),
+    # Of ProGen2, whose code is not in transformers, but is CodeGen's with qkv_proj in 8 parts.
+    "progen": ("CodeGen", dict(vocab_size=22, n_embd=32, n_layer=2, n_head=8, rotary_dim=2, n_positions=32)),
     "gpt_neox": ("GPTNeoX", dict(PLAIN, rotary_pct=0.5)),
     "gpt_neox_serial": ("GPTNeoX", dict(PLAIN, rotary_pct=1.0, use_parallel_residual=False)),
     "gpt_oss": ("GptOss", dict(COMMON, head_dim=6, num_local_experts=4, num_experts_per_tok=2, sliding_window=5,
@@ -225,6 +228,11 @@ def make(folder_name, auto, name, kind, arguments, legacy):
                                     {"format": "pt"})
         model = auto.from_pretrained(folder, dtype=torch.float32,
                                      attn_implementation=config._attn_implementation).eval()
+    said = {}
+    if name == "progen":
+        said["model_type"] = "progen"
+        for block in model.transformer.h:
+            block.attn.mp_num = 8
     ids = np.random.default_rng(hash64(name) % 1000).integers(0, 22, TOKENS)
     if auto is AutoModelForMaskedLM:  # padding has positions of its own, and texts have none
         ids = np.where(ids == config.pad_token_id, 7, ids)
@@ -234,7 +242,7 @@ def make(folder_name, auto, name, kind, arguments, legacy):
             decoder_ids = np.random.default_rng(hash64(name) % 1000 + 1).integers(0, 22, TOKENS - 5)
             more["decoder_input_ids"] = torch.from_numpy(decoder_ids)[None]
         logits = model(torch.from_numpy(ids)[None], **more).logits[0].float().numpy()
-    golden = dict(config=plain(config.to_dict(), legacy), tensors=table, ids=ids.tolist(),
+    golden = dict(config=dict(plain(config.to_dict(), legacy), **said), tensors=table, ids=ids.tolist(),
                   logits=[[round(float(x), 6) for x in row] for row in logits])
     # A line a tensor and a line a row of logits.
     lines = json.dumps({"config": golden["config"]})[:-1] + ', "tensors": [\n'

@@ -66,6 +66,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
             {"output_transform", "lm_head.dense"},
             {"output_transform_norm", "lm_head.layer_norm"},
             {"output", "lm_head"},
+            {"contacts", model + "contact_head.regression"},
             {"cls", "classifier.dense"},
             {"cls.output", "classifier.out_proj"}};
 }

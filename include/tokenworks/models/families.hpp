@@ -13,6 +13,7 @@
 #include <tokenworks/models/bert.hpp>
 #include <tokenworks/models/bloom.hpp>
 #include <tokenworks/models/clip.hpp>
+#include <tokenworks/models/codegen.hpp>
 #include <tokenworks/models/cohere.hpp>
 #include <tokenworks/models/deepseek_v3.hpp>
 #include <tokenworks/models/esm.hpp>
@@ -63,6 +64,8 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"phi3", "phi3", phi3_config, phi3_names},
         {"gpt2", "gpt2", gpt2_config, gpt2_names},
         {"", "gptj", gptj_config, gptj_names},
+        {"", "codegen", codegen_config, codegen_names},
+        {"", "progen", progen_config, progen_names},
         {"gptneox", "gpt_neox", gpt_neox_config, gpt_neox_names},
         {"falcon", "falcon", falcon_config, falcon_names},
         {"bloom", "bloom", bloom_config, bloom_names},

@@ -37,7 +37,7 @@ struct hf_key {
 
 inline constexpr hf_key hf_keys[] = {
     {"context_length", {"max_position_embeddings", "n_positions", "max_seq_len", "seq_length"}},
-    {"embedding_length", {"hidden_size", "n_embd", "d_model", "dim"}},
+    {"embedding_length", {"hidden_size", "n_embd", "d_model", "dim", "embed_dim"}},
     {"block_count", {"num_hidden_layers", "n_layer", "n_layers", "num_layers"}},
     {"feed_forward_length", {"intermediate_size", "n_inner", "ffn_hidden_size", "hidden_dim", "d_ff"}},
     {"activation", {"hidden_act", "hidden_activation", "activation_function", "activation"}},

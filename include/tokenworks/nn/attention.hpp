@@ -160,6 +160,7 @@ TOKENWORKS_FUNCTION void attention::operator()(context& c, const activations& x,
         store(c.how, c, true, k, whole(k));
         store(c.how, c, false, v, whole(v));
     }
+    c.observe_attention(q, k);
     const rows out = c.scratch_rows(count, heads * value_width);
     const activations mixed{c, out};
     attend(c, q, k, v, mixed, out);

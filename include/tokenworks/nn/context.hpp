@@ -74,6 +74,10 @@ public:
     /// above.
     using product_observer = std::function<void(const kernels::packed_matrix& weight, const_rows x)>;
 
+    /// Called with the queries [T,H*D] and keys [T,G*D] of every self-attention where set, norms and positions applied;
+    /// on the calling thread, as above.
+    using attention_observer = std::function<void(std::size_t layer, const_rows queries, const_rows keys)>;
+
     explicit context(execution run = {}) : how{run} {}
 
     /// Starts a step of that many rows; add_sequence then says whose they are. Keeps its memory from step to step.
@@ -121,11 +125,18 @@ public:
         }
     }
 
+    void observe_attention(const_rows queries, const_rows keys) const {
+        if(on_attention) {
+            on_attention(layer, queries, keys);
+        }
+    }
+
     execution how;
     arena scratch;
     std::size_t layer = 0; ///< index of the layer that runs, for caches and observers
     observer on_activation;
     product_observer on_product;
+    attention_observer on_attention;
     std::vector<adapted_rows> adapted; ///< in the order in which adapters are applied; of the rows that layers now see
 
 private:

@@ -29,14 +29,17 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 class encoder_folder {
 public:
     /// @param files  may be closed afterwards
+    /// @param with_tokenizer  false: who asks makes ids by other means, and tokenizer() and encode() are not for them
     /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a decoder
-    encoder_folder(const models::model_files& files, const load_options& options)
+    encoder_folder(const models::model_files& files, const load_options& options, bool with_tokenizer = true)
         : team_{options.make_team()}, how_{options.set, team_.get()} {
         if(files.config().causal) {
             tokenworks::detail::raise<unsupported_error>(
                 {files.path(), ": '", files.config().architecture, "' is no encoder"});
         }
-        tokenizer_ = files.tokenizer();
+        if(with_tokenizer) {
+            tokenizer_ = files.tokenizer();
+        }
         const std::uint64_t total = files.weight_bytes();
         models::weight_loading loading;
         loading.precision = options.precision;

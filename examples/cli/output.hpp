@@ -1,0 +1,39 @@
+// Files that subcommands write: whole or not at all.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tokenworks/io/atomic_file.hpp>
+
+#include "options.hpp"
+
+namespace cli {
+
+/// @throws tw::io_error; the old file stays then
+inline void write_file(const std::string& path, std::string_view content) {
+    tw::io::atomic_file file{path};
+    file.write(std::as_bytes(std::span{content.data(), content.size()}));
+    file.commit();
+}
+
+/// The header of a version 1.0 .npy file of float32 [rows, columns] (numpy.lib.format).
+[[nodiscard]] inline std::string npy_header(std::size_t rows, std::size_t columns) {
+    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                       std::to_string(columns) + "), }";
+    text.resize((10 + text.size() + 1 + 63) / 64 * 64 - 11, ' ');
+    text += '\n';
+    std::string header{"\x93NUMPY\x01\x00", 8};
+    header += static_cast<char>(text.size() & 0xff);
+    header += static_cast<char>(text.size() >> 8);
+    return header + text;
+}
+
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+} // namespace cli
