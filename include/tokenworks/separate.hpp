@@ -16,6 +16,8 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 // What the umbrella leaves out.
+#include <tokenworks/codec/gbnf.hpp>
+#include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>
