@@ -22,6 +22,7 @@
 
 #include <tokenworks/codec/gbnf.hpp>
 #include <tokenworks/codec/infill.hpp>
+#include <tokenworks/codec/json_schema.hpp>
 #include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
@@ -86,7 +87,7 @@ std::optional<tw::codec::grammar> grammar_of(const generate_options& what) {
         return tw::codec::parse_gbnf(read_text(*what.grammar_file), *what.grammar_file);
     }
     if(what.json_schema) {
-        throw usage_error("--json-schema is not in this version: a constraint that cannot be enforced is an error");
+        return tw::codec::parse_json_schema(read_text(*what.json_schema), *what.json_schema);
     }
     if(what.regex) {
         try {

@@ -17,6 +17,7 @@
 
 // What the umbrella leaves out.
 #include <tokenworks/codec/gbnf.hpp>
+#include <tokenworks/codec/json_schema.hpp>
 #include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
