@@ -267,7 +267,7 @@ private:
         }
         ++at_;
         const char c = peek();
-        at_ += done() ? 0 : 1;
+        at_ += done() ? 0U : 1U;
         switch(c) {
         case 'x':
             return hexadecimal(2);
