@@ -1,4 +1,5 @@
-// Fuzzes grammars in GBNF: one that is accepted reads the rest of the input byte by byte, within the bounds of its machine.
+// Fuzzes grammars in GBNF: one that is accepted reads the rest of the input byte by byte, within the bounds of its
+// machine.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
