@@ -20,9 +20,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tokenworks/codec/gbnf.hpp>
 #include <tokenworks/codec/infill.hpp>
+#include <tokenworks/codec/json_schema.hpp>
+#include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
+#include <tokenworks/runtime/grammar_constraint.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
 
@@ -55,11 +59,6 @@ std::pair<std::int32_t, float> parse_bias(const std::string& text) {
 }
 
 tw::generate_options loop_options(const generate_options& what) {
-    if(what.grammar_file || what.json_schema || what.regex) {
-        throw usage_error(
-            "--grammar-file, --json-schema and --regex are not in this version: a constraint that cannot be "
-            "enforced is an error");
-    }
     tw::generate_options options;
     options.max_tokens = what.max_tokens;
     options.sampling = what.sampling;
@@ -77,6 +76,27 @@ tw::generate_options loop_options(const generate_options& what) {
     options.stop = what.stop;
     options.ignore_eos = what.ignore_eos;
     return options;
+}
+
+/// The grammar that the flags ask for, or none.
+std::optional<tw::codec::grammar> grammar_of(const generate_options& what) {
+    if(int{what.grammar_file.has_value()} + int{what.json_schema.has_value()} + int{what.regex.has_value()} > 1) {
+        throw usage_error("at most one of --grammar-file, --json-schema and --regex");
+    }
+    if(what.grammar_file) {
+        return tw::codec::parse_gbnf(read_text(*what.grammar_file), *what.grammar_file);
+    }
+    if(what.json_schema) {
+        return tw::codec::parse_json_schema(read_text(*what.json_schema), *what.json_schema);
+    }
+    if(what.regex) {
+        try {
+            return tw::codec::parse_regex_grammar(*what.regex, "--regex");
+        } catch(const tw::error& problem) {
+            throw usage_error(std::string{"--regex: "} + problem.what());
+        }
+    }
+    return std::nullopt;
 }
 
 void report(const tw::runtime::timings& t) {
@@ -142,7 +162,8 @@ void use_flags(tw::beam_options& beams, const generate_options& what) {
     }
     if(beams.beams > 1 && what.needs_loop) {
         throw usage_error(
-            "beams look for the likeliest text: flags that draw, --logit-bias and --stop go with --num-beams 1");
+            "beams look for the likeliest text: flags that draw, --logit-bias, --stop and grammars go with "
+            "--num-beams 1");
     }
 }
 
@@ -173,8 +194,12 @@ int rewrite(const common_options& options, const generate_options& what, tw::gen
     if(what.chat || what.system) {
         throw usage_error("this model makes a text of another; it knows no conversations");
     }
+    std::optional<tw::codec::grammar> rules = grammar_of(what);
     progress_bar bar{"loading"};
     const tw::text_to_text model = tw::text_to_text::load(options.model, load_options(options, bar));
+    if(rules) {
+        loop.constraint = tw::runtime::bind(*std::move(rules), model.tokenizer());
+    }
     tw::beam_options beams = model.defaults().beams;
     if(what.needs_loop && !what.beams) {
         beams.beams = 1;
@@ -264,7 +289,11 @@ int generate(const common_options& options, const generate_options& what) {
         throw usage_error("--forced-bos: this model has no encoder beside a decoder");
     }
     const std::string after = what.suffix ? *what.suffix : fills ? read_text(*what.suffix_file) : std::string{};
+    std::optional<tw::codec::grammar> rules = grammar_of(what);
     const tw::text_model model = load_model(options);
+    if(rules) {
+        loop.constraint = model.bind(*std::move(rules));
+    }
     const std::vector<std::int32_t> prompt = prompt_of(what, text, [&](const std::string& from) {
         if(fills) {
             const tw::codec::infill_form form{model.tokenizer()};
@@ -325,8 +354,12 @@ void on_interrupt(int) { interrupted = true; }
 } // namespace
 
 int chat(const common_options& options, const generate_options& what) {
-    const tw::generate_options loop = loop_options(what);
+    tw::generate_options loop = loop_options(what);
+    std::optional<tw::codec::grammar> rules = grammar_of(what);
     const tw::text_model model = load_model(options);
+    if(rules) {
+        loop.constraint = model.bind(*std::move(rules));
+    }
     const adapters with{options, model};
     tw::text_model::state state =
         model.make_state({.capacity = what.context, .cache_type = cache_type(what.cache_type), .adapters = with.all()});

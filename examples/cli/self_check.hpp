@@ -4,7 +4,7 @@
 #include <string>
 
 #include <tokenworks/io/gguf_writer.hpp>
-#include <tokenworks/models/decoder.hpp>
+#include <tokenworks/runtime/text_model.hpp>
 
 namespace cli {
 

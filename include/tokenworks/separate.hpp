@@ -16,7 +16,10 @@
 #undef TOKENWORKS_SEPARATE_SOURCE
 
 // What the umbrella leaves out.
+#include <tokenworks/codec/gbnf.hpp>
+#include <tokenworks/codec/json_schema.hpp>
 #include <tokenworks/codec/protein_format.hpp>
+#include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
 #include <tokenworks/models/bins_forecaster.hpp>

@@ -160,6 +160,26 @@ def folders(check, golden, folder):
     check.expect(2, *start, "--num-beams", "3", "--stop", "x", says="--num-beams 1")
     check.expect(2, *start, "--forced-bos", "x", says="no encoder beside a decoder")
     check.expect(1, *start, "--num-beams", "3", "--ctx", "1", says="the context takes 1")
+    grammars(check, start, folder)
+
+
+def grammars(check, start, folder):
+    """Texts that are bound to a grammar."""
+    def file(name, text):
+        Path(folder, name).write_text(text, encoding="utf-8")
+        return os.path.join(folder, name)
+
+    says = lambda *texts: lambda out: (lambda made: made["text"] in texts and made["finish_reason"] == "stop")(json.loads(out))
+    check.expect(0, *start, "--grammar-file", file("answer.gbnf", 'root ::= "the" | "a" # or no more'), out=says("the", "a"))
+    check.expect(0, *start, "--json-schema", file("schema.json", '{"enum": ["a", 12, null]}'), out=says('"a"', "12", "null"))
+    check.expect(0, *start, "--regex", "(on|at){2}", out=says("onon", "onat", "aton", "atat"))
+    check.expect(0, *start, "--regex", "[a-z]{40,}", out=lambda out: json.loads(out)["finish_reason"] == "length")
+    check.expect(2, *start, "--regex", "a(?=b)", says="cannot be enforced")
+    check.expect(2, *start, "--regex", "a", "--json-schema", "none", says="at most one of")
+    check.expect(2, *start, "--regex", "a", "--num-beams", "2", says="--num-beams 1")
+    check.expect(1, *start, "--grammar-file", file("bad.gbnf", "root ::= x"), says="bad.gbnf: the rule 'x' is not defined")
+    check.expect(1, *start, "--json-schema", file("bad.json", '{"not": {}}'), says="'not' cannot be enforced")
+    check.expect(1, *start, "--grammar-file", os.path.join(folder, "none.gbnf"), says="none.gbnf")
 
 
 def encoders_as_files(check, plain, classes, ranker, documents):

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -13,6 +14,7 @@
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/sampling/chain.hpp>
+#include <tokenworks/sampling/constraint.hpp>
 #include <tokenworks/sampling/options.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
@@ -22,7 +24,7 @@ using sampling::token_id;
 /// Why a generation ended.
 enum class finish_reason {
     none,         ///< it has not ended
-    stop,         ///< an end token, a stop token or a stop string came
+    stop,         ///< an end token, a stop token or a stop string came, or the constraint is done
     length,       ///< max_tokens were chosen
     context_full, ///< the state holds as many tokens as it can
     cancelled,    ///< by on_progress, the callback or the stop token
@@ -47,13 +49,16 @@ struct generate_options {
     std::size_t max_tokens = unlimited;     ///< to be chosen at most; unlimited: until the context is full
     sampling::sampler_options sampling{};   ///< how they are chosen
     std::optional<sampling::chain> chain{}; ///< used in place of `sampling`
-    std::vector<std::string> stop{};        ///< the text ends before the first of these; bytes, none empty
-    std::vector<token_id> stop_tokens{};    ///< end the generation, beside the tokenizer's end tokens
-    bool ignore_eos = false;                ///< the tokenizer's end tokens do not end it
-    std::size_t prefill_chunk = 512;        ///< prompt tokens a step, 0: all at once; no effect on the result
-    when_full on_full = when_full::finish;  ///< see there
-    std::span<const token_id> history{};    ///< tokens before the prompt, for the penalties; copied
-    std::stop_token cancel{};               ///< looked at before every step
+    /// What may be written at all (runtime/grammar_constraint.hpp), or none. The generation ends with
+    /// finish_reason::stop where nothing more may follow.
+    std::shared_ptr<const sampling::constraint_source> constraint{};
+    std::vector<std::string> stop{};       ///< the text ends before the first of these; bytes, none empty
+    std::vector<token_id> stop_tokens{};   ///< end the generation, beside the tokenizer's end tokens
+    bool ignore_eos = false;               ///< the tokenizer's end tokens do not end it
+    std::size_t prefill_chunk = 512;       ///< prompt tokens a step, 0: all at once; no effect on the result
+    when_full on_full = when_full::finish; ///< see there
+    std::span<const token_id> history{};   ///< tokens before the prompt, for the penalties; copied
+    std::stop_token cancel{};              ///< looked at before every step
     /// Called after every chunk of the prompt with the tokens done and their total; false cancels.
     std::function<bool(std::size_t, std::size_t)> on_progress{};
 };

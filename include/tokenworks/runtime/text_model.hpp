@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,7 @@
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/generate.hpp>
+#include <tokenworks/runtime/grammar_constraint.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/models/packed_cache.hpp>
@@ -189,6 +191,10 @@ public:
         return continue_ids(form.encode(tokenizer(), before, after), std::move(options));
     }
 
+    /// A grammar over its tokens, for options.constraint. Bind it once and use it often, on any threads.
+    /// @throws unsupported_error where the file has no vocabulary
+    [[nodiscard]] std::shared_ptr<const runtime::grammar_constraint> bind(codec::grammar rules) const;
+
     /// The ids of a conversation up to where the answer begins. Text of the messages never becomes a control token.
     [[nodiscard]] std::vector<codec::token_id> chat_prompt(std::span<const codec::chat_message> messages) const;
     /// The same with tools, and with what else the template takes.
@@ -208,6 +214,11 @@ private:
     std::shared_ptr<team> team_;
     execution how_;
     std::unique_ptr<codec::tokenizer> tokenizer_;
+    struct shared_walk {
+        std::mutex mutex;
+        std::shared_ptr<const codec::token_walk> made; // of the tokenizer, once it is asked for
+    };
+    std::unique_ptr<shared_walk> walk_ = std::make_unique<shared_walk>();
     std::unique_ptr<models::decoder> network_;
     models::packed_cache_report packed_weights_;
 };
@@ -323,6 +334,15 @@ TOKENWORKS_FUNCTION std::vector<codec::token_id> text_model::chat_prompt(std::sp
         tokenworks::detail::raise<unsupported_error>({no_template_});
     }
     return template_->encode(tokenizer(), messages, std::move(options));
+}
+
+TOKENWORKS_FUNCTION std::shared_ptr<const runtime::grammar_constraint> text_model::bind(codec::grammar rules) const {
+    const codec::tokenizer& tokens = tokenizer();
+    const std::scoped_lock lock{walk_->mutex};
+    if(!walk_->made) {
+        walk_->made = std::make_shared<const codec::token_walk>(codec::walk_of(tokens));
+    }
+    return runtime::bind(std::move(rules), walk_->made);
 }
 
 TOKENWORKS_FUNCTION void text_model::read_template(const std::optional<std::string>& source) {

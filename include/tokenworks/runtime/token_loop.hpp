@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -17,6 +18,7 @@
 #include <tokenworks/runtime/generate_options.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/candidates.hpp>
+#include <tokenworks/sampling/constraint.hpp>
 #include <tokenworks/sampling/options.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
@@ -57,6 +59,9 @@ public:
           prompt_begin_{options_.history.size()},
           ids_begin_{prompt_begin_ + prompt.size()} {
         check(prompt);
+        if(options_.constraint) {
+            constraint_ = options_.constraint->start(options_.stop_tokens);
+        }
         chain_ = options_.chain ? std::move(*options_.chain) : sampling::make_chain(options_.sampling);
         const std::size_t room = std::min(state.capacity() - state.size() - prompt.size(), most_reserved) + 1;
         tokens_.reserve(options_.history.size() + prompt.size() + std::min(options_.max_tokens, room));
@@ -72,10 +77,14 @@ public:
     token_loop& operator=(token_loop&&) noexcept = default;
 
     /// The next token; nothing once the loop has finished. A stop token is returned, and ends it.
-    /// @throws capacity_error when the state is full, if the options say so; what the model and the sampling throw
+    /// @throws capacity_error when the state is full, if the options say so; what the model, the sampling and the
+    ///         constraint throw
     [[nodiscard]] std::optional<token_id> next() {
         if(finished()) {
             return std::nullopt;
+        }
+        if(constraint_ && constraint_->done()) {
+            return end(finish_reason::stop);
         }
         if(ids().size() >= options_.max_tokens && prefilled_) {
             return end(finish_reason::length);
@@ -87,7 +96,7 @@ public:
             return end(finish_reason::length);
         }
         const stopwatch decoding{timings_.decode_seconds};
-        const token_id id = lets_model_choose() ? chosen_ : chain_(logits_, {tokens_, state_->size()}, work_);
+        const token_id id = choose();
         tokens_.push_back(id);
         ++timings_.generated_tokens;
         if(std::find(options_.stop_tokens.begin(), options_.stop_tokens.end(), id) != options_.stop_tokens.end()) {
@@ -175,12 +184,29 @@ private:
         }
     }
 
-    [[nodiscard]] bool lets_model_choose() const noexcept { return greedy_model<M> && chain_.is_greedy(); }
+    [[nodiscard]] bool lets_model_choose() const noexcept {
+        return greedy_model<M> && chain_.is_greedy() && !constraint_;
+    }
+
+    /// The token after those in the state, of the logits after them.
+    [[nodiscard]] token_id choose() {
+        if(lets_model_choose()) {
+            return chosen_;
+        }
+        if(constraint_) {
+            constraint_->restrict(logits_);
+        }
+        const token_id id = chain_(logits_, {tokens_, state_->size()}, work_);
+        if(constraint_) {
+            constraint_->accept(id);
+        }
+        return id;
+    }
 
     /// Runs tokens whose successor is wanted.
     void forward_to_choice(std::span<const token_id> tokens) {
         if constexpr(greedy_model<M>) {
-            if(chain_.is_greedy()) {
+            if(lets_model_choose()) {
                 chosen_ = model_->forward_greedy(*state_, tokens);
                 return;
             }
@@ -207,6 +233,7 @@ private:
     typename M::state* state_;
     generate_options options_;
     sampling::chain chain_;
+    std::unique_ptr<sampling::token_constraint> constraint_; // or none
     sampling::candidates work_;
     std::vector<token_id> tokens_; // history, prompt, ids
     std::size_t prompt_begin_ = 0;

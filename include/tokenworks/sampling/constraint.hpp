@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include <tokenworks/config.hpp>
@@ -17,6 +19,34 @@ concept constraint = requires(C& c, const C& held, token_id id) {
     { held.allows(id) } -> std::convertible_to<bool>;
     c.accept(id);
     { held.done() } -> std::convertible_to<bool>;
+};
+
+/// A constraint on one sequence, for loops that do not know its type.
+class token_constraint {
+public:
+    token_constraint() = default;
+    token_constraint(const token_constraint&) = delete;
+    token_constraint& operator=(const token_constraint&) = delete;
+    virtual ~token_constraint() = default;
+
+    /// Sets the logits [V] of all ids that may not come next to -infinity.
+    /// @throws argument_error where none may
+    virtual void restrict(std::span<float> logits) = 0;
+    /// @throws argument_error for an id that is not allowed
+    virtual void accept(token_id id) = 0;
+    [[nodiscard]] virtual bool done() const = 0;
+};
+
+/// Makes one for each sequence. Read-only: sequences on several threads may share it.
+class constraint_source {
+public:
+    constraint_source() = default;
+    constraint_source(const constraint_source&) = delete;
+    constraint_source& operator=(const constraint_source&) = delete;
+    virtual ~constraint_source() = default;
+
+    /// @param ends  ids that end the sequence, beside those that the constraint knows of
+    [[nodiscard]] virtual std::unique_ptr<token_constraint> start(std::span<const token_id> ends) const = 0;
 };
 
 /// So many ids, each of a set.
