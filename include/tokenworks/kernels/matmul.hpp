@@ -7,8 +7,8 @@
 // precision are bf16, and are multiplied with activations rounded to bf16.
 //
 // Numeric contract: out[t,n] depends on row t of x, row n of w and the instruction set alone; never on T, N, the number
-// of threads, where the operands lie, or whether the weights were packed. code_product.hpp, float_product.hpp and
-// bf16_product.hpp fix the order of the sums.
+// of threads, where the operands lie, or whether the weights were packed. code_product.hpp, float_product.hpp,
+// bf16_product.hpp and float_tiles.hpp fix the order of the sums.
 #pragma once
 
 #include <algorithm>
