@@ -88,7 +88,7 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE inline void split_rows(const float* x,
 /// @param panel  [columns][16] of bf16, or [pairs][16] of bf16_pair
 template <class W>
 TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void pair_columns(const W* panel, std::size_t columns, bf16* out) noexcept {
-    constexpr std::size_t step = sizeof(W) / sizeof(bf16); // columns of an element
+    constexpr std::size_t step = std::is_same_v<W, bf16_pair> ? 2 : 1; // columns of an element
     alignas(64) std::uint16_t words[32];
     for(std::size_t i = 0; i < 16; ++i) {
         words[2 * i] = static_cast<std::uint16_t>(i);
