@@ -5,23 +5,64 @@
 //
 // The others are compiled with TOKENWORKS_SEPARATE defined, and compile in a fraction of the time. The CMake target
 // tokenworks::compiled does both.
+//
+// Several cores compile it faster as three units: each defines TOKENWORKS_SEPARATE_PART, as 1 for the kernels, 2 for io
+// and codec, 3 for all else.
 #pragma once
 
 #if defined(TOKENWORKS_ABI)
 #error "include tokenworks/separate.hpp before all other headers of tokenworks"
 #endif
 
+#if !defined(TOKENWORKS_SEPARATE_PART)
+#define TOKENWORKS_SEPARATE_PART 0
+#endif
+
+#if TOKENWORKS_SEPARATE_PART <= 1
 #define TOKENWORKS_SEPARATE_SOURCE
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE_SOURCE
+#else // the kernels are only declared
+#define TOKENWORKS_SEPARATE
+#include <tokenworks/config.hpp>
+#undef TOKENWORKS_SEPARATE
+#endif
+#include <tokenworks/kernels/attention.hpp>
+#include <tokenworks/kernels/convolution.hpp>
+#include <tokenworks/kernels/group_norm.hpp>
+#include <tokenworks/kernels/matmul_argmax.hpp>
 
-// What the umbrella leaves out.
+#if TOKENWORKS_SEPARATE_PART != 1
+#if TOKENWORKS_SEPARATE_PART == 2
+#undef TOKENWORKS_DEFINITIONS
+#undef TOKENWORKS_INSTANCES
+#define TOKENWORKS_DEFINITIONS 1
+#define TOKENWORKS_INSTANCES 1
+#endif
+#include <tokenworks/codec/bound_grammar.hpp>
+#include <tokenworks/codec/chat_template.hpp>
 #include <tokenworks/codec/gbnf.hpp>
+#include <tokenworks/codec/grammar_machine.hpp>
+#include <tokenworks/codec/infill.hpp>
 #include <tokenworks/codec/json_schema.hpp>
 #include <tokenworks/codec/protein_format.hpp>
 #include <tokenworks/codec/regex_automaton.hpp>
 #include <tokenworks/codec/token_pipeline.hpp>
 #include <tokenworks/codec/vocabulary_tokenizer.hpp>
+#include <tokenworks/io/gguf_reader.hpp>
+#if __has_include(<nlohmann/json.hpp>)
+#include <tokenworks/io/json.hpp>
+#endif
+#endif
+
+#if TOKENWORKS_SEPARATE_PART == 0 || TOKENWORKS_SEPARATE_PART == 3
+#if TOKENWORKS_SEPARATE_PART == 3
+#undef TOKENWORKS_DEFINITIONS
+#undef TOKENWORKS_INSTANCES
+#define TOKENWORKS_DEFINITIONS 1
+#define TOKENWORKS_INSTANCES 1
+#endif
+// What the umbrella leaves out.
 #include <tokenworks/models/bins_forecaster.hpp>
 #include <tokenworks/models/dit.hpp>
 #include <tokenworks/models/image_resize.hpp>
@@ -48,4 +89,5 @@
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
+#endif
 #endif

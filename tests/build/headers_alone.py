@@ -1,17 +1,24 @@
 """Every header compiles alone, twice included, without a warning.
 
 With --no-exceptions the headers of the given layers are compiled with -fno-exceptions -fno-rtti: those layers are for
-real-time and embedded programs too. A header whose large functions TOKENWORKS_SEPARATE leaves out is compiled with and
-without them, every other one the stricter way: what it includes brings less then.
+real-time and embedded programs too. All are compiled with TOKENWORKS_SEPARATE, the stricter way: what a header includes
+brings less then. A header that so leaves out large functions is compiled once more with its own, behind what it includes; or, where that
+is nothing without bodies, with all of them.
 """
 
 import argparse
 import concurrent.futures
 import os
+import re
 import sys
 from pathlib import Path
 
 from toolchain import Toolchain
+
+WITH_BODIES = """#undef TOKENWORKS_DEFINITIONS
+#undef TOKENWORKS_FUNCTION
+#define TOKENWORKS_DEFINITIONS 1
+#define TOKENWORKS_FUNCTION inline"""
 
 
 def main():
@@ -31,16 +38,25 @@ def main():
 
     jobs = []
     for header in headers:
-        if header.name != "separate.hpp":
-            jobs.append((header, ["-DTOKENWORKS_SEPARATE"]))
-        if header.name == "separate.hpp" or "#if TOKENWORKS_DEFINITIONS" in (root / header).read_text(encoding="utf-8"):
-            jobs.append((header, []))
+        content = (root / header).read_text(encoding="utf-8")
+        if header.name == "separate.hpp":
+            jobs.append((header, "", []))
+            continue
+        jobs.append((header, "", ["-DTOKENWORKS_SEPARATE"]))
+        if "#if TOKENWORKS_DEFINITIONS" in content:
+            includes = re.findall(r"^#include <tokenworks/[^>]*>$", content, re.MULTILINE)
+            jobs.append((header, "\n".join(["#include <tokenworks/config.hpp>", *includes, WITH_BODIES, ""]),
+                         ["-DTOKENWORKS_SEPARATE"]))
 
     def check(job):
-        header, mode = job
-        text = f"#include <{header}>\n#include <{header}>\nint main() {{}}\n"
+        header, before, mode = job
+        text = f"{before}#include <{header}>\n#include <{header}>\nint main() {{}}\n"
         flags = ["-fsyntax-only", "-Werror", *tools.warnings, *extra, *mode, "-x", "c++", "-"]
-        return f"{header} {''.join(mode)}", tools.run(flags, text)
+        done = tools.run(flags, text)
+        if done.returncode != 0 and before:
+            flags.remove("-DTOKENWORKS_SEPARATE")
+            done = tools.run(flags, f"#include <{header}>\n")
+        return f"{header}{' with its bodies' if before else ''}", done
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -478,17 +478,14 @@ protected:
         if((a.types & b.types) == 0) {
             return true;
         }
-        for(const auto& [with, other]: {std::pair{&a, &b}, std::pair{&b, &a}}) {
-            if(with->literals) {
-                return std::none_of(with->literals->begin(), with->literals->end(), [&](const value& v) {
-                    if(!admits(*with, v)) {
-                        return false;
-                    }
-                    return admits(*other, v) &&
-                           (!other->literals || std::any_of(other->literals->begin(), other->literals->end(),
-                                                            [&](const value& o) { return same(v, o); }));
-                });
-            }
+        if(a.literals || b.literals) {
+            const shape& with = a.literals ? a : b;
+            const shape& other = a.literals ? b : a;
+            return std::none_of(with.literals->begin(), with.literals->end(), [&](const value& v) {
+                return admits(with, v) && admits(other, v) &&
+                       (!other.literals || std::any_of(other.literals->begin(), other.literals->end(),
+                                                       [&](const value& o) { return same(v, o); }));
+            });
         }
         const unsigned shared = a.types & b.types;
         if((shared & (null | boolean | array)) != 0) {
