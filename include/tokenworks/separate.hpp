@@ -91,3 +91,4 @@
 #include <tokenworks/runtime/text_to_text.hpp>
 #endif
 #endif
+#undef TOKENWORKS_SEPARATE_PART
