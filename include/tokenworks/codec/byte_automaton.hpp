@@ -357,11 +357,9 @@ TOKENWORKS_FUNCTION grammar_builder::part part_of(grammar_builder& make, const b
             make.link(from, made.out);
         }
         for(const byte_nfa::hop& h: a[n].hops) {
-            if(h.allowed == byte_nfa::when::always) {
-                make.link(from, node_of(h.to, place));
-            } else if(h.allowed == byte_nfa::when::at_end) {
+            if(h.allowed == byte_nfa::when::at_end) {
                 make.link(from, node_of(h.to, place == before || place == empty ? empty : behind));
-            } else if(place == before || place == empty) {
+            } else if(h.allowed == byte_nfa::when::always || place == before || place == empty) {
                 make.link(from, node_of(h.to, place));
             }
         }

@@ -51,7 +51,7 @@ public:
     struct configuration {
         grammar::node_id node;
         stack_id stack;
-        auto operator<=>(const configuration&) const = default;
+        auto operator<=>(const configuration&) const = default; // NOLINT(modernize-use-nullptr): clang-tidy 14 errs
     };
 
     explicit grammar_machine(std::shared_ptr<const grammar> rules);
@@ -61,7 +61,7 @@ public:
     /// Before the first byte.
     [[nodiscard]] state_id start() { return from({{grammar_->root(), bottom}}); }
     /// The state of configurations, which need take no byte.
-    [[nodiscard]] state_id from(std::vector<configuration> which);
+    [[nodiscard]] state_id from(const std::vector<configuration>& which);
     /// Behind the rule that the topmost frame of a stack came from.
     /// @pre stack != bottom
     [[nodiscard]] state_id behind(stack_id stack);
@@ -291,7 +291,7 @@ TOKENWORKS_FUNCTION grammar_machine::state_id grammar_machine::keep() {
     return made;
 }
 
-TOKENWORKS_FUNCTION grammar_machine::state_id grammar_machine::from(std::vector<configuration> which) {
+TOKENWORKS_FUNCTION grammar_machine::state_id grammar_machine::from(const std::vector<configuration>& which) {
     visited_.clear();
     is_visited_.clear();
     taking_.clear();

@@ -14,11 +14,11 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
 /// The expression of "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid" or "uri"
 /// (RFC 3339, 5321, 1123, 2673, 4291, 4122 and 3986); empty for other names.
 [[nodiscard]] inline std::string format_pattern(std::string_view name) {
-    const std::string date =
+    std::string date =
         "(?:[1-9][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
         "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[1-9][0-9](?:0[48]|[2468][048]|[13579][26])|"
         "(?:[2468][048]|[13579][26])00)-02-29)";
-    const std::string time =
+    std::string time =
         "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
     const std::string label = "[A-Za-z0-9]{1,20}(?:-[A-Za-z0-9]{1,20})?";
     const std::string octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -49,8 +49,8 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
         const std::string g = "[0-9A-Fa-f]{1,4}";
         std::string all = "(?:" + g + ":){7}" + g + "|(?:" + g + ":){1,7}:|:(?::" + g + "){1,7}|::";
         for(int before = 1; before <= 6; ++before) {
-            all +=
-                "|(?:" + g + ":){" + std::to_string(before) + "}(?::" + g + "){1," + std::to_string(7 - before) + "}";
+            all.append("|(?:").append(g).append(":){").append(std::to_string(before)).append("}(?::");
+            all.append(g).append("){1,").append(std::to_string(7 - before)).append("}");
         }
         return all;
     }

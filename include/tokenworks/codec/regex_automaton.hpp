@@ -206,7 +206,7 @@ private:
         }
         all = merged(std::move(all));
         if(set.any_case) {
-            all = any_case(std::move(all));
+            all = any_case(all);
         }
         return set.negated ? detail::all_but(std::move(all)) : all;
     }
@@ -257,7 +257,7 @@ private:
         return out;
     }
 
-    [[nodiscard]] std::vector<code_range> any_case(std::vector<code_range> ranges) const {
+    [[nodiscard]] std::vector<code_range> any_case(const std::vector<code_range>& ranges) const {
         constexpr std::size_t most = 4096;
         std::size_t count = 0;
         std::vector<code_range> all = ranges;

@@ -111,19 +111,21 @@ private:
     /// Columns from one on. One path a colour, as there may be many cells.
     void part(std::size_t first, std::size_t count, double y) {
         const std::string size = coordinate(map_.cell);
-        const std::string back = coordinate(-map_.cell);
+        std::string square = "h";
+        square.append(size).append("v").append(size).append("h").append(coordinate(-map_.cell)).append("z");
         std::array<std::string, 2 * steps + 1> paths;
         for(std::size_t r = 0; r < rows_; ++r) {
             const std::string row = coordinate(y + map_.cell * static_cast<double>(r));
             for(std::size_t i = 0; i < count; ++i) {
                 const int step = step_of(map_.values[r * map_.columns + first + i]);
                 if(step != 0) {
-                    paths[static_cast<std::size_t>(step + steps)]
+                    const int shade = step + steps;
+                    paths[static_cast<std::size_t>(shade)]
                         .append("M")
                         .append(coordinate(left + map_.cell * static_cast<double>(i)))
                         .append(" ")
                         .append(row)
-                        .append("h" + size + "v" + size + "h" + back + "z");
+                        .append(square);
                 }
             }
             const bool named = !map_.rows.empty() || r % 10 == 9 || r == 0;

@@ -128,7 +128,8 @@ public:
             return {.is_null = true};
         }
         const std::size_t cell = token - before_grid_;
-        return {static_cast<double>(cell / grid_), static_cast<double>(cell % grid_)};
+        const std::size_t row = cell / grid_;
+        return {static_cast<double>(row), static_cast<double>(cell % grid_)};
     }
     /// What cosines and sines are multiplied by; 1 unless the scaling changes it.
     [[nodiscard]] double magnitude() const noexcept { return magnitude_; }

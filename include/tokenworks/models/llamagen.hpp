@@ -119,7 +119,8 @@ inline void use_picture(const hyperparameters& from, model_config& config) {
         config.feed_forward = from.count("feed_forward_length");
     } else {
         const std::size_t multiple = from.count_or("multiple_of", 256, 65536);
-        auto hidden = static_cast<double>(8 * config.width / 3);
+        const std::size_t whole = 8 * config.width / 3;
+        auto hidden = static_cast<double>(whole);
         hidden = std::floor(hidden * static_cast<double>(from.real_or("ffn_dim_multiplier", 1)));
         if(!(hidden >= 1 && hidden < 1e9)) {
             from.refuse("ffn_dim_multiplier", {"gives a feed-forward width of ", hidden});

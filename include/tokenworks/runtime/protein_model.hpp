@@ -431,6 +431,7 @@ void protein_model::each_hidden(std::string_view sequence, const std::string& fa
             }
         } else {
             std::vector<models::encoder_input> inputs;
+            inputs.reserve(texts.size());
             for(const std::vector<token_id>& text: texts) {
                 inputs.push_back({.tokens = text});
             }
