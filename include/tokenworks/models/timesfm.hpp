@@ -6,8 +6,11 @@
 //   folder.config().series->timesfm->frequencies == 3;
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>

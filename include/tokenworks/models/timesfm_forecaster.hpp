@@ -11,13 +11,16 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/view.hpp>
+#include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/model_config.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
@@ -30,19 +33,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <memory>
-#include <string>
 #include <utility>
 
 #include <tokenworks/core/arena.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/kernels/rope_table.hpp>
 #include <tokenworks/models/load_layers.hpp>
 #include <tokenworks/nn/activations.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
+
+class layer_loader;
 
 /// A series, and the kind that it is of.
 struct timesfm_input {
@@ -96,7 +97,7 @@ private:
     };
 
     [[nodiscard]] const timesfm_form& form() const noexcept { return *series().timesfm; }
-    [[nodiscard]] nn::decoder_layer layer(class layer_loader& load, std::size_t index) const;
+    [[nodiscard]] nn::decoder_layer layer(layer_loader& load, std::size_t index) const;
     [[nodiscard]] patched patches_of(std::span<const float> values) const;
     void measure_once(std::span<const float> values, patched& out) const;
     void measure_each(std::span<const float> values, patched& out) const;
