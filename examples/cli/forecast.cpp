@@ -92,6 +92,19 @@ std::optional<std::vector<std::size_t>> seasons_of(const std::string& text, cons
     return all;
 }
 
+/// What --frequency says, as TimesFM counts it; dates tell what is left to them.
+std::size_t frequency_of(const std::string& text, const tw::io::series_table& table) {
+    if(text != "auto" || !table.dates()) {
+        return text == "low" ? 2 : text == "medium" ? 1 : 0;
+    }
+    const tw::io::date_step step = table.dates()->step;
+    constexpr std::int64_t day = 86400;
+    if(step.months >= 3 || step.seconds >= 90 * day) {
+        return 2;
+    }
+    return step.months > 0 || step.seconds >= 7 * day ? 1 : 0;
+}
+
 /// The digits that tell a float from all others.
 std::string number(float value) {
     std::array<char, 32> text{};
@@ -148,6 +161,9 @@ public:
             one["name"] = tw::printable(table_.names()[i]);
             for(std::size_t q = 0; q < levels_.size(); ++q) {
                 one["quantiles"][levels_[q].text] = forecasts_[i].at(q);
+            }
+            if(!forecasts_[i].point.empty()) {
+                one["point"] = forecasts_[i].point;
             }
             out["series"].push_back(one);
         }
@@ -275,6 +291,7 @@ int forecast(const common_options& common, const forecast_command& what) {
         how.quantiles.push_back(each.value);
     }
     how.seasons = seasons_of(what.season, table, model);
+    how.frequency = frequency_of(what.frequency, table);
     how.samples = what.samples;
     how.temperature = what.temperature;
     const std::vector<float>& own = model.config().quantiles;

@@ -364,7 +364,7 @@ int run(int argc, char** argv) {
         ->required();
     forecast_command->add_option(
         "-m,--model", common.model,
-        "a Chronos-Bolt or Chronos-T5 folder, or a GGUF file; the one that is shipped if not given");
+        "a Chronos-Bolt, Chronos-T5 or TimesFM folder, or a GGUF file; the one that is shipped if not given");
     add_machine(*forecast_command, common);
     forecast_command->add_option("--horizon", forecast.horizon, "values to come")
         ->required()
@@ -375,6 +375,13 @@ int run(int argc, char** argv) {
         ->add_option("--season", forecast.season,
                      "auto, none, or periods such as 7 or 24,168: seasons to take out before the model sees the series")
         ->capture_default_str();
+    forecast_command
+        ->add_option(
+            "--frequency", forecast.frequency,
+            "of TimesFM 1 and 2: high (days and shorter), medium (weeks, months), low (quarters, years), or auto: by "
+            "the dates, high without")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"auto", "high", "medium", "low"}));
     forecast_command->add_option("-o,--out", forecast.out, "a .csv, .json or .svg file, in place of CSV on stdout");
     forecast_command->add_option("--plot", forecast.plot, "a .svg file with the history, the forecast and its band");
     forecast_command->add_option("--samples", forecast.samples, "of a model that draws: continuations of a series")

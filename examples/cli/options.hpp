@@ -121,6 +121,7 @@ struct forecast_command {
     std::vector<std::string> columns;
     std::string quantiles = "0.1,0.5,0.9";
     std::string season = "auto";
+    std::string frequency = "auto";
     std::string out;  ///< a file, or empty: stdout
     std::string plot; ///< a file, or empty
     std::size_t samples = 0;

@@ -70,6 +70,7 @@
 #include <tokenworks/models/patch_forecaster.hpp>
 #include <tokenworks/models/quantization.hpp>
 #include <tokenworks/models/sentencepiece_model.hpp>
+#include <tokenworks/models/timesfm_forecaster.hpp>
 #include <tokenworks/models/vq_autoencoder.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/contact_map.hpp>

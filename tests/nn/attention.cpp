@@ -309,9 +309,14 @@ TEST_CASE("attention: norms, positions and caches that follow on each head give 
         block.value(c, input, v.rows());
         const auto turned = [&](matrix& of, std::size_t n, const nn::norm& norm) {
             const nn::rows each{of.values.data(), count * n, d};
-            norm(c, each, each);
             const tw::view<float, tw::dyn, tw::dyn, tw::dyn> split{of.values.data(), count, n, d};
-            tw::kernels::rope(split, c.positions(), *block.rope, split, how);
+            if(block.turn_before_norm) {
+                tw::kernels::rope(split, c.positions(), *block.rope, split, how);
+            }
+            norm(c, each, each);
+            if(!block.turn_before_norm) {
+                tw::kernels::rope(split, c.positions(), *block.rope, split, how);
+            }
         };
         turned(q, heads, *block.query_norm);
         turned(k, groups, *block.key_norm);
@@ -335,6 +340,13 @@ TEST_CASE("attention: norms, positions and caches that follow on each head give 
             for(const std::size_t chunk: {1U, 16U, 17U, 75U}) {
                 CHECK(support::same_bits(run(block, x, chunk, how, type), expected));
             }
+            block.turn_before_norm = true;
+            const std::vector<float> other = plain(x, type, how);
+            CHECK_FALSE(support::same_bits(other, expected));
+            for(const std::size_t chunk: {1U, 75U}) {
+                CHECK(support::same_bits(run(block, x, chunk, how, type), other));
+            }
+            block.turn_before_norm = false;
         });
     }
 

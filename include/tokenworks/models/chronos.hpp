@@ -29,20 +29,26 @@ namespace detail {
     return static_cast<std::int32_t>(id);
 }
 
-inline void use_patches(const hyperparameters& from, model_config& config, series_config& series) {
-    series.patch = from.count("series.patch", 65536);
-    series.stride = from.count("series.stride", 65536);
-    series.quantiles = from.numbers("series.quantiles");
-    if(series.quantiles.empty() || series.quantiles.size() > 1000) {
-        from.refuse("series.quantiles", {"has ", series.quantiles.size(), " levels, not 1..1000"});
+/// The levels that a model tells.
+[[nodiscard]] inline std::vector<float> series_quantiles(const hyperparameters& from) {
+    std::vector<float> levels = from.numbers("series.quantiles");
+    if(levels.empty() || levels.size() > 1000) {
+        from.refuse("series.quantiles", {"has ", levels.size(), " levels, not 1..1000"});
     }
     float before = 0;
-    for(const float level: series.quantiles) {
+    for(const float level: levels) {
         if(!(level > before && level < 1)) {
             from.refuse("series.quantiles", {"levels do not rise between 0 and 1"});
         }
         before = level;
     }
+    return levels;
+}
+
+inline void use_patches(const hyperparameters& from, model_config& config, series_config& series) {
+    series.patch = from.count("series.patch", 65536);
+    series.stride = from.count("series.stride", 65536);
+    series.quantiles = series_quantiles(from);
     series.start = series_token(from, "decoder_start_token_id", 0, config.vocab_size);
     if(from.flag_or("series.summary", false)) {
         series.summary = series_token(from, "reg_token_id", 1, config.vocab_size);
@@ -87,7 +93,7 @@ inline void use_bins(const hyperparameters& from, model_config& config, series_c
 /// What a configuration says of series, where it does.
 /// @throws format_error naming the key; unsupported_error
 inline void use_series(const hyperparameters& from, model_config& config) {
-    if(!from.has("series.context")) {
+    if(!from.has(from.is_gguf() ? "series.context" : "chronos_config")) {
         return;
     }
     series_config& series = config.series.emplace();

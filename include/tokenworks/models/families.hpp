@@ -41,6 +41,7 @@
 #include <tokenworks/models/stablelm.hpp>
 #include <tokenworks/models/starcoder2.hpp>
 #include <tokenworks/models/t5.hpp>
+#include <tokenworks/models/timesfm.hpp>
 #include <tokenworks/models/vit.hpp>
 #endif
 
@@ -93,6 +94,8 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"", "esm", esm_config, esm_names},
         {"t5", "t5", t5_config, t5_names, t5_encoder_config},
         {"chronos-bolt", "", t5_config, series_gguf_names, t5_encoder_config},
+        {"timesfm", "timesfm", timesfm_config, timesfm_names},
+        {"timesfm2.5", "timesfm2_5", timesfm2_5_config, timesfm2_5_names},
         {"llamagen", "llamagen", llamagen_config, llamagen_names},
         {"t5encoder", "", t5_encoder_config, t5_encoder_names},
         {"", "bart", bart_config, bart_names, bart_encoder_config},

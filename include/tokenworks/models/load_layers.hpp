@@ -17,6 +17,8 @@
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/convolution.hpp>
 #include <tokenworks/nn/linear.hpp>
+#include <tokenworks/nn/norm.hpp>
+#include <tokenworks/nn/residual_mlp.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::models {
 
@@ -49,6 +51,21 @@ public:
     /// `name`.weight and, where there is one, `name`.bias.
     [[nodiscard]] nn::linear linear(const std::string& name, std::size_t rows, std::size_t columns) {
         return nn::linear{matrix(name + ".weight", rows, columns), bias(name, rows)};
+    }
+
+    /// A layer with a way around it, whose parts are `name`.up, .down and .skip.
+    [[nodiscard]] nn::residual_mlp residual_mlp(const std::string& name, std::size_t inputs, std::size_t hidden,
+                                                std::size_t outputs, kernels::activation_kind activation) {
+        nn::linear up = linear(name + ".up", hidden, inputs);
+        nn::linear down = linear(name + ".down", outputs, hidden);
+        return {.way = {std::move(up), std::move(down), {activation}}, .skip = linear(name + ".skip", outputs, inputs)};
+    }
+
+    [[nodiscard]] nn::rms_norm rms_norm(const std::string& name, std::size_t width, float epsilon) const {
+        return {load_vector(source_, name + ".weight", width), epsilon};
+    }
+    [[nodiscard]] nn::layer_norm layer_norm(const std::string& name, std::size_t width, float epsilon) const {
+        return {load_vector(source_, name + ".weight", width), bias(name, width), epsilon};
     }
 
     /// @param channels  C; the filters are [N, KH*KW*C]

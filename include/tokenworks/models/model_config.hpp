@@ -16,6 +16,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/timesfm_form.hpp>
 #include <tokenworks/models/vq_config.hpp>
 #include <tokenworks/nn/routing.hpp>
 
@@ -130,8 +131,8 @@ struct image_config {
     friend bool operator==(const image_config&, const image_config&) = default;
 };
 
-/// Series of numbers that a model continues: Chronos, whose tokens are values in bins, and Chronos-Bolt, whose tokens
-/// are patches.
+/// Series of numbers that a model continues: Chronos, whose tokens are values in bins, Chronos-Bolt and TimesFM, whose
+/// tokens are patches.
 struct series_config {
     std::size_t context = 0; ///< values that are looked at, the last ones
     std::size_t horizon = 0; ///< values that come at once, or that the model was trained to continue by
@@ -141,6 +142,8 @@ struct series_config {
     std::vector<float> quantiles{};        ///< that come out, rising
     std::int32_t start = 0;                ///< the token that the decoder begins with
     std::optional<std::int32_t> summary{}; ///< a token behind the patches that stands for the whole series
+
+    std::optional<timesfm_form> timesfm{}; ///< patches are read one behind the other
 
     /// Periods of seasons that are taken out of series before the model sees them; none where it knows seasons itself.
     std::vector<std::size_t> seasons{};

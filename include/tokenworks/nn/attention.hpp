@@ -48,6 +48,7 @@ struct attention {
     std::optional<norm> query_norm{};
     std::optional<norm> key_norm{};
     bool norm_before_split = false;    ///< norms run over all heads' values at once, not head by head
+    bool turn_before_norm = false;     ///< positions come before norms and weights
     std::vector<float> query_weight{}; ///< [H*D], of normalised queries whose heads differ in weight; or empty
     std::vector<float> key_weight{};   ///< [G*D]
     std::vector<float> sinks{};        ///< [H], or empty
@@ -176,6 +177,17 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const steps& wi
         const strided_view<float, dyn, dyn> all{first, extents<dyn, dyn>{count, columns}, {x.extent(1), 1}};
         kernels::clip(all, clip, all, how);
     }
+    const auto turn = [&] {
+        const strided_view<float, dyn, dyn, dyn> split{
+            first + rope_first,
+            extents<dyn, dyn, dyn>{count, columns / key_width, key_width - rope_first},
+            {x.extent(1), key_width, 1}};
+        kernels::rope(split, with.angles->cosines.slice(part.begin_row, count),
+                      with.angles->sines.slice(part.begin_row, count), rope->pairing(), split, how);
+    };
+    if(with.angles != nullptr && turn_before_norm) {
+        turn();
+    }
     if(with.layer != nullptr) {
         const std::size_t width = norm_before_split ? x.extent(1) : key_width;
         if(columns == x.extent(1)) {
@@ -195,13 +207,8 @@ TOKENWORKS_FUNCTION void attention::finish(const execution& how, const steps& wi
             kernels::multiply(row, weight, row, how);
         }
     }
-    if(with.angles != nullptr) {
-        const strided_view<float, dyn, dyn, dyn> split{
-            first + rope_first,
-            extents<dyn, dyn, dyn>{count, columns / key_width, key_width - rope_first},
-            {x.extent(1), key_width, 1}};
-        kernels::rope(split, with.angles->cosines.slice(part.begin_row, count),
-                      with.angles->sines.slice(part.begin_row, count), rope->pairing(), split, how);
+    if(with.angles != nullptr && !turn_before_norm) {
+        turn();
     }
 }
 

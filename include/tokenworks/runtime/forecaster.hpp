@@ -1,5 +1,5 @@
-// Series of numbers continued, with how sure that is: Chronos-Bolt and Chronos-T5 of a Hugging Face folder, and the
-// GGUF files that tokenworks makes of the first.
+// Series of numbers continued, with how sure that is: Chronos-Bolt, Chronos-T5 and TimesFM of a Hugging Face folder,
+// and the GGUF files that tokenworks makes of the first and the last.
 //
 //   auto model = tokenworks::forecaster::load("chronos-bolt-tiny");
 //   auto next = model.forecast(series, {.horizon = 12, .quantiles = {0.1F, 0.5F, 0.9F}});
@@ -7,7 +7,7 @@
 //
 // Values that are not known are NaN. What a model does not tell is taken from what it tells: levels between its own
 // lie on a line, those beyond are its outermost; steps behind its horizon come from its own forecasts, as
-// chronos-forecasting 2.3 does it. Levels of a step never cross.
+// chronos-forecasting 2.3 and timesfm 1.3 do it. Levels of a step never cross.
 //
 // Needs nlohmann-json.
 #pragma once
@@ -35,6 +35,7 @@
 #include <tokenworks/models/bins_forecaster.hpp>
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/patch_forecaster.hpp>
+#include <tokenworks/models/timesfm_forecaster.hpp>
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
@@ -54,6 +55,7 @@ struct forecast_options {
     /// Periods of seasons that are looked for, taken out before the model sees the series, and put back (season.hpp);
     /// empty: none; nothing: those that the model was trained to do without.
     std::optional<std::vector<std::size_t>> seasons{};
+    std::size_t frequency = 0;          ///< of TimesFM 1 and 2: 0 days and shorter, 1 weeks and months, 2 longer
     std::size_t samples = 0;            ///< of a model that draws: continuations; 0: its own number
     std::optional<float> temperature{}; ///< of such a model; nothing: its own; 0: no dice
     std::uint64_t seed = 0;             ///< of such a model
@@ -65,6 +67,7 @@ struct series_forecast {
     std::size_t horizon = 0;
     std::vector<float> levels{}; ///< as asked for
     std::vector<float> values{}; ///< [Q,H]
+    std::vector<float> point{};  ///< [H]: the mean, or the forecast itself, of a model that tells one; or empty
 
     /// The quantile of each step.
     [[nodiscard]] std::span<const float> at(std::size_t level) const {
@@ -84,14 +87,10 @@ public:
         return forecaster{path, options, bounds};
     }
 
-    [[nodiscard]] const models::series_config& config() const noexcept {
-        return patches_ ? patches_->series() : bins_->series();
-    }
-    [[nodiscard]] const std::string& architecture() const noexcept {
-        return patches_ ? patches_->config().architecture : bins_->config().architecture;
-    }
+    [[nodiscard]] const models::series_config& config() const noexcept { return *model_config().series; }
+    [[nodiscard]] const std::string& architecture() const noexcept { return model_config().architecture; }
     [[nodiscard]] std::size_t weight_bytes() const noexcept {
-        return patches_ ? patches_->weight_bytes() : bins_->weight_bytes();
+        return patches_ ? patches_->weight_bytes() : timesfm_ ? timesfm_->weight_bytes() : bins_->weight_bytes();
     }
     /// Values that the model was trained to continue by.
     [[nodiscard]] std::size_t horizon() const noexcept { return config().horizon; }
@@ -114,18 +113,26 @@ public:
 private:
     forecaster(const std::string& path, const load_options& options, const limits& bounds);
 
+    [[nodiscard]] const models::model_config& model_config() const noexcept {
+        return patches_ ? patches_->config() : timesfm_ ? timesfm_->config() : bins_->config();
+    }
     [[nodiscard]] std::size_t checked_horizon(std::span<const std::span<const float>> series,
                                               const forecast_options& options) const;
     /// The model's own levels of some series, [Q,H] each.
     [[nodiscard]] std::vector<std::vector<float>>
     continue_patches(nn::context& c, std::span<const std::span<const float>> series, std::size_t horizon) const;
+    /// The forecast and then the model's own levels of some series, [1+Q,H] each.
+    [[nodiscard]] std::vector<std::vector<float>> continue_timesfm(nn::context& c,
+                                                                   std::span<const std::span<const float>> series,
+                                                                   std::size_t horizon, std::size_t frequency) const;
     /// Continuations of a series, [S,H].
     [[nodiscard]] std::vector<float> draw(nn::context& c, std::span<const float> series, std::size_t horizon,
                                           std::size_t samples, const forecast_options& options) const;
 
     std::shared_ptr<team> team_;
     execution how_;
-    std::unique_ptr<models::patch_forecaster> patches_; // one of the two
+    std::unique_ptr<models::patch_forecaster> patches_; // one of the three
+    std::unique_ptr<models::timesfm_forecaster> timesfm_;
     std::unique_ptr<models::bins_forecaster> bins_;
     std::vector<float> check_input_{};
     std::vector<float> check_output_{}; // levels of the model, [Q,H]
@@ -137,7 +144,7 @@ TOKENWORKS_FUNCTION forecaster::forecaster(const std::string& path, const load_o
     : team_{options.make_team()}, how_{options.set, team_.get()} {
     const models::model_files files = models::model_files::open(path, bounds);
     const models::model_config& config = files.config();
-    if(!config.series || !files.encoder_config()) {
+    if(!config.series || !(config.series->timesfm || files.encoder_config())) {
         detail::raise<unsupported_error>({path, ": '", config.architecture, "' does not continue series"});
     }
     models::weight_loading loading;
@@ -155,7 +162,9 @@ TOKENWORKS_FUNCTION forecaster::forecaster(const std::string& path, const load_o
     const std::vector<models::weight_transform> transforms =
         models::bound_transforms(options.transforms, files.names());
     const models::transformed_weights weights{files.weights(), transforms, config, how_};
-    if(config.series->patch != 0) {
+    if(config.series->timesfm) {
+        timesfm_ = std::make_unique<models::timesfm_forecaster>(config, weights.get(), how_, loading);
+    } else if(config.series->patch != 0) {
         patches_ =
             std::make_unique<models::patch_forecaster>(*files.encoder_config(), config, weights.get(), how_, loading);
     } else {
@@ -170,7 +179,7 @@ TOKENWORKS_FUNCTION forecaster::forecaster(const std::string& path, const load_o
 }
 
 TOKENWORKS_FUNCTION std::optional<double> forecaster::self_check() const {
-    if(check_input_.empty() || !patches_) {
+    if(check_input_.empty() || bins_) {
         return std::nullopt;
     }
     const std::vector<float> found =
@@ -271,23 +280,40 @@ TOKENWORKS_FUNCTION std::vector<series_forecast> forecaster::forecast(std::span<
                 season->restore(std::span{one.values}.subspan(q * horizon, horizon), given[all.size() - 1].size());
             }
         }
-        told();
+    };
+    const auto by_levels = [&](std::span<const float> step, float level) {
+        return runtime::value_at_level(config().quantiles, step, level);
     };
     if(patches_) {
         for(std::size_t from = 0; from < series.size(); from += at_once) {
             const auto part = std::span{series}.subspan(from, std::min(at_once, series.size() - from));
             for(const std::vector<float>& rows: continue_patches(c, part, horizon)) {
-                add(rows, [&](std::span<const float> step, float level) {
-                    return runtime::value_at_level(patches_->levels(), step, level);
-                });
+                add(rows, by_levels);
+                told();
             }
         }
+        return all;
+    }
+    for(std::size_t from = 0; timesfm_ && from < series.size(); from += at_once) {
+        const auto part = std::span{series}.subspan(from, std::min(at_once, series.size() - from));
+        for(const std::vector<float>& rows: continue_timesfm(c, part, horizon, options.frequency)) {
+            add(std::span{rows}.subspan(horizon), by_levels);
+            series_forecast& one = all.back();
+            one.point.assign(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(horizon));
+            if(const std::optional<runtime::season>& season = seasons[all.size() - 1]) {
+                season->restore(one.point, given[all.size() - 1].size());
+            }
+            told();
+        }
+    }
+    if(timesfm_) {
         return all;
     }
     const std::size_t samples = options.samples == 0 ? bins_->series().samples : options.samples;
     for(const std::span<const float> one: series) {
         add(draw(c, one, horizon, samples, options),
             [](std::span<const float> step, float level) { return runtime::sorted_quantile(step, level); });
+        told();
     }
     return all;
 }
@@ -336,6 +362,34 @@ forecaster::continue_patches(nn::context& c, std::span<const std::span<const flo
                 }
             }
             keep(from);
+        }
+    }
+    return all;
+}
+
+TOKENWORKS_FUNCTION std::vector<std::vector<float>>
+forecaster::continue_timesfm(nn::context& c, std::span<const std::span<const float>> series, std::size_t horizon,
+                             std::size_t frequency) const {
+    const std::size_t rows = 1 + timesfm_->levels().size();
+    const std::size_t block = timesfm_->horizon();
+    std::vector<std::vector<float>> all(series.size(), std::vector<float>(rows * horizon));
+    std::vector<float> out(series.size() * timesfm_->outputs());
+    std::vector<std::vector<float>> paths; // the series and the forecasts of the blocks so far
+    std::vector<models::timesfm_input> inputs;
+    for(const std::span<const float> one: series) {
+        paths.emplace_back(one.begin(), one.end());
+        inputs.push_back({one, frequency});
+    }
+    for(std::size_t from = 0; from < horizon; from += block) {
+        timesfm_->forward(c, inputs, nn::rows{out.data(), series.size(), timesfm_->outputs()});
+        for(std::size_t i = 0; i < series.size(); ++i) {
+            const std::span<const float> now = std::span{out}.subspan(i * rows * block, rows * block);
+            for(std::size_t r = 0; r < rows; ++r) {
+                std::ranges::copy(now.subspan(r * block, std::min(block, horizon - from)),
+                                  all[i].begin() + static_cast<std::ptrdiff_t>(r * horizon + from));
+            }
+            paths[i].insert(paths[i].end(), now.begin(), now.begin() + static_cast<std::ptrdiff_t>(block));
+            inputs[i].values = paths[i];
         }
     }
     return all;
