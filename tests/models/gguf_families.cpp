@@ -388,7 +388,8 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
         CHECK(reference.worst(support::all_logits(actual, golden.ids, golden.ids.size())) < bound);
     }
     // gguf_encoders.cpp, runtime/forecaster.cpp, runtime/image_model.cpp and runtime/video_model.cpp look at these.
-    seen.insert({"bert", "modern-bert", "t5", "t5encoder", "chronos-bolt", "timesfm", "timesfm2.5", "llamagen"});
+    seen.insert({"bert", "modern-bert", "t5", "t5encoder", "chronos-bolt", "timesfm", "timesfm2.5", "llamagen",
+                 "tokenworks-video"});
     for(const family& each: families()) {
         CHECK((each.gguf.empty() || seen.contains(std::string{each.gguf})));
     }

@@ -42,6 +42,7 @@
 #include <tokenworks/models/starcoder2.hpp>
 #include <tokenworks/models/t5.hpp>
 #include <tokenworks/models/timesfm.hpp>
+#include <tokenworks/models/video.hpp>
 #include <tokenworks/models/vit.hpp>
 #endif
 
@@ -97,6 +98,7 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"timesfm", "timesfm", timesfm_config, timesfm_names},
         {"timesfm2.5", "timesfm2_5", timesfm2_5_config, timesfm2_5_names},
         {"llamagen", "llamagen", llamagen_config, llamagen_names},
+        {"tokenworks-video", "tokenworks_video", video_model_config, video_names},
         {"t5encoder", "", t5_encoder_config, t5_encoder_names},
         {"", "bart", bart_config, bart_names, bart_encoder_config},
         {"", "mbart", mbart_config, bart_names, mbart_encoder_config},
