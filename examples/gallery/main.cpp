@@ -54,7 +54,7 @@ struct flags {
     std::string out = "gallery.html";
     std::string text_model;
     std::string models;
-    std::uint64_t seed = 1;
+    std::uint64_t seed = 2;
     unsigned threads = 0;
 };
 

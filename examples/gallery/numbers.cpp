@@ -63,7 +63,7 @@ tw::io::plot_panel panel_of(const series& from, const tw::series_forecast& next,
 section numbers(studio& in) {
     const std::array<series, 2> all{
         series{"Airline passengers, thousands a month", passengers, 12, "1949", "1959", "1960"},
-        series{"Temperature in Nottingham, degrees Fahrenheit", temperatures, 12, "1930", "1938", "1939"}};
+        series{"Temperature in Nottingham, Fahrenheit", temperatures, 12, "1930", "1938", "1939"}};
     const tw::forecaster model = tw::forecaster::load(in.model("forecaster.gguf"), in.load);
     const work spent{in};
     std::vector<tw::series_forecast> forecasts;

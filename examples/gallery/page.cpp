@@ -94,11 +94,15 @@ std::string picture_element(const std::string& kind, const std::string& wide, co
 }
 
 std::string whole(std::size_t count) {
-    std::string digits = std::to_string(count);
-    for(std::size_t at = digits.size(); at > 3; at -= 3) {
-        digits.insert(at - 3, ",");
+    const std::string digits = std::to_string(count);
+    std::string out;
+    for(std::size_t i = 0; i < digits.size(); ++i) {
+        if(i != 0 && (digits.size() - i) % 3 == 0) {
+            out += ',';
+        }
+        out += digits[i];
     }
-    return digits;
+    return out;
 }
 
 std::string rounded(double value) {

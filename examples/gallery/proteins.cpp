@@ -50,7 +50,7 @@ section proteins(studio& in) {
     std::size_t tokens = 0;
     const work making{in};
     for(const std::string& family: families) {
-        tw::protein_options how{.family = family, .least = 60, .most = 150, .seed = in.seed};
+        tw::protein_options how{.family = family, .least = 60, .most = 240, .seed = in.seed};
         how.sampling.temperature = 0.7F;
         made.push_back(model.generate(how));
         tokens += made.back().size() + 1;

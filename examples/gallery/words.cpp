@@ -25,9 +25,9 @@ section words(studio& in) {
              {}});
         return made;
     }
-    const std::string prompt = "Tell a very short story about a robot who learns to paint.";
+    const std::string prompt = "Tell a story about a robot who learns to paint, in three sentences.";
     const tw::text_model model = tw::load_text_model(in.text_model, in.load);
-    tw::generate_options how{.max_tokens = 150};
+    tw::generate_options how{.max_tokens = 160};
     how.sampling.seed = in.seed;
     const work spent{in};
     auto answer = model.chat(prompt, how);

@@ -85,8 +85,8 @@ TEST_CASE("series_plot: what came in the end has its place, and the scale has ro
     const plot_panel panel{.history = history, .middle = middle, .actual = actual};
     const std::string svg = tw::io::to_svg(std::span{&panel, 1});
     CHECK(count(svg, "class=\"actual\" fill=\"none\" stroke-width=\"1.5\" stroke=\"#333\" stroke-dasharray") == 1);
-    CHECK(count(svg, ">80<") == 1);
-    CHECK(count(svg, "points=\"464,") == 1); // the third of five places, where what came begins
+    CHECK(count(svg, ">50<") == 1);
+    CHECK(count(svg, "points=\"464,") == 2); // both begin at the third of five places
     const plot_panel none{.history = history, .middle = middle};
     CHECK(count(tw::io::to_svg(std::span{&none, 1}), "actual") == 0);
 }
