@@ -62,7 +62,7 @@ result bound_protein(studio& in) {
 
 result bound_json(studio& in) {
     const std::string prompt = "Ada Lovelace asks for a table outside for four people on 2026-12-10. "
-                               "Write name, date, guests and table as JSON.";
+                               "Write name, date, guests and outside as JSON.";
     const tw::text_model model = tw::load_text_model(in.text_model, in.load);
     tw::generate_options how{.max_tokens = 200};
     how.constraint = model.bind(tw::codec::parse_json_schema(R"({
@@ -71,9 +71,9 @@ result bound_json(studio& in) {
             "name": {"type": "string", "maxLength": 40},
             "date": {"type": "string", "format": "date"},
             "guests": {"type": "integer", "minimum": 1, "maximum": 20},
-            "table": {"enum": ["inside", "outside"]}
+            "outside": {"type": "boolean"}
         },
-        "required": ["name", "date", "guests", "table"]
+        "required": ["name", "date", "guests", "outside"]
     })"));
     how.sampling.temperature = 0;
     const work spent{in};
@@ -85,8 +85,7 @@ result bound_json(studio& in) {
     }
     return {prompt,
             "<pre tabindex=\"0\"><code>" + html_text(text) +
-                "</code></pre>\n<p class=\"note\">By a JSON Schema: a name, a date, 1 to 20 guests, inside or "
-                "outside.</p>",
+                "</code></pre>\n<p class=\"note\">By a JSON Schema: a name, a date, 1 to 20 guests, true or false.</p>",
             facts};
 }
 

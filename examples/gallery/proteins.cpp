@@ -15,8 +15,9 @@ namespace gallery {
 
 namespace {
 
-/// The table of log-odds, a row a residue.
-std::string heat_map(const std::string& sequence, const std::vector<float>& odds, std::size_t a_line, double cell) {
+/// The table of log-odds, a row a residue, in parts of about one length.
+/// @param most  columns of a part
+std::string heat_map(const std::string& sequence, const std::vector<float>& odds, std::size_t most) {
     constexpr std::string_view all = tw::codec::residues::standard;
     std::vector<std::string> names;
     std::vector<float> rows(odds.size());
@@ -26,6 +27,7 @@ std::string heat_map(const std::string& sequence, const std::vector<float>& odds
             rows[r * sequence.size() + at] = odds[at * all.size() + r];
         }
     }
+    const std::size_t parts = (sequence.size() + most - 1) / most;
     std::vector<std::size_t> own;
     for(const char residue: sequence) {
         own.push_back(all.find(residue));
@@ -36,8 +38,8 @@ std::string heat_map(const std::string& sequence, const std::vector<float>& odds
                                                     .values = rows,
                                                     .columns = sequence.size(),
                                                     .marked = own,
-                                                    .columns_a_line = a_line,
-                                                    .cell = cell}));
+                                                    .columns_a_line = (sequence.size() + parts - 1) / parts,
+                                                    .cell = 8}));
 }
 
 } // namespace
@@ -63,9 +65,8 @@ section proteins(studio& in) {
     const work changing{in};
     const std::vector<float> odds = model.mutations(made.front(), families.front());
     const std::vector<fact> odds_facts = changing.facts("no dice", "Values", odds.size());
-    const std::string map =
-        picture_element("chart", heat_map(made.front(), odds, 75, 8), heat_map(made.front(), odds, 36, 8),
-                        "A heat map of the log-odds of every residue at every place of the globin");
+    const std::string map = picture_element("chart", heat_map(made.front(), odds, 80), heat_map(made.front(), odds, 40),
+                                            "A heat map of the log-odds of every residue at every place of the globin");
     return {
         .id = "proteins",
         .title = "Proteins",
