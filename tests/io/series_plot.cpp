@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,4 +76,17 @@ TEST_CASE("series_plot: round ticks", "[io]") {
     const std::vector<double> hundreds = ticks_between(104, 622);
     CHECK(hundreds == std::vector<double>{200, 400, 600});
     CHECK(ticks_between(-3, 5).front() == -2);
+}
+
+TEST_CASE("series_plot: what came in the end has its place, and the scale has room for it", "[io]") {
+    const std::vector<float> history{1, 2};
+    const std::vector<float> middle{3, 4};
+    const std::vector<float> actual{3, 90, 5};
+    const plot_panel panel{.history = history, .middle = middle, .actual = actual};
+    const std::string svg = tw::io::to_svg(std::span{&panel, 1});
+    CHECK(count(svg, "class=\"actual\" fill=\"none\" stroke-width=\"1.5\" stroke=\"#333\" stroke-dasharray") == 1);
+    CHECK(count(svg, ">50<") == 1);
+    CHECK(count(svg, "points=\"464,") == 2); // both begin at the third of five places
+    const plot_panel none{.history = history, .middle = middle};
+    CHECK(count(tw::io::to_svg(std::span{&none, 1}), "actual") == 0);
 }

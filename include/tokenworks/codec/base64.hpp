@@ -1,6 +1,9 @@
-// Base 64, as JSON files carry bytes. RFC 4648, section 4.
+// Base 64, as JSON files and data URIs carry bytes. RFC 4648, section 4.
+//
+//   std::string text = codec::encode_base64("foob"); // "Zm9vYg=="
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,6 +38,24 @@ namespace tokenworks::inline TOKENWORKS_ABI::codec {
         }
     }
     return true;
+}
+
+/// Bytes as a text, with its padding: four characters for three bytes.
+[[nodiscard]] inline std::string encode_base64(std::string_view bytes) {
+    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for(std::size_t at = 0; at < bytes.size(); at += 3) {
+        const std::string_view three = bytes.substr(at, 3);
+        std::uint32_t bits = 0;
+        for(std::size_t i = 0; i < 3; ++i) {
+            bits = bits << 8 | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0U);
+        }
+        for(std::size_t i = 0; i < 4; ++i) {
+            out += i <= three.size() ? digits[bits >> (18 - 6 * i) & 63U] : '=';
+        }
+    }
+    return out;
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::codec

@@ -1,5 +1,5 @@
-// A plot of series and what follows on them, as SVG: the history, the middle of the forecast, and a band around it; a
-// panel a series, one below the other.
+// A plot of series and what follows on them, as SVG: the history, the middle of the forecast, a band around it, and
+// what came in the end; a panel a series, one below the other.
 //
 //   const io::plot_panel panel{.title = "passengers", .history = past, .low = low, .middle = median, .high = high};
 //   std::string svg = io::to_svg(std::span{&panel, 1});
@@ -28,6 +28,7 @@ struct plot_panel {
     std::span<const float> low{}; ///< of the band; as many as `middle`, or none
     std::span<const float> middle{};
     std::span<const float> high{};
+    std::span<const float> actual{}; ///< what came in the end, where that is known: dotted
     std::string first{}; ///< what stands below the first value that is shown, the last, and the end; may be empty
     std::string last{};
     std::string end{};
@@ -100,7 +101,7 @@ public:
           top_{top + 30},
           bottom_{top + options.panel_height - 28},
           right_{options.width - 16} {
-        for(const std::span<const float> values: {panel.history, panel.low, panel.middle, panel.high}) {
+        for(const std::span<const float> values: {panel.history, panel.low, panel.middle, panel.high, panel.actual}) {
             for(const float value: values) {
                 if(std::isfinite(value)) {
                     low_ = std::min(low_, static_cast<double>(value));
@@ -115,7 +116,7 @@ public:
         const double room = high_ > low_ ? (high_ - low_) * 0.04 : std::max(1.0, std::abs(low_) * 0.1);
         low_ -= room;
         high_ += room;
-        count_ = std::max<std::size_t>(2, panel.history.size() + panel.middle.size());
+        count_ = std::max<std::size_t>(2, panel.history.size() + std::max(panel.middle.size(), panel.actual.size()));
     }
 
     void write() {
@@ -132,6 +133,7 @@ public:
             out_ += "<polygon class=\"band\" fill=\"#1565c0\" fill-opacity=\"0.2\" points=\"" + points + "\"/>\n";
         }
         lines("history", panel_.history, 0);
+        lines("actual", panel_.actual, past);
         lines("middle", panel_.middle, past);
         if(past != 0 && !panel_.middle.empty()) {
             const std::string x = coordinate(x_of(static_cast<double>(past) - 0.5));
@@ -201,7 +203,8 @@ private:
                 out_.append("<polyline class=\"")
                     .append(kind)
                     .append("\" fill=\"none\" stroke-width=\"1.5\" stroke=\"");
-                out_.append(colour).append("\" points=\"").append(points).append("\"/>\n");
+                out_.append(colour).append(kind == "actual" ? "\" stroke-dasharray=\"1.5 2.5" : "");
+                out_.append("\" points=\"").append(points).append("\"/>\n");
             }
         }
     }
