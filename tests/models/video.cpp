@@ -71,7 +71,12 @@ TEST_CASE("video: a configuration that does not fit is refused by its key", "[mo
     CHECK_THAT(refusal("tokenworks_video_rows", nullptr), ContainsSubstring("tokenworks_video_rows"));
     CHECK_THAT(refusal("tokenworks_video_rows", 0), ContainsSubstring("tokenworks_video_rows"));
     CHECK_THAT(refusal("tokenworks_video_channels", 2), ContainsSubstring("not 1 or 3"));
-    CHECK_THAT(refusal("tokenworks_video_patch", 4000), ContainsSubstring("16384"));
+    CHECK_THAT(refusal("tokenworks_video_patch", 5000), ContainsSubstring("tokenworks_video_patch"));
+    family_golden wide{"video", "videos"};
+    wide.config.update({{"tokenworks_video_patch", 4096}, {"tokenworks_video_rows", 5}});
+    const files::temporary_folder folder;
+    wide.write_to(folder.string(), tw::dtype::f32);
+    CHECK_THROWS_WITH(model_folder::open(folder.string()), ContainsSubstring("more than 16384 a side"));
     CHECK_THAT(refusal("tokenworks_video_classes", nlohmann::json::array()), ContainsSubstring("classes"));
     CHECK_THAT(refusal("tokenworks_video_rope_sections", {1, 2}), ContainsSubstring("not 3"));
     CHECK_THAT(refusal("tokenworks_video_rope_sections", {1, 2, 4}), ContainsSubstring("sections that are 6 pairs"));

@@ -110,6 +110,13 @@ TEST_CASE("video model: what cannot be is refused, and making is cancelled", "[r
     CHECK_THROWS_AS(model.log_likelihoods(four, "up"), tw::capacity_error);
     CHECK_THROWS_WITH(tw::video_model::load(TOKENWORKS_TEST_DATA "/../../models/mesh.gguf"),
                       Catch::Contains("makes no videos"));
+    {
+        const untrained o;
+        support::family_golden larger{"video", "videos"};
+        larger.config["tokenworks_video_patch"] = 3; // not what the book of codes has
+        larger.write_to(o.folder.string(), tw::dtype::f32);
+        CHECK_THROWS_WITH(o.load(), Catch::Contains("model.codebook.weight"));
+    }
     CHECK_THROWS_WITH(untrained{500.0F}.load(), Catch::Contains("model.codebook.weight") && Catch::Contains("no byte"));
 }
 

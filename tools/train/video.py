@@ -81,9 +81,9 @@ def fall(rng, count, frames, margin):
 
 
 def orbit(rng, count, frames, margin):
-    """Round the middle, once in 26, 36 or 48 frames."""
+    """Round the middle, once in 24 or in 40 frames."""
     radius = rng.uniform(5, SIZE / 2 - margin, (count, 1))
-    turn = 2 * math.pi / rng.choice([26, 36, 48], (count, 1)) * rng.choice([-1, 1], (count, 1))
+    turn = 2 * math.pi / rng.choice([24, 40], (count, 1)) * rng.choice([-1, 1], (count, 1))
     angle = rng.uniform(0, 2 * math.pi, (count, 1)) + turn * np.arange(frames)
     return SIZE / 2 + np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
 
