@@ -387,8 +387,8 @@ TEST_CASE("gguf: files of every family as converters write them", "[models]") {
         reference.logits = support::all_logits(expected, golden.ids, golden.ids.size());
         CHECK(reference.worst(support::all_logits(actual, golden.ids, golden.ids.size())) < bound);
     }
-    // gguf_encoders.cpp and runtime/forecaster.cpp look at those that are no decoders.
-    seen.insert({"bert", "modern-bert", "t5", "t5encoder", "chronos-bolt", "timesfm", "timesfm2.5"});
+    // gguf_encoders.cpp, runtime/forecaster.cpp and runtime/image_model.cpp look at those that are no decoders.
+    seen.insert({"bert", "modern-bert", "t5", "t5encoder", "chronos-bolt", "llamagen", "timesfm", "timesfm2.5"});
     for(const family& each: families()) {
         CHECK((each.gguf.empty() || seen.contains(std::string{each.gguf})));
     }
