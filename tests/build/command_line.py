@@ -414,6 +414,35 @@ def images(check, folder):
     assert not any(name.startswith(".tokenworks") for name in kept), kept
 
 
+def timesfm(check, golden, folder):
+    """Tiny random models as folders, and the GGUF files made of them, which prove themselves."""
+    table = Path(folder) / "quarters.csv"
+    rows = [f"{2010 + i // 4}-Q{i % 4 + 1},{100 + i * i % 13}" for i in range(40)]
+    table.write_text("quarter,sales\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    for name, architecture in [("timesfm", "timesfm"), ("timesfm2_5", "timesfm2.5")]:
+        model = model_folder.write(golden, "forecasters", name, None, None, os.path.join(folder, name))
+        seen = {}
+
+        def keep(key):
+            def look(text):
+                seen[key] = json.loads(text)["series"][0]
+                return len(seen[key]["point"]) == 30 and len(seen[key]["quantiles"]["0.5"]) == 30
+            return look
+
+        for frequency in ["auto", "high", "low"]:
+            check.expect(0, "forecast", str(table), "-m", model, "--horizon", "30", "--json", "--frequency", frequency,
+                         out=keep(frequency))
+        file = model + ".gguf"
+        check.expect(0, "quantize", model, file, "f32")
+        check.expect(0, "info", "-m", file, "--verify", says="verified", out=lambda text: architecture in text)
+        check.expect(0, "forecast", str(table), "-m", file, "--horizon", "30", "--json", out=keep("file"))
+        # Quarters are the kind of the longest steps, where the model knows kinds.
+        check.failures += seen["auto"] != seen["low"] or (seen["high"] != seen["low"]) != (name == "timesfm")
+        check.failures += seen["file"] != seen["auto"]
+        check.expect(1, "generate", "-m", model, "-p", "x")
+    check.expect(2, "forecast", str(table), "--horizon", "3", "--frequency", "7", says="--frequency")
+
+
 def forecasts(check, folder):
     """With the model that is shipped."""
     folder = Path(folder) / "forecasts"
@@ -589,6 +618,7 @@ def main():
         importance(check, options.golden, folder)
         pictures(check, options.golden, folder)
         forecasts(check, folder)
+        timesfm(check, options.golden, folder)
         images(check, folder)
         meshes(check, folder)
         proteins(check, folder)

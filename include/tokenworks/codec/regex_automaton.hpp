@@ -20,9 +20,9 @@
 #include <tokenworks/codec/byte_automaton.hpp>
 #include <tokenworks/codec/grammar.hpp>
 #include <tokenworks/codec/grammar_builder.hpp>
+#include <tokenworks/codec/normalization.hpp>
 #include <tokenworks/codec/regex_parser.hpp>
 #include <tokenworks/codec/unicode.hpp>
-#include <tokenworks/codec/unicode_case.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
 
@@ -257,22 +257,32 @@ private:
         return out;
     }
 
-    [[nodiscard]] std::vector<code_range> any_case(const std::vector<code_range>& ranges) const {
-        constexpr std::size_t most = 4096;
-        std::size_t count = 0;
+    [[nodiscard]] static std::vector<code_range> any_case(const std::vector<code_range>& ranges) {
         std::vector<code_range> all = ranges;
-        for(const code_range& r: ranges) {
-            count += r.last - r.first + 1;
-            if(count > most) {
-                unknown("a class of more than 4096 characters in either case");
-            }
-            for(char32_t c = r.first; c <= r.last; ++c) {
-                for(const char32_t v: case_variants(c)) {
+        for(const std::vector<char32_t>& group: characters_with_case()) { // itself first
+            const auto holds = [&](const code_range& r) { return r.first <= group[0] && group[0] <= r.last; };
+            if(std::any_of(ranges.begin(), ranges.end(), holds)) {
+                for(const char32_t v: group) {
                     all.push_back({v, v});
                 }
             }
         }
         return merged(std::move(all));
+    }
+
+    /// Each character that is equal to others where case does not matter, with those.
+    [[nodiscard]] static const std::vector<std::vector<char32_t>>& characters_with_case() {
+        static const std::vector<std::vector<char32_t>> groups = [] {
+            std::vector<std::vector<char32_t>> all;
+            for(char32_t c = 0; c <= 0x10FFFF; ++c) {
+                std::vector<char32_t> variants = case_variants(c);
+                if(variants.size() > 1) {
+                    all.push_back(std::move(variants));
+                }
+            }
+            return all;
+        }();
+        return groups;
     }
 
     std::string_view pattern_;
