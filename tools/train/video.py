@@ -178,11 +178,11 @@ def decoded(ids, codes):
     return np.moveaxis(cut, -3, -4).reshape(*ids.shape[:-1], SIZE, SIZE, 3)
 
 
-def batch_of(rng, count, codes):
-    """[count,CONTEXT] ids of fresh clips."""
-    rows = []
-    for i, name in enumerate(CLASSES):
-        here = count // len(CLASSES) + (i < count % len(CLASSES))
+def batch_of(rng, count, codes, more=()):
+    """[count,CONTEXT] ids of fresh clips, as many of each class, and of some classes more."""
+    rows, all_names = [], [*CLASSES, *more]
+    for j, name in enumerate(all_names):
+        here, i = count // len(all_names) + (j < count % len(all_names)), CLASSES.index(name)
         ids = encoded(drawn(*motions(name, rng, here)), codes).reshape(here, -1)
         rows.append(np.concatenate([np.full((here, 1), CODES + i), ids], 1))
     return torch.from_numpy(np.concatenate(rows))
@@ -311,6 +311,7 @@ def main():
     parse.add_argument("--rate", type=float, default=3e-3)
     parse.add_argument("--compile", action="store_true", help="torch.compile")
     parse.add_argument("--start", type=pathlib.Path, help="a folder to go on from")
+    parse.add_argument("--more", nargs="*", default=[], metavar="CLASS", help="classes to show more often, each time by a share")
     parse.add_argument("--seed", type=int, default=1)
     args = parse.parse_args()
     torch.set_num_threads(1)
@@ -342,7 +343,7 @@ def main():
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        ids = batch_of(rng, args.batch, codes)
+        ids = batch_of(rng, args.batch, codes, args.more)
         with torch.autocast("cpu", torch.bfloat16):
             logits = run(ids[:, :-1])
         loss = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
