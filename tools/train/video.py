@@ -278,30 +278,6 @@ def save(folder, state, codes, notes):
     torch.save({"state": state, "codes": codes}, folder / "state.pt")
 
 
-def continued(model, ids, frames):
-    """The likeliest tokens up to so many frames, each token by a whole pass: slow, for a look while training."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        while ids.shape[1] < 1 + frames * CELLS:
-            ids = torch.cat([ids, model(ids)[:, -1, :CODES].float().argmax(-1, keepdim=True)], 1)
-    return ids
-
-
-def worst_distances(model, codes, rng, each, new=2):
-    """Of clips of every class, `new` frames behind 8: how far objects are from the truth at most, in pixels."""
-    worst = {}
-    for i, name in enumerate(CLASSES):
-        paths = motions(name, rng, each)
-        ids = encoded(drawn(*paths), codes).reshape(each, -1)
-        start = torch.from_numpy(np.concatenate([np.full((each, 1), CODES + i), ids[:, :8 * CELLS]], 1))
-        made = continued(model, start, 8 + new)[:, 1:].numpy().reshape(each, 8 + new, CELLS)
-        far = np.zeros(each)
-        for true, found in zip(paths, centres(decoded(made[:, 8:], codes))):
-            gap = np.linalg.norm(true[:, 8:8 + new] - found, axis=-1)
-            far = np.maximum(far, np.where(np.isnan(true[:, 8:8 + new, 0]), 0, np.nan_to_num(gap, nan=99)).max(-1))
-        worst[name] = far
-    return worst
-
-
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--out", required=True, type=pathlib.Path)
@@ -335,7 +311,7 @@ def main():
                                   lr=args.rate, betas=(0.9, 0.95))
     run = torch.compile(model) if args.compile else model
     mean = {name: value.clone() for name, value in model.state_dict().items()}
-    begun, started, step, shown, saved, smooth, looked = time.process_time(), time.time(), 0, 0.0, 0.0, None, 0.0
+    begun, started, step, shown, saved, smooth = time.process_time(), time.time(), 0, 0.0, 0.0, None
 
     def spent():
         return (time.process_time() - begun) / 60
