@@ -178,11 +178,11 @@ def decoded(ids, codes):
     return np.moveaxis(cut, -3, -4).reshape(*ids.shape[:-1], SIZE, SIZE, 3)
 
 
-def batch_of(rng, count, codes):
-    """[count,CONTEXT] ids of fresh clips."""
-    rows = []
-    for i, name in enumerate(CLASSES):
-        here = count // len(CLASSES) + (i < count % len(CLASSES))
+def batch_of(rng, count, codes, more=()):
+    """[count,CONTEXT] ids of fresh clips, as many of each class, and of some classes more."""
+    rows, all_names = [], [*CLASSES, *more]
+    for j, name in enumerate(all_names):
+        here, i = count // len(all_names) + (j < count % len(all_names)), CLASSES.index(name)
         ids = encoded(drawn(*motions(name, rng, here)), codes).reshape(here, -1)
         rows.append(np.concatenate([np.full((here, 1), CODES + i), ids], 1))
     return torch.from_numpy(np.concatenate(rows))
@@ -278,30 +278,6 @@ def save(folder, state, codes, notes):
     torch.save({"state": state, "codes": codes}, folder / "state.pt")
 
 
-def continued(model, ids, frames):
-    """The likeliest tokens up to so many frames, each token by a whole pass: slow, for a look while training."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        while ids.shape[1] < 1 + frames * CELLS:
-            ids = torch.cat([ids, model(ids)[:, -1, :CODES].float().argmax(-1, keepdim=True)], 1)
-    return ids
-
-
-def worst_distances(model, codes, rng, each, new=2):
-    """Of clips of every class, `new` frames behind 8: how far objects are from the truth at most, in pixels."""
-    worst = {}
-    for i, name in enumerate(CLASSES):
-        paths = motions(name, rng, each)
-        ids = encoded(drawn(*paths), codes).reshape(each, -1)
-        start = torch.from_numpy(np.concatenate([np.full((each, 1), CODES + i), ids[:, :8 * CELLS]], 1))
-        made = continued(model, start, 8 + new)[:, 1:].numpy().reshape(each, 8 + new, CELLS)
-        far = np.zeros(each)
-        for true, found in zip(paths, centres(decoded(made[:, 8:], codes))):
-            gap = np.linalg.norm(true[:, 8:8 + new] - found, axis=-1)
-            far = np.maximum(far, np.where(np.isnan(true[:, 8:8 + new, 0]), 0, np.nan_to_num(gap, nan=99)).max(-1))
-        worst[name] = far
-    return worst
-
-
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--out", required=True, type=pathlib.Path)
@@ -311,6 +287,7 @@ def main():
     parse.add_argument("--rate", type=float, default=3e-3)
     parse.add_argument("--compile", action="store_true", help="torch.compile")
     parse.add_argument("--start", type=pathlib.Path, help="a folder to go on from")
+    parse.add_argument("--more", nargs="*", default=[], metavar="CLASS", help="classes to show more often, each time by a share")
     parse.add_argument("--seed", type=int, default=1)
     args = parse.parse_args()
     torch.set_num_threads(1)
@@ -334,7 +311,7 @@ def main():
                                   lr=args.rate, betas=(0.9, 0.95))
     run = torch.compile(model) if args.compile else model
     mean = {name: value.clone() for name, value in model.state_dict().items()}
-    begun, started, step, shown, saved, smooth, looked = time.process_time(), time.time(), 0, 0.0, 0.0, None, 0.0
+    begun, started, step, shown, saved, smooth = time.process_time(), time.time(), 0, 0.0, 0.0, None
 
     def spent():
         return (time.process_time() - begun) / 60
@@ -342,7 +319,7 @@ def main():
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        ids = batch_of(rng, args.batch, codes)
+        ids = batch_of(rng, args.batch, codes, args.more)
         with torch.autocast("cpu", torch.bfloat16):
             logits = run(ids[:, :-1])
         loss = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
