@@ -435,6 +435,32 @@ int run(int argc, char** argv) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
     mesh_command->callback([&] { code = cli::mesh(common, mesh); });
 
+    cli::video_command video;
+    auto* const video_command =
+        app.add_subcommand("video", "continues frames, or starts from a class: animated PNG, GIF or Y4M");
+    video_command->add_option("-m,--model", common.model,
+                              "a GGUF file or a folder of a model of videos; the one that is shipped if not given");
+    add_machine(*video_command, common);
+    video_command->add_flag("--list", video.list, "print the classes");
+    video_command->add_option("--class", video.name, "what moves how; --list names the classes");
+    video_command->add_option("--from", video.from, "PNG files with a comma between, a frame each, which are continued")
+        ->delimiter(',');
+    video_command->add_option("--frames", video.frames, "new ones; 8 behind frames that are given, otherwise 16")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{100000}));
+    video_command->add_option("-o,--out", video.out, "a .png (animated), .gif or .y4m file");
+    video_command->add_option("--fps", video.rate, "frames a second")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{100}))
+        ->capture_default_str();
+    video_command->add_option("--scale", video.scale, "write each pixel as so many across and down")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{64}))
+        ->capture_default_str();
+    video_command->add_option("--temp", video.temperature,
+                              "0: no dice; if not given, 0 behind frames that are given, otherwise 0.8");
+    video_command->add_option("--seed", video.seed)
+        ->check(CLI::Range(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()))
+        ->capture_default_str();
+    video_command->callback([&] { code = cli::video(common, video); });
+
     cli::protein_command protein;
     add_protein(app, common, protein, code);
 

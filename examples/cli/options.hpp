@@ -157,6 +157,18 @@ struct mesh_command {
     std::uint64_t seed = 0;
 };
 
+struct video_command {
+    std::string name;                  ///< of a class
+    std::vector<std::string> from{};   ///< PNG files, a frame each
+    std::optional<std::size_t> frames; ///< new ones
+    std::string out;                   ///< a file
+    bool list = false;
+    std::size_t rate = 8;  ///< frames a second
+    std::size_t scale = 1; ///< pixels for each
+    std::optional<float> temperature;
+    std::uint64_t seed = 0;
+};
+
 struct protein_command {
     std::string file;   ///< FASTA
     std::string family; ///< or empty
@@ -212,6 +224,7 @@ int imatrix(const common_options&, const imatrix_options&);
 int forecast(const common_options&, const forecast_command&);
 int image(const common_options&, const image_command&);
 int mesh(const common_options&, const mesh_command&);
+int video(const common_options&, const video_command&);
 int protein_generate(const common_options&, const protein_command&);
 int protein_infill(const common_options&, const protein_command&);
 int protein_score(const common_options&, const protein_command&);

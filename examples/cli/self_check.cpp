@@ -1,4 +1,4 @@
-// A model file of numbers, proteins, pictures or meshes carries an input and what a right model makes of it.
+// A model file of numbers, proteins, pictures, meshes or videos carries an input and what a right model makes of it.
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -16,6 +16,7 @@
 #include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/protein_model.hpp>
+#include <tokenworks/runtime/video_model.hpp>
 
 #include "options.hpp"
 #include "self_check.hpp"
@@ -42,6 +43,9 @@ verdict checked(const std::string& path, const tw::load_options& load) {
     }
     if(tw::models::mesh_tokens_of(files.parameters())) {
         return {tw::mesh_model::load(path, load).self_check(), 0.25, nats};
+    }
+    if(files.config().video) {
+        return {tw::video_model::load(path, load).self_check(), 0.25, nats};
     }
     if(tw::protein_model::knows(path)) {
         return {tw::protein_model::load(path, load).self_check(), 0.1, nats};
@@ -83,6 +87,8 @@ void add_self_check(const std::string& path, const tw::load_options& load, tw::i
         tw::models::set_picture_check(out, architecture, ids, made.check_output(ids));
     } else if(tw::models::mesh_tokens_of(files.parameters())) {
         tw::mesh_model::load(path, load).set_check(out);
+    } else if(files.config().video) {
+        tw::video_model::load(path, load).set_check(out);
     } else if(tw::protein_model::knows(path)) {
         tw::protein_model::load(path, load).set_check(out);
     } else {

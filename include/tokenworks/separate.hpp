@@ -43,9 +43,11 @@
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/log_likelihoods.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/protein_model.hpp>
 #include <tokenworks/runtime/text_classifier.hpp>
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
+#include <tokenworks/runtime/video_model.hpp>
 #endif

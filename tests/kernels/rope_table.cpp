@@ -157,8 +157,50 @@ TEST_CASE("rope_table: tokens on a grid turn by row and column, those before it 
     CHECK(table.frequencies()[3] == Approx(0.1));
     CHECK(table.place_of(0).is_null);
     const auto seventh = table.place_of(6); // the sixth cell
-    CHECK(seventh.of_first == 1);
-    CHECK(seventh.of_second == 2);
-    CHECK(rope_table{rope_config{.width = 8}}.place_of(5).of_first == 5);
+    CHECK(seventh.along[table.axis_of(1)] == 1);
+    CHECK(seventh.along[table.axis_of(2)] == 2);
+    const rope_table line{rope_config{.width = 8}};
+    CHECK(line.place_of(5).along[line.axis_of(0)] == 5);
+    CHECK(line.place_of(5).along[line.axis_of(3)] == 5);
     CHECK_THROWS_WITH((rope_table{rope_config{.width = 6, .grid = 3}}), ContainsSubstring("a grid needs a width"));
+}
+
+TEST_CASE("rope_table: tokens of frames turn by frame, row and column") {
+    const rope_config config{
+        .width = 12, .base = 64, .grid = 3, .before_grid = 1, .grid_rows = 2, .sections = {1, 2, 3}};
+    const rope_table table{config};
+    const std::vector<double> expected{1, 1, 1.0 / 8, 1, 1.0 / 4, 1.0 / 16};
+    for(std::size_t i = 0; i < expected.size(); ++i) {
+        CHECK(table.frequencies()[i] == Approx(expected[i]));
+    }
+    CHECK(table.place_of(0).is_null);
+    for(int frame = 0; frame < 4; ++frame) {
+        for(int row = 0; row < 2; ++row) {
+            for(int column = 0; column < 3; ++column) {
+                const auto place = table.place_of(1 + (frame * 2 + row) * 3 + column);
+                CHECK_FALSE(place.is_null);
+                CHECK(place.along[table.axis_of(0)] == frame);
+                CHECK(place.along[table.axis_of(1)] == row);
+                CHECK(place.along[table.axis_of(2)] == row);
+                CHECK(place.along[table.axis_of(3)] == column);
+                CHECK(place.along[table.axis_of(5)] == column);
+            }
+        }
+    }
+    rope_config wrong = config;
+    wrong.sections = {1, 2, 2};
+    CHECK_THROWS_WITH(rope_table{wrong}, ContainsSubstring("sections that are 6 pairs"));
+    wrong.sections = {~std::size_t{0}, 4, 3};
+    CHECK_THROWS_WITH(rope_table{wrong}, ContainsSubstring("sections that are 6 pairs"));
+    wrong = config;
+    wrong.grid = 0;
+    CHECK_THROWS_WITH(rope_table{wrong}, ContainsSubstring("frames need a grid"));
+}
+
+TEST_CASE("rope_table: a section of no pairs leaves its axis out") {
+    const rope_table table{rope_config{.width = 8, .base = 64, .grid = 3, .grid_rows = 2, .sections = {0, 0, 4}}};
+    CHECK(table.axis_of(0) == 2);
+    CHECK(table.axis_of(3) == 2);
+    CHECK(table.frequencies()[0] == Approx(1));
+    CHECK(table.frequencies()[2] == Approx(1.0 / 8));
 }

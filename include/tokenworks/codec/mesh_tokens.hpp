@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <tokenworks/codec/class_names.hpp>
 #include <tokenworks/codec/token_space.hpp>
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/error.hpp>
@@ -72,16 +73,7 @@ public:
     /// The token of a class, which a mesh of that class follows on.
     /// @throws argument_error naming the classes that there are
     [[nodiscard]] std::int32_t class_token(std::string_view name) const {
-        const auto found = std::ranges::find(options_.classes, name);
-        if(found == options_.classes.end()) {
-            std::string known;
-            for(const std::string& each: options_.classes) {
-                known += (known.empty() ? "" : ", ") + each;
-            }
-            tokenworks::detail::raise<argument_error>(
-                {"there is no class '", tokenworks::detail::escaped(name), "'; known are ", known});
-        }
-        return static_cast<std::int32_t>(2 + (found - options_.classes.begin()));
+        return static_cast<std::int32_t>(2 + class_of(options_.classes, name));
     }
 
     /// Corners that fall onto the same levels become one, and triangles that thereby lose their area are left out.

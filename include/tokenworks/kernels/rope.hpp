@@ -91,10 +91,9 @@ private:
 inline void angles_of(std::int32_t position, const rope_table& table, std::size_t first, std::size_t count,
                       float* cosines, float* sines) noexcept {
     const rope_table::place at = table.place_of(position);
-    const std::size_t half = table.width() / 4;
     const double magnitude = at.is_null ? 0 : table.magnitude();
     for(std::size_t i = 0; i < count; ++i) {
-        const double angle = (first + i < half ? at.of_first : at.of_second) * table.frequencies()[first + i];
+        const double angle = at.along[table.axis_of(first + i)] * table.frequencies()[first + i];
         cosines[i] = static_cast<float>(magnitude * std::cos(angle));
         sines[i] = static_cast<float>(magnitude * std::sin(angle));
     }

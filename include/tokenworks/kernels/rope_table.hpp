@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -64,7 +65,13 @@ struct rope_config {
     /// Columns of a grid whose cells are the tokens, in rows: the first half of the pairs turns by a token's row, the
     /// other by its column, each with the frequencies of a head half as wide. 0: tokens are a line. LlamaGen.
     std::size_t grid = 0;
-    std::size_t before_grid = 0;      ///< tokens before the grid; theirs are zeros, as cosines too
+    std::size_t before_grid = 0; ///< tokens before the grid; theirs are zeros, as cosines too
+    /// Rows of the grid, where grids follow each other: frames of a video. 0: there is one grid.
+    std::size_t grid_rows = 0;
+    /// With grid_rows: how many pairs turn by a token's frame, then by its row, then by its column; pair i of n of an
+    /// axis by base^(-i/n). Three axes as in Qwen2-VL (Wang et al., 2024, section 2.1), each with the frequencies of a
+    /// head of its own.
+    std::array<std::size_t, 3> sections{};
     std::vector<float> frequencies{}; ///< [W/2], in place of all the above but the pairing, where a file has them
     friend bool operator==(const rope_config&, const rope_config&) = default;
 };
@@ -79,7 +86,13 @@ public:
     ///                 original context
     /// @throws argument_error naming the field
     explicit rope_table(const rope_config& config, std::size_t context = 0)
-        : grid_{config.grid}, before_grid_{config.before_grid}, pairing_{config.pairing} {
+        : grid_{config.grid},
+          grid_rows_{config.grid_rows},
+          before_grid_{config.before_grid},
+          ends_{config.grid_rows != 0
+                    ? std::array{config.sections[0], config.sections[0] + config.sections[1]}
+                    : std::array{config.grid != 0 ? config.width / 4 : config.width / 2, config.width / 2}},
+          pairing_{config.pairing} {
         validate(config);
         if(!config.frequencies.empty()) {
             frequencies_.assign(config.frequencies.begin(), config.frequencies.end());
@@ -99,8 +112,10 @@ public:
             frequencies_[i] = std::pow(base, -2.0 * static_cast<double>(i) / width);
         }
         for(std::size_t i = 0; grid_ != 0 && i < frequencies_.size(); ++i) {
-            const std::size_t half = frequencies_.size() / 2;
-            frequencies_[i] = std::pow(base, -4.0 * static_cast<double>(i % half) / width);
+            const std::size_t axis = axis_of(i);
+            const std::size_t begin = axis == 0 ? 0 : ends_[axis - 1];
+            const std::size_t end = axis == 2 ? frequencies_.size() : ends_[axis];
+            frequencies_[i] = std::pow(base, -static_cast<double>(i - begin) / static_cast<double>(end - begin));
         }
         scale(config, context);
         for(std::size_t i = 0; i < config.factors.size(); ++i) {
@@ -113,22 +128,30 @@ public:
     [[nodiscard]] rope_pairing pairing() const noexcept { return pairing_; }
     /// [W/2], radians a token
     [[nodiscard]] std::span<const double> frequencies() const noexcept { return frequencies_; }
-    /// Where a token stands, as a pair sees it; nothing where it is not turned but nulled.
+    /// Where a token stands: on a line; in a row and a column; or in a frame, a row and a column.
     struct place {
-        double of_first = 0; ///< for the first half of the pairs
-        double of_second = 0;
-        bool is_null = false;
+        std::array<double, 3> along{}; ///< each axis
+        bool is_null = false;          ///< it is not turned but nulled
     };
     [[nodiscard]] place place_of(std::int32_t position) const noexcept {
         if(grid_ == 0) {
-            return {static_cast<double>(position), static_cast<double>(position)};
+            return {.along = {static_cast<double>(position)}};
         }
         const auto token = static_cast<std::size_t>(std::max(position, 0));
         if(token < before_grid_) {
             return {.is_null = true};
         }
         const std::size_t cell = token - before_grid_;
-        return {static_cast<double>(cell / grid_), static_cast<double>(cell % grid_)};
+        const std::size_t row = cell / grid_;
+        const auto column = static_cast<double>(cell % grid_);
+        if(grid_rows_ == 0) {
+            return {.along = {static_cast<double>(row), column}};
+        }
+        return {.along = {static_cast<double>(row / grid_rows_), static_cast<double>(row % grid_rows_), column}};
+    }
+    /// Which of them a pair turns by.
+    [[nodiscard]] std::size_t axis_of(std::size_t pair) const noexcept {
+        return pair < ends_[0] ? 0 : pair < ends_[1] ? 1 : 2;
     }
     /// What cosines and sines are multiplied by; 1 unless the scaling changes it.
     [[nodiscard]] double magnitude() const noexcept { return magnitude_; }
@@ -142,6 +165,15 @@ private:
         if(!holds) {
             refuse_config(what);
         }
+    }
+
+    /// Nothing in the way of a comparison where a section is out of range.
+    [[nodiscard]] static std::size_t sum_of(const std::array<std::size_t, 3>& sections) noexcept {
+        std::size_t sum = 0;
+        for(const std::size_t each: sections) {
+            sum += std::min<std::size_t>(each, 65536);
+        }
+        return sum;
     }
 
     static void need_factors(const std::vector<float>& factors, std::size_t pairs, const char* name) {
@@ -158,6 +190,8 @@ private:
         need(std::isfinite(config.base) && config.base > 0, {"base ", config.base, " is not above 0"});
         need(config.grid == 0 || (config.width % 4 == 0 && scaling.kind == none),
              {"a grid needs a width that 4 divides, and no scaling"});
+        need(config.grid_rows == 0 || (config.grid != 0 && sum_of(config.sections) == config.width / 2),
+             {"frames need a grid, and sections that are ", config.width / 2, " pairs together"});
         need(config.factors.empty() || config.factors.size() == config.width / 2,
              {"factors are ", config.factors.size(), " for width ", config.width});
         need(config.frequencies.empty() || config.frequencies.size() == config.width / 2,
@@ -265,7 +299,9 @@ private:
     std::vector<double> frequencies_;
     double magnitude_ = 1;
     std::size_t grid_ = 0;
+    std::size_t grid_rows_ = 0;
     std::size_t before_grid_ = 0;
+    std::array<std::size_t, 2> ends_{}; ///< of the pairs of the first and of the second axis
     rope_pairing pairing_ = rope_pairing::halves;
 };
 

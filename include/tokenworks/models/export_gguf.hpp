@@ -42,6 +42,7 @@
 #include <tokenworks/models/export_forecaster.hpp>
 #include <tokenworks/models/export_picture.hpp>
 #include <tokenworks/models/export_tensors.hpp>
+#include <tokenworks/models/export_video.hpp>
 #include <tokenworks/models/export_vocabulary.hpp>
 #include <tokenworks/models/families.hpp>
 #include <tokenworks/models/gguf_source.hpp>
@@ -502,6 +503,10 @@ TOKENWORKS_FUNCTION void export_gguf(const model_folder& folder, const quantizat
     }
     if(folder.config().picture) {
         export_picture(folder, how, out, where);
+        return;
+    }
+    if(folder.config().video) {
+        export_video(folder, how, out, where);
         return;
     }
     detail::gguf_exporter{folder, std::make_shared<const quantization>(how), out, where, bounds}.write();

@@ -29,6 +29,25 @@ namespace tokenworks::inline TOKENWORKS_ABI::models {
 
 namespace detail {
 
+/// What decoders of Llama's form have in common, those that are this library's own.
+inline void set_decoder_keys(const model_config& config, io::gguf_writer& out) {
+    const std::string start = config.architecture + ".";
+    const auto count = [&](const char* key, std::size_t value) {
+        out.set(start + key, static_cast<std::uint32_t>(value));
+    };
+    out.set("general.architecture", std::string_view{config.architecture});
+    out.set("general.type", std::string_view{"model"});
+    count("vocab_size", config.vocab_size);
+    count("context_length", config.context_length);
+    count("embedding_length", config.width);
+    count("feed_forward_length", config.feed_forward);
+    count("block_count", config.layers.size());
+    count("attention.head_count", config.heads);
+    count("attention.head_count_kv", config.kv_heads);
+    out.set(start + "attention.layer_norm_rms_epsilon", config.norm_epsilon);
+    out.set(start + "rope.freq_base", static_cast<float>(config.rope_configs.front().base));
+}
+
 /// The keys that llamagen_config reads.
 inline void set_picture_keys(const model_config& config, io::gguf_writer& out) {
     const std::string start = config.architecture + ".";
@@ -44,17 +63,7 @@ inline void set_picture_keys(const model_config& config, io::gguf_writer& out) {
         }
         out.set_array(start + key, narrow);
     };
-    out.set("general.architecture", std::string_view{config.architecture});
-    out.set("general.type", std::string_view{"model"});
-    count("vocab_size", config.vocab_size);
-    count("context_length", config.context_length);
-    count("embedding_length", config.width);
-    count("feed_forward_length", config.feed_forward);
-    count("block_count", config.layers.size());
-    count("attention.head_count", config.heads);
-    count("attention.head_count_kv", config.kv_heads);
-    out.set(start + "attention.layer_norm_rms_epsilon", config.norm_epsilon);
-    out.set(start + "rope.freq_base", static_cast<float>(config.rope_configs.front().base));
+    set_decoder_keys(config, out);
     count("picture.codes", picture.codes);
     count("picture.classes", picture.classes);
     out.set(start + "picture.has_no_class", picture.has_no_class);

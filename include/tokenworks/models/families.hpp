@@ -41,6 +41,7 @@
 #include <tokenworks/models/stablelm.hpp>
 #include <tokenworks/models/starcoder2.hpp>
 #include <tokenworks/models/t5.hpp>
+#include <tokenworks/models/video.hpp>
 #include <tokenworks/models/vit.hpp>
 #endif
 
@@ -94,6 +95,7 @@ TOKENWORKS_FUNCTION std::span<const family> families() noexcept {
         {"t5", "t5", t5_config, t5_names, t5_encoder_config},
         {"chronos-bolt", "", t5_config, series_gguf_names, t5_encoder_config},
         {"llamagen", "llamagen", llamagen_config, llamagen_names},
+        {"tokenworks-video", "tokenworks_video", video_model_config, video_names},
         {"t5encoder", "", t5_encoder_config, t5_encoder_names},
         {"", "bart", bart_config, bart_names, bart_encoder_config},
         {"", "mbart", mbart_config, bart_names, mbart_encoder_config},

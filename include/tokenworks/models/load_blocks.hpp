@@ -51,7 +51,7 @@ public:
     [[nodiscard]] nn::input_embeddings embeddings(const nn::embedding* tokens = nullptr) {
         nn::input_embeddings result{.tokens = tokens != nullptr ? *tokens : table("token_embd", config_.vocab_size),
                                     .scale = config_.embedding_scale};
-        if(config_.position == position_kind::learned) {
+        if(config_.has_position_table()) {
             result.positions = table(part_ + "position_embd", config_.first_position + config_.context_length);
             result.first_position = config_.first_position;
         }

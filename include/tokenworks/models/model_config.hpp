@@ -16,6 +16,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/kernels/rope_table.hpp>
+#include <tokenworks/models/video_config.hpp>
 #include <tokenworks/models/vq_config.hpp>
 #include <tokenworks/nn/routing.hpp>
 
@@ -186,6 +187,7 @@ struct model_config {
     std::vector<kernels::rope_config> rope_configs;
     std::size_t rope_context = 0; ///< tokens that sequences may reach, where scalings ask; 0: context_length
     float alibi_max_bias = 8;
+    bool position_table = false;    ///< learned vectors are added besides
     std::size_t first_position = 0; ///< row of the table of learned positions that is position 0
     relative_bias_config relative{};
     float alibi_scale = 1; ///< of the slopes
@@ -220,11 +222,17 @@ struct model_config {
 
     std::optional<series_config> series{};   ///< numbers are read, not texts
     std::optional<picture_config> picture{}; ///< tokens are of pictures
+    std::optional<video_config> video{};     ///< tokens are of frames
 
     // Images, and the space that they share with texts
     std::optional<image_config> image{};
     std::size_t projection = 0;                ///< width of that space; 0: there is none
     std::optional<std::int32_t> end_of_text{}; ///< the first such token stands for a text there; nothing: the highest
+
+    /// Embeddings have learned vectors of their positions added.
+    [[nodiscard]] bool has_position_table() const noexcept {
+        return position == position_kind::learned || position_table;
+    }
 
     /// Checks that the parts fit together.
     /// @throws argument_error naming the field

@@ -174,7 +174,7 @@ TOKENWORKS_FUNCTION bool quantization::applies_to(std::string_view name, std::si
     }
     return std::ranges::none_of(std::initializer_list<std::string_view>{"_norm.", "ffn_gate_inp", "position_embd",
                                                                         "token_types", "attn_rel_b",
-                                                                        "quantize.embedding"},
+                                                                        "quantize.embedding", "codebook"},
                                 [&](std::string_view part) { return name.find(part) != name.npos; });
 }
 

@@ -82,7 +82,7 @@ private:
             const bool is_head = config_.tied_embeddings && part_.has_head;
             list("token_embd", config_.vocab_size, c, is_head ? matrix_use::table_as_head : matrix_use::table);
         }
-        if(config_.position == position_kind::learned) {
+        if(config_.has_position_table()) {
             list(part_.prefix + "position_embd", config_.first_position + config_.context_length, c, matrix_use::table);
         }
         if(config_.token_types != 0) {

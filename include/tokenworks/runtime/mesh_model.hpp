@@ -10,15 +10,10 @@
 // Needs nlohmann-json.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <limits>
 #include <memory>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -38,7 +33,7 @@
 #include <tokenworks/sampling/options.hpp>
 
 #if TOKENWORKS_DEFINITIONS
-#include <tokenworks/core/tensor.hpp>
+#include <tokenworks/runtime/log_likelihoods.hpp>
 #include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/mesh_constraint.hpp>
 #include <tokenworks/runtime/sink.hpp>
@@ -140,30 +135,9 @@ TOKENWORKS_FUNCTION std::vector<sampling::token_id> mesh_model::generate_tokens(
 
 TOKENWORKS_FUNCTION std::vector<float> mesh_model::log_likelihoods(const mesh& what, const std::string& name) const {
     const std::vector<sampling::token_id> ids = space_->encode(what);
-    std::vector<sampling::token_id> before{space_->class_token(name)};
-    before.insert(before.end(), ids.begin(), ids.end() - 1);
-    if(before.size() > network_->context_length()) {
-        detail::raise<capacity_error>(
-            {"mesh: ", before.size(), " tokens, the context takes ", network_->context_length()});
-    }
-    text_model::state state = network_->make_state({.capacity = before.size()});
-    tensor<float, extents<dyn, dyn>> logits{before.size(), space_->vocab_size()};
-    const models::decoder_input input{
-        .cache = &state.cache(), .tokens = before, .want = models::decoder_input::logits::all};
-    network_->network().forward(state.context(), std::span{&input, 1}, logits.view());
-    std::vector<float> found;
-    found.reserve(ids.size());
-    for(std::size_t t = 0; t < ids.size(); ++t) {
-        const std::span<const float> row{&logits(t, 0), space_->vocab_size()};
-        const auto top = static_cast<double>(*std::ranges::max_element(row));
-        double sum = 0;
-        for(const float logit: row) {
-            sum += std::exp(static_cast<double>(logit) - top);
-        }
-        found.push_back(
-            static_cast<float>(static_cast<double>(row[static_cast<std::size_t>(ids[t])]) - top - std::log(sum)));
-    }
-    return found;
+    std::vector<sampling::token_id> all{space_->class_token(name)};
+    all.insert(all.end(), ids.begin(), ids.end());
+    return runtime::log_likelihoods(*network_, all);
 }
 
 TOKENWORKS_FUNCTION mesh mesh_model::check_mesh() {
@@ -181,15 +155,7 @@ TOKENWORKS_FUNCTION std::optional<double> mesh_model::self_check() const {
     if(check_output_.empty() || classes().empty()) {
         return std::nullopt;
     }
-    const std::vector<float> found = log_likelihoods(check_mesh(), classes().front());
-    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
-    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
-        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
-        worst = difference <= worst      ? worst
-                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                         : difference;
-    }
-    return worst;
+    return runtime::largest_difference(log_likelihoods(check_mesh(), classes().front()), check_output_);
 }
 
 TOKENWORKS_FUNCTION void mesh_model::set_check(io::gguf_writer& out) const {

@@ -1,0 +1,80 @@
+// What a model says of tokens that stand already.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include <tokenworks/config.hpp>
+#include <tokenworks/core/error.hpp>
+#include <tokenworks/models/decoder.hpp>
+#include <tokenworks/runtime/text_model.hpp>
+#include <tokenworks/sampling/candidates.hpp>
+
+#if TOKENWORKS_DEFINITIONS
+#include <tokenworks/core/tensor.hpp>
+#endif
+
+namespace tokenworks::inline TOKENWORKS_ABI::runtime {
+
+/// The natural logarithm of the probability of each token but the first, those before it given.
+/// @throws argument_error for no tokens; capacity_error for more than the context takes
+[[nodiscard]] TOKENWORKS_FUNCTION std::vector<float> log_likelihoods(const text_model& model,
+                                                                     std::span<const sampling::token_id> ids);
+
+/// The largest difference of two results; infinity where one has more values, or a value is no number.
+[[nodiscard]] TOKENWORKS_FUNCTION double largest_difference(std::span<const float> found,
+                                                            std::span<const float> expected) noexcept;
+
+#if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION std::vector<float> log_likelihoods(const text_model& model,
+                                                       std::span<const sampling::token_id> ids) {
+    if(ids.empty()) {
+        tokenworks::detail::raise<argument_error>({"log_likelihoods: no tokens"});
+    }
+    const std::span<const sampling::token_id> before = ids.first(ids.size() - 1);
+    std::vector<float> found;
+    if(before.empty()) {
+        return found;
+    }
+    if(before.size() > model.context_length()) {
+        tokenworks::detail::raise<capacity_error>(
+            {"log_likelihoods: ", before.size(), " tokens, the context takes ", model.context_length()});
+    }
+    text_model::state state = model.make_state({.capacity = before.size()});
+    tensor<float, extents<dyn, dyn>> logits{before.size(), model.vocab_size()};
+    const models::decoder_input input{
+        .cache = &state.cache(), .tokens = before, .want = models::decoder_input::logits::all};
+    model.network().forward(state.context(), std::span{&input, 1}, logits.view());
+    found.reserve(before.size());
+    for(std::size_t t = 0; t < before.size(); ++t) {
+        const std::span<const float> row{&logits(t, 0), model.vocab_size()};
+        const auto top = static_cast<double>(*std::ranges::max_element(row));
+        double sum = 0;
+        for(const float logit: row) {
+            sum += std::exp(static_cast<double>(logit) - top);
+        }
+        found.push_back(
+            static_cast<float>(static_cast<double>(row[static_cast<std::size_t>(ids[t + 1])]) - top - std::log(sum)));
+    }
+    return found;
+}
+
+TOKENWORKS_FUNCTION double largest_difference(std::span<const float> found, std::span<const float> expected) noexcept {
+    double worst = found.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
+    for(std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
+        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(expected[i]));
+        worst = difference <= worst      ? worst
+                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                         : difference;
+    }
+    return worst;
+}
+
+#endif
+
+} // namespace tokenworks::inline TOKENWORKS_ABI::runtime
