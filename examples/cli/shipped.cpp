@@ -23,7 +23,7 @@ std::string model_or_shipped(const std::string& given, const std::string& name) 
             return (place / name).string();
         }
     }
-    throw usage_error("-m: the model " + name + " that comes with the program is neither in " + places[0].string() +
+    throw usage_error("the model " + name + " that comes with the program is neither in " + places[0].string() +
                       " nor in " + places[1].string());
 }
 

@@ -1,6 +1,7 @@
 // A contact sheet: every picture of it is one sequence of tokens.
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,12 +11,17 @@
 #include <tokenworks/runtime/image_model.hpp>
 
 #include "kinds.hpp"
+#include "pictures.hpp"
 
 namespace gallery {
 
+std::string png_uri(std::span<const std::byte> file) {
+    return data_uri("image/png", {reinterpret_cast<const char*>(file.data()), file.size()});
+}
+
 std::string png_uri(const tw::io::picture& what) {
     const std::vector<std::byte> bytes = tw::io::to_png(what);
-    return data_uri("image/png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return png_uri(std::span{bytes});
 }
 
 section images(studio& in) {

@@ -51,6 +51,7 @@ section numbers(studio& in);
 section words(studio& in);
 section proteins(studio& in);
 section images(studio& in);
+section videos(studio& in);
 section meshes(studio& in);
 section grammars(studio& in);
 
