@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -106,8 +107,11 @@ std::string whole(std::size_t count) {
 }
 
 std::string rounded(double value) {
+    if(!(value < 1e15)) { // a clock that stood still
+        return "very many";
+    }
     if(value >= 1000) {
-        return whole(static_cast<std::size_t>(value + 0.5));
+        return whole(static_cast<std::size_t>(std::llround(value)));
     }
     std::array<char, 32> text{};
     const int behind = value >= 100 ? 0 : value >= 10 ? 1 : 2;
