@@ -57,7 +57,7 @@ if(TARGET nlohmann_json::nlohmann_json)
     list(APPEND tokenworks_libraries nlohmann_json::nlohmann_json)
 endif()
 
-# Optional too, and linked by those programs alone that include io/png.hpp: PNG::PNG.
+# Optional too, and linked by those programs alone that include io/png.hpp or io/apng.hpp: PNG::PNG.
 if(NOT TARGET PNG::PNG)
     find_package(PNG QUIET GLOBAL)
 endif()

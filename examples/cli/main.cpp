@@ -446,18 +446,18 @@ int run(int argc, char** argv) {
     video_command->add_option("--from", video.from, "PNG files with a comma between, a frame each, which are continued")
         ->delimiter(',');
     video_command->add_option("--frames", video.frames, "new ones; 8 behind frames that are given, otherwise 16")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{100000}));
+        ->check(whole_number(1, 100000));
     video_command->add_option("-o,--out", video.out, "a .png (animated), .gif or .y4m file");
     video_command->add_option("--fps", video.rate, "frames a second")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{100}))
+        ->check(whole_number(1, 100))
         ->capture_default_str();
     video_command->add_option("--scale", video.scale, "write each pixel as so many across and down")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{64}))
+        ->check(whole_number(1, 64))
         ->capture_default_str();
     video_command->add_option("--temp", video.temperature,
                               "0: no dice; if not given, 0 behind frames that are given, otherwise 0.8");
     video_command->add_option("--seed", video.seed)
-        ->check(CLI::Range(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()))
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->capture_default_str();
     video_command->callback([&] { code = cli::video(common, video); });
 

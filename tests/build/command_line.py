@@ -502,6 +502,60 @@ def meshes(check, folder):
     limited.expect(1, "mesh", "--class", "torus", "-o", str(kept), says="kept.obj")
     check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
     check.expect(0, "info", "-m", str(Path(__file__).parents[2] / "models" / "mesh.gguf"), "--verify", says="verified")
+def videos(check, folder):
+    """The small model of videos that is shipped; frames that are given need libpng."""
+    shipped = Path(__file__).parents[2] / "models"
+    folder = Path(folder) / "videos"
+    folder.mkdir()
+    gif, y4m, apng = (str(folder / f"a.{ending}") for ending in ("gif", "y4m", "png"))
+    begins = lambda path, *starts: Path(path).read_bytes().startswith(starts)
+    check.expect(0, "video", "--list", out=lambda text: {"bounce", "fall", "orbit"} <= set(text.split()))
+    check.expect(0, "video", "--class", "fall", "-o", gif, "--json", out=lambda text: (
+        lambda all: all["files"] == [gif] and all["frames"] == 16 and all["given"] == 0 and all["width"] == 24
+        and all["timings"]["generated_tokens"] == 256)(json.loads(text)) and begins(gif, b"GIF89a"))
+    first = Path(gif).read_bytes()
+    check.expect(0, "video", "--class", "fall", "-t", "1", "-o", gif, out=lambda text: text == "" and Path(gif).read_bytes() == first)
+    check.expect(0, "video", "--class", "fall", "--seed", "1", "-o", gif, out=lambda text: Path(gif).read_bytes() != first)
+    check.expect(0, "video", "--class", "pair", "--frames", "21", "--fps", "12", "--scale", "2", "-o", y4m, out=lambda text:
+                 begins(y4m, b"YUV4MPEG2 W48 H48 F12:1 ") and Path(y4m).read_bytes().count(b"FRAME\n") == 21)
+    check.expect(1, "video", "--class", "cat", "-o", gif, says="no class 'cat'; known are bounce")
+    check.expect(2, "video", "-o", gif, says="--class")
+    check.expect(2, "video", "--class", "fall", says="-o")
+    check.expect(2, "video", "--class", "fall", "-o", "a.mp4", says=".png, .gif, .y4m")
+    check.expect(2, "video", "--class", "fall", "--temp", "-1", "-o", gif, says="--temp")
+    check.expect(2, "video", "--class", "fall", "--frames", "0", "-o", gif, says="--frames")
+    check.expect(2, "video", "--class", "fall", "--fps", "0", "-o", gif, says="--fps")
+    check.expect(1, "video", "-m", str(shipped / "mesh.gguf"), "--class", "fall", "-o", gif, says="makes no videos")
+    check.expect(1, "video", "--class", "fall", "-o", str(folder / "none" / "a.gif"), says="none")
+    kept = folder / "kept.y4m"
+    kept.write_text("old", encoding="utf-8")
+    before = sorted(folder.iterdir())
+    limited = Checker(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *check.command])
+    limited.expect(1, "video", "--class", "fall", "-o", str(kept), says="kept.y4m")
+    check.failures += limited.failures + (kept.read_text() != "old") + (sorted(folder.iterdir()) != before)
+    check.expect(0, "info", "-m", str(shipped / "video.gguf"), "--verify", says="verified")
+    if "built without libpng" in check.run("video", "--class", "fall", "-o", apng).stderr:
+        return
+    check.expect(0, "video", "--class", "fall", "-o", apng, out=lambda text: begins(apng, b"\x89PNG") and b"acTL" in Path(apng).read_bytes())
+    given = []
+    for t in range(8):
+        given.append(folder / f"{t}.png")
+        given[-1].write_bytes(png(24, 24, lambda x, y: (0, 120, 255) if 3 + t <= x < 7 + t and 10 <= y < 14 else (0, 0, 0)))
+    names = ",".join(map(str, given))
+    check.expect(0, "video", "--class", "bounce", "--from", names, "-o", y4m, "--json", out=lambda text: (
+        lambda all: all["frames"] == 16 and all["given"] == 8)(json.loads(text)))
+    check.expect(0, "video", "--class", "bounce", "--from", names, "--frames", "1", "-o", y4m, out=lambda text:
+                 Path(y4m).read_bytes().count(b"FRAME\n") == 9)
+    small = folder / "small.png"
+    small.write_bytes(png(23, 24, lambda x, y: (0, 0, 0)))
+    (folder / "text.png").write_text("no picture")
+    before = Path(apng).read_bytes()
+    check.expect(1, "video", "--class", "bounce", "--from", f"{given[0]},{small}", "-o", apng, says="small.png: is 23 x 24")
+    check.expect(1, "video", "--class", "bounce", "--from", str(folder / "text.png"), "-o", apng, says="text.png: PNG")
+    check.expect(1, "video", "--class", "bounce", "--from", str(folder / "no.png"), "-o", apng, says="no.png")
+    check.failures += Path(apng).read_bytes() != before
+
+
 def proteins(check, folder):
     """With the model that is shipped."""
     folder = Path(folder) / "proteins"
@@ -591,6 +645,7 @@ def main():
         forecasts(check, folder)
         images(check, folder)
         meshes(check, folder)
+        videos(check, folder)
         proteins(check, folder)
         if smollm2.exists():
             with_vocabulary(check, str(smollm2), folder)

@@ -31,7 +31,7 @@ CELLS = SIDE * SIDE
 CLASSES = ["bounce", "fall", "orbit", "pair", "swing"]
 DISC, SQUARE = (255, 120, 0), (0, 120, 255)
 RADIUS, HALF = 2.75, 2.25  # of the disc, of the square's side
-GRAVITY, KEPT = 0.25, 0.85  # pixels a frame a frame; of the speed, at the floor
+DISC_MARGIN, SQUARE_MARGIN, UNIT = 3.0, 2.5, 0.5  # how near centres come to a wall; pixels
 WIDTH, LAYERS, HEADS, HIDDEN = 128, 4, 4, 352
 SECTIONS, BASE = [4, 6, 6], 50.0  # pairs of a head that turn by frame, row, column
 CONTEXT = 1 + FRAMES * CELLS
@@ -54,33 +54,36 @@ def folded(x, low, high):
 
 
 def glide(rng, count, frames, margin, top=0, bottom=SIZE):
-    """Straight on, and back from the walls: [count,frames,2], x to the right, y down, pixels from the left upper corner."""
+    """Straight on, and back from the walls: [count,frames,2], x to the right, y down, pixels from the left upper corner.
+    Places and steps are whole half pixels."""
     low, high = np.array([margin, top + margin]), np.array([SIZE - margin, bottom - margin])
-    start = rng.uniform(low, high, (count, 1, 2))
-    angle, speed = rng.uniform(0, 2 * math.pi, (count, 1)), rng.uniform(0.5, 1.8, (count, 1))
-    step = np.stack([np.cos(angle) * speed, np.sin(angle) * speed], -1)
-    return folded(start + step * np.arange(frames)[None, :, None], low, high)
+    step = rng.integers(-3, 4, (count, 1, 2))
+    step[:, 0, 0] += (step == 0).all((-1, -2)) * rng.choice([-2, 2], count)  # nothing stands still
+    start = low + UNIT * rng.integers(0, np.rint((high - low) / UNIT).astype(int) + 1, (count, 1, 2))
+    return folded(start + UNIT * step * np.arange(frames)[None, :, None], low, high)
 
 
 def fall(rng, count, frames, margin):
+    """Down, faster by half a pixel a frame in each; the floor throws back three quarters of the speed."""
     low, high = margin, SIZE - margin
-    x = folded(rng.uniform(low, high, (count, 1)) + rng.uniform(-1.2, 1.2, (count, 1)) * np.arange(frames), low, high)
-    y, v = rng.uniform(low, low + 0.75 * (high - low), count), rng.uniform(-1.0, 1.0, count)
-    ys, parts = [], 32
+    across = UNIT * rng.integers(-2, 3, (count, 1)) * np.arange(frames)
+    steps = round((high - low) / UNIT)
+    x = folded(low + UNIT * rng.integers(0, steps + 1, (count, 1)) + across, low, high)
+    y, v, ys = rng.integers(0, steps * 3 // 4, count), rng.integers(-2, 3, count), []
     for _ in range(frames):
-        ys.append(y.copy())
-        for _ in range(parts):
-            v += GRAVITY / parts
-            y += v / parts
-            below, above = y > high, y < low
-            v = np.where(below, -KEPT * np.abs(v), np.where(above, np.abs(v), v))
-            y = np.where(below, 2 * high - y, np.where(above, 2 * low - y, y))
+        ys.append(low + UNIT * y)
+        v = v + 1
+        y = y + v
+        below, above = y > steps, y < 0
+        y = np.where(below, 2 * steps - y, np.where(above, -y, y))
+        v = np.where(below, -(3 * v // 4), np.where(above, -v, v))
     return np.stack([x, np.stack(ys, 1)], -1)
 
 
 def orbit(rng, count, frames, margin):
-    radius = rng.uniform(4, SIZE / 2 - margin, (count, 1))
-    turn = rng.uniform(0.12, 0.4, (count, 1)) * rng.choice([-1, 1], (count, 1))
+    """Round the middle, once in 24 or in 40 frames."""
+    radius = rng.uniform(5, SIZE / 2 - margin, (count, 1))
+    turn = 2 * math.pi / rng.choice([24, 40], (count, 1)) * rng.choice([-1, 1], (count, 1))
     angle = rng.uniform(0, 2 * math.pi, (count, 1)) + turn * np.arange(frames)
     return SIZE / 2 + np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
 
@@ -97,12 +100,12 @@ def motions(name, rng, count, frames=FRAMES):
     """Centres of the disc and of the square, [count,frames,2] each; NaN where a clip has none."""
     nothing = np.full((count, frames, 2), np.nan)
     if name == "pair":
-        return (glide(rng, count, frames, RADIUS, bottom=SIZE // 2),  # a wall between them
-                glide(rng, count, frames, HALF, top=SIZE // 2))
+        return (glide(rng, count, frames, DISC_MARGIN, bottom=SIZE // 2),  # a wall between them
+                glide(rng, count, frames, SQUARE_MARGIN, top=SIZE // 2))
     how = {"bounce": glide, "fall": fall, "orbit": orbit, "swing": swing}[name]
-    is_disc = rng.random(count) < 0.5
-    path = how(rng, count, frames, RADIUS)
-    return np.where(is_disc[:, None, None], path, nothing), np.where(is_disc[:, None, None], nothing, path)
+    is_disc = (rng.random(count) < 0.5)[:, None, None]
+    disc, square = how(rng, count, frames, DISC_MARGIN), how(rng, count, frames, SQUARE_MARGIN)
+    return np.where(is_disc, disc, nothing), np.where(is_disc, nothing, square)
 
 
 def drawn(discs, squares):
@@ -175,11 +178,11 @@ def decoded(ids, codes):
     return np.moveaxis(cut, -3, -4).reshape(*ids.shape[:-1], SIZE, SIZE, 3)
 
 
-def batch_of(rng, count, codes):
-    """[count,CONTEXT] ids of fresh clips."""
-    rows = []
-    for i, name in enumerate(CLASSES):
-        here = count // len(CLASSES) + (i < count % len(CLASSES))
+def batch_of(rng, count, codes, more=()):
+    """[count,CONTEXT] ids of fresh clips, as many of each class, and of some classes more."""
+    rows, all_names = [], [*CLASSES, *more]
+    for j, name in enumerate(all_names):
+        here, i = count // len(all_names) + (j < count % len(all_names)), CLASSES.index(name)
         ids = encoded(drawn(*motions(name, rng, here)), codes).reshape(here, -1)
         rows.append(np.concatenate([np.full((here, 1), CODES + i), ids], 1))
     return torch.from_numpy(np.concatenate(rows))
@@ -308,6 +311,7 @@ def main():
     parse.add_argument("--rate", type=float, default=3e-3)
     parse.add_argument("--compile", action="store_true", help="torch.compile")
     parse.add_argument("--start", type=pathlib.Path, help="a folder to go on from")
+    parse.add_argument("--more", nargs="*", default=[], metavar="CLASS", help="classes to show more often, each time by a share")
     parse.add_argument("--seed", type=int, default=1)
     args = parse.parse_args()
     torch.set_num_threads(1)
@@ -339,7 +343,7 @@ def main():
         rate = args.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        ids = batch_of(rng, args.batch, codes)
+        ids = batch_of(rng, args.batch, codes, args.more)
         with torch.autocast("cpu", torch.bfloat16):
             logits = run(ids[:, :-1])
         loss = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
