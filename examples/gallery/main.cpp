@@ -48,7 +48,7 @@ std::vector<fact> work::facts(const std::string& seed, const std::string& what, 
 namespace {
 
 /// In the order of the page. A new kind of output is a function that makes its section, and a line here.
-constexpr std::array kinds{numbers, words, meshes, images, proteins, grammars};
+constexpr std::array kinds{numbers, words, meshes, images, videos, proteins, grammars};
 
 struct flags {
     std::string out = "gallery.html";

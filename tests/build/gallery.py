@@ -23,7 +23,7 @@ from pathlib import Path
 
 import real_models
 
-KINDS = ["numbers", "words", "meshes", "images", "proteins", "grammars"]
+KINDS = ["numbers", "words", "meshes", "images", "videos", "proteins", "grammars"]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -146,7 +146,7 @@ def look(check, found, has_words):
     if found is None:
         return
     check.expect(not found["errors"], f"no errors: {found['errors']}")
-    for kind in ["numbers", "meshes", "images", "proteins"]:
+    for kind in ["numbers", "meshes", "images", "videos", "proteins"]:
         sizes = [size for section, *size in found["images"] if section == kind]
         check.expect(sizes and all(min(size) > 0 for size in sizes), f"{kind} has pictures: {sizes}")
     check.expect(found["first"][0] > 10000, f"a shape is drawn: {found['first']}")
