@@ -74,11 +74,12 @@ TEST_CASE("families: logits are the same bits in every cut and team, and in comp
 
 TEST_CASE("families: each has a golden file, and a name of its own in each format", "[models]") {
     std::set<std::string> seen;
-    for(const std::string group: {"families", "encoders", "encoder_decoders", "image_encoders"}) {
+    for(const std::string group: {"families", "encoders", "encoder_decoders", "image_encoders", "forecasters"}) {
         for(const std::string& name: family_golden::names(group)) {
             seen.insert(family_golden{name, group}.config.at("model_type").get<std::string>());
         }
     }
+    seen.insert("llamagen"); // tests/golden/pictures
     std::set<std::string_view> gguf;
     std::set<std::string_view> hf;
     for(const family& each: families()) {
