@@ -478,7 +478,9 @@ protected:
         if((a.types & b.types) == 0) {
             return true;
         }
-        for(const auto& [with, other]: {std::pair{&a, &b}, std::pair{&b, &a}}) {
+        for(const auto& both: {std::pair{&a, &b}, std::pair{&b, &a}}) {
+            const shape* const with = both.first; // Clang 14 lets no lambda see a binding
+            const shape* const other = both.second;
             if(with->literals) {
                 return std::none_of(with->literals->begin(), with->literals->end(), [&](const value& v) {
                     if(!admits(*with, v)) {
