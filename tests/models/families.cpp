@@ -74,7 +74,8 @@ TEST_CASE("families: logits are the same bits in every cut and team, and in comp
 
 TEST_CASE("families: each has a golden file, and a name of its own in each format", "[models]") {
     std::set<std::string> seen{family_golden{"llamagen", "pictures"}.config.at("model_type").get<std::string>()};
-    for(const std::string group: {"families", "encoders", "encoder_decoders", "image_encoders"}) {
+    for(const std::string group:
+        {"families", "encoders", "encoder_decoders", "image_encoders", "forecasters", "videos"}) {
         for(const std::string& name: family_golden::names(group)) {
             seen.insert(family_golden{name, group}.config.at("model_type").get<std::string>());
         }

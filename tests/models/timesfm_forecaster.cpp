@@ -86,6 +86,7 @@ TEST_CASE("timesfm_forecaster: the same bits in company and on every team", "[mo
 TEST_CASE("timesfm_forecaster: only the context counts, and of frequencies the last for those beyond", "[models]") {
     const opened o{family_golden{"timesfm", support::forecasters}};
     std::vector<float> values;
+    values.reserve(70);
     for(int i = 0; i < 70; ++i) {
         values.push_back(static_cast<float>(i % 5) + 0.1F * static_cast<float>(i));
     }

@@ -5,7 +5,7 @@
 //   const auto number = make.plus(make.range('0', '9'));
 //   const codec::grammar g = make.finish(make.sequence({number, make.text("%")}), "percent");
 //
-// Forms that people write come from codec/gbnf.hpp, codec/regex_grammar.hpp and codec/json_schema.hpp. Nodes have
+// Forms that people write come from codec/gbnf.hpp, codec/regex_automaton.hpp and codec/json_schema.hpp. Nodes have
 // edges, which take a byte of a range, and moves, which take none: to another node, through a rule and back, or so many
 // times through a rule. Repetitions are counted, not copied: x{0,65536} is two nodes. Classes of characters become
 // bytes of UTF-8, so that a token may end in the middle of a character. A grammar is checked once, and read-only
