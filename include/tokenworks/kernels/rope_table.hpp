@@ -147,7 +147,8 @@ public:
         if(grid_rows_ == 0) {
             return {.along = {static_cast<double>(row), column}};
         }
-        return {.along = {static_cast<double>(row / grid_rows_), static_cast<double>(row % grid_rows_), column}};
+        const std::size_t frame = row / grid_rows_;
+        return {.along = {static_cast<double>(frame), static_cast<double>(row % grid_rows_), column}};
     }
     /// Which of them a pair turns by.
     [[nodiscard]] std::size_t axis_of(std::size_t pair) const noexcept {
