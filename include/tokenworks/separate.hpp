@@ -23,6 +23,7 @@
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE_SOURCE
 #else // the kernels are only declared
+#undef TOKENWORKS_SEPARATE
 #define TOKENWORKS_SEPARATE
 #include <tokenworks/config.hpp>
 #undef TOKENWORKS_SEPARATE

@@ -52,7 +52,7 @@ TEST_CASE("float_tiles: sums are added in the promised order, for one row and fo
         return;
     }
     for(const auto precision: {kernels::matmul_precision::highest, kernels::matmul_precision::medium}) {
-        for(const std::size_t columns: {1, 31, 32, 77, 128, 576}) {
+        for(const std::size_t columns: {1U, 31U, 32U, 77U, 128U, 576U}) {
             CAPTURE(columns);
             constexpr std::size_t rows = 37;
             constexpr std::size_t most = 33;
@@ -72,7 +72,7 @@ TEST_CASE("float_tiles: sums are added in the promised order, for one row and fo
                                      {w.begin() + from, w.begin() + from + end}, columns, precision);
                 }
             }
-            for(const std::size_t tokens: {1, 3, 16, 17, 33}) {
+            for(const std::size_t tokens: {1U, 3U, 16U, 17U, 33U}) {
                 CAPTURE(tokens);
                 std::vector<float> out(tokens * rows);
                 kernels::matmul(view<const float, dyn, dyn>{x.data(), tokens, columns}, packed,
