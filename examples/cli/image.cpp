@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +23,7 @@
 
 #include "load.hpp"
 #include "options.hpp"
+#include "output.hpp"
 #include "picture.hpp"
 
 namespace cli {
@@ -77,12 +77,6 @@ void list_classes(const tw::image_model& model, bool as_json) {
     }
 }
 
-std::string numbered(const std::string& folder, std::size_t number) {
-    std::string digits = std::to_string(number);
-    digits.insert(0, 4 - std::min<std::size_t>(4, digits.size()), '0');
-    return (std::filesystem::path{folder} / (digits + ".png")).string();
-}
-
 void check_flags(const image_command& what) {
     if(what.list) {
         return;
@@ -107,13 +101,12 @@ int image(const common_options& common, const image_command& what) {
     check_flags(what);
     common_options options = common;
     options.model = model_or_shipped(common.model, "image.gguf");
-    using clock = std::chrono::steady_clock;
-    const auto begin = clock::now();
+    const auto begin = std::chrono::steady_clock::now();
     const tw::image_model model = [&] {
         progress_bar bar{"loading"};
         return tw::image_model::load(options.model, load_options(options, bar));
     }();
-    const double loading = std::chrono::duration<double>(clock::now() - begin).count();
+    const double loading = seconds_since(begin);
     if(what.list) {
         list_classes(model, common.json);
         return 0;
@@ -126,11 +119,7 @@ int image(const common_options& common, const image_command& what) {
         mask = read_png(what.mask, 1);
     }
     if(!what.each.empty()) {
-        std::error_code problem;
-        std::filesystem::create_directories(what.each, problem);
-        if(problem) {
-            throw tw::io_error(what.each, "cannot make the folder: " + problem.message());
-        }
+        make_folder(what.each);
     }
 
     tw::draw_options how{.guidance = what.guidance,
@@ -162,7 +151,7 @@ int image(const common_options& common, const image_command& what) {
                                           : model.infill(given, mask, label, how, &timings));
         shown.finish(all.back());
         if(!what.each.empty()) {
-            files.push_back(numbered(what.each, i));
+            files.push_back(numbered_file(what.each, i, "png"));
             write_png(files.back(), all.back());
         }
     }

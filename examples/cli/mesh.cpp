@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -23,6 +22,7 @@
 
 #include "load.hpp"
 #include "options.hpp"
+#include "output.hpp"
 
 namespace cli {
 
@@ -106,9 +106,7 @@ int mesh(const common_options& common, const mesh_command& what) {
         }
         return 0;
     }
-    if(std::ranges::find(model.classes(), what.name) == model.classes().end()) {
-        static_cast<void>(model.space().class_token(what.name)); // says which there are
-    }
+    static_cast<void>(model.space().class_token(what.name)); // says which there are, before any is made
     const auto begin = std::chrono::steady_clock::now();
     std::vector<tw::mesh> made;
     std::size_t tokens = 0;
@@ -122,17 +120,13 @@ int mesh(const common_options& common, const mesh_command& what) {
             bar(i + 1, what.count);
         }
     }
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = seconds_since(begin);
 
     std::vector<std::string> files;
     if(!what.each.empty()) {
-        std::filesystem::create_directories(what.each);
+        make_folder(what.each);
         for(std::size_t i = 0; i < made.size(); ++i) {
-            const std::string number = std::to_string(i);
-            files.push_back(
-                (std::filesystem::path{what.each} /
-                 (std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number + "." + what.format))
-                    .string());
+            files.push_back(numbered_file(what.each, i, what.format));
             tw::io::write_mesh(files.back(), made[i]);
         }
     } else if(!what.out.empty()) {

@@ -1,11 +1,14 @@
 // Files that subcommands write: whole or not at all.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <tokenworks/io/atomic_file.hpp>
 
@@ -18,6 +21,23 @@ inline void write_file(const std::string& path, std::string_view content) {
     tw::io::atomic_file file{path};
     file.write(std::as_bytes(std::span{content.data(), content.size()}));
     file.commit();
+}
+
+/// A folder for numbered files, made where it is missing.
+/// @throws tw::io_error
+inline void make_folder(const std::string& path) {
+    std::error_code problem;
+    std::filesystem::create_directories(path, problem);
+    if(problem) {
+        throw tw::io_error(path, "cannot make the folder: " + problem.message());
+    }
+}
+/// FOLDER/0000.png and so on.
+[[nodiscard]] inline std::string numbered_file(const std::string& folder, std::size_t number,
+                                               const std::string& ending) {
+    std::string digits = std::to_string(number);
+    digits.insert(0, 4 - std::min<std::size_t>(4, digits.size()), '0');
+    return (std::filesystem::path{folder} / (digits + "." + ending)).string();
 }
 
 /// The header of a version 1.0 .npy file of float32 [rows, columns] (numpy.lib.format).

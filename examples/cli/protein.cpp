@@ -99,7 +99,7 @@ void write_records(const common_options& common, const protein_command& what, co
     std::string all;
     std::size_t residues = 0;
     if(!what.each.empty()) {
-        std::filesystem::create_directories(what.each);
+        make_folder(what.each);
     }
     for(std::size_t i = 0; i < records.size(); ++i) {
         residues += records[i].sequence.size();
@@ -109,9 +109,7 @@ void write_records(const common_options& common, const protein_command& what, co
         }
         std::string text;
         tw::io::append_fasta(text, records[i]);
-        std::string number = std::to_string(i);
-        number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
-        files.push_back((std::filesystem::path{what.each} / (number + ".fasta")).string());
+        files.push_back(numbered_file(what.each, i, "fasta"));
         write_file(files.back(), text);
     }
     if(!what.out.empty()) {
