@@ -18,9 +18,7 @@ namespace cli {
 
 /// @throws tw::io_error; the old file stays then
 inline void write_file(const std::string& path, std::string_view content) {
-    tw::io::atomic_file file{path};
-    file.write(std::as_bytes(std::span{content.data(), content.size()}));
-    file.commit();
+    tw::io::write_whole(path, std::as_bytes(std::span{content.data(), content.size()}));
 }
 
 /// A folder for numbered files, made where it is missing.

@@ -1,3 +1,4 @@
+#include <tokenworks/io/atomic_file.hpp>
 #include <tokenworks/io/video_options.hpp>
 
 #include <cstdint>

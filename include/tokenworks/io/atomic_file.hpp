@@ -162,4 +162,12 @@ private:
 
 using atomic_file = basic_atomic_file<>;
 
+/// Writes the whole file or leaves the old one.
+/// @throws io_error
+inline void write_whole(const std::string& path, std::span<const std::byte> bytes) {
+    atomic_file file{path};
+    file.write(bytes);
+    file.commit();
+}
+
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

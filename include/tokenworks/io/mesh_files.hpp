@@ -163,9 +163,7 @@ inline void put_chunk(std::string& out, std::string_view kind, std::string bytes
 /// @throws as to_mesh_file; io_error
 inline void write_mesh(const std::string& path, const mesh& what) {
     const std::string bytes = to_mesh_file(what, path);
-    atomic_file file{path};
-    file.write(std::as_bytes(std::span{bytes.data(), bytes.size()}));
-    file.commit();
+    write_whole(path, std::as_bytes(std::span{bytes.data(), bytes.size()}));
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

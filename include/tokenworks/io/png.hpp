@@ -144,11 +144,6 @@ private:
 
 /// Writes the whole file or leaves the old one.
 /// @throws as to_png; io_error
-inline void write_png(const std::string& path, const picture& what) {
-    const std::vector<std::byte> bytes = to_png(what);
-    atomic_file file{path};
-    file.write(bytes);
-    file.commit();
-}
+inline void write_png(const std::string& path, const picture& what) { write_whole(path, to_png(what)); }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

@@ -3,14 +3,11 @@
 
 #include <cstddef>
 #include <limits>
-#include <span>
-#include <string>
 #include <string_view>
 
 #include <tokenworks/config.hpp>
 #include <tokenworks/core/clip.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/io/atomic_file.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::io {
 
@@ -37,14 +34,6 @@ inline void check_video(std::string_view who, const clip& film, const video_file
     if(film.frames() > (std::size_t{1} << 30U)) {
         tokenworks::detail::raise<limit_error>({who, ": ", film.frames(), " frames are too many"});
     }
-}
-
-/// Writes the whole file or leaves the old one.
-/// @throws io_error
-inline void write_whole(const std::string& path, std::span<const std::byte> bytes) {
-    atomic_file file{path};
-    file.write(bytes);
-    file.commit();
 }
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io
