@@ -56,6 +56,7 @@
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/models/token_ids.hpp>
 #include <tokenworks/runtime/machine_memory.hpp>
+#include <tokenworks/runtime/saved_prefixes.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
@@ -136,10 +137,10 @@ public:
     /// Tokens of one sequence.
     [[nodiscard]] std::size_t context() const noexcept { return options_.context; }
 
-    /// Writes what is kept of earlier sequences to a file (see saved_prefixes.hpp). Between steps.
+    /// Writes what is kept of earlier sequences to a file (see saved_prefixes.hpp). Any thread.
     /// @throws io_error; the file of that name is then as it was
     void save_prefixes(const std::string& path);
-    /// Takes in such a file. Between steps.
+    /// Takes in such a file. Any thread.
     /// @return tokens   @throws io_error, format_error for a file that is damaged, or of another model or cache type:
     /// then
     ///         nothing has changed
@@ -213,6 +214,7 @@ private:
     std::size_t ended_samples_ = 0;
     engine_counts now_{};
 
+    std::mutex stepping_;      // held by a step
     mutable std::mutex mutex_; // of what follows
     std::condition_variable_any came_;
     std::condition_variable ended_;
@@ -412,6 +414,17 @@ TOKENWORKS_FUNCTION bool engine::drain(std::chrono::milliseconds most) {
     ended_.wait(lock, is_empty);
     cancel_all_ = false;
     return false;
+}
+
+TOKENWORKS_FUNCTION void engine::save_prefixes(const std::string& path) {
+    const std::scoped_lock lock{stepping_};
+    runtime::save_prefixes(path, prefix_identity(*network_, context_, pool_), sequence::key_of({}), prefixes_, pool_);
+}
+
+TOKENWORKS_FUNCTION std::size_t engine::load_prefixes(const std::string& path) {
+    const std::scoped_lock lock{stepping_};
+    return runtime::load_prefixes(path, prefix_identity(*network_, context_, pool_), sequence::key_of({}), prefixes_,
+                                  pool_);
 }
 
 TOKENWORKS_FUNCTION engine_counts engine::counts() const {

@@ -47,12 +47,17 @@ public:
         if(what.options.constraint) {
             constraint = what.options.constraint->start(what.options.stop_tokens);
         }
-        // Sequences under different adapters have different keys and values.
-        key = what.cache_salt;
+        key = key_of(what);
+    }
+
+    /// Of requests that may share what was computed: under different adapters keys and values differ.
+    [[nodiscard]] static std::string key_of(const request& what) {
+        std::string key = what.cache_salt;
         key.push_back('\0');
         for(const nn::adapter* const with: what.adapters) {
             key.append(reinterpret_cast<const char*>(&with), sizeof with);
         }
+        return key;
     }
 
     [[nodiscard]] const request& what() const noexcept { return record->what; }

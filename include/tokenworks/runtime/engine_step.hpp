@@ -62,6 +62,7 @@ inline void find_likeliest(std::span<const float> logits, double total, std::siz
 #if TOKENWORKS_DEFINITIONS
 
 TOKENWORKS_FUNCTION bool engine::step() {
+    const std::scoped_lock lock{stepping_};
     const auto start = clock::now();
     take_incoming();
     drop_ended();
