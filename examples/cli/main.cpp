@@ -109,6 +109,8 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--grammar-file", options.grammar_file, "a file with a grammar in GBNF that the text follows");
     command.add_option("--json-schema", options.json_schema, "a file with a JSON Schema that the text is valid under");
     command.add_option("--regex", options.regex, "a regular expression that matches the whole text");
+    add_texts(command, "--choice", options.choices,
+              "a text that the answer may be, repeatable: it is exactly one of them");
     command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")
         ->capture_default_str()
         ->check(whole_number(0, most_tokens));
@@ -204,7 +206,8 @@ void add_protein(CLI::App& app, cli::common_options& common, cli::protein_comman
 
 /// The flags that say how tokens are drawn, and those that only a loop token by token heeds.
 constexpr const char* draw_flags[] = {"--temp", "--top-k", "--top-p", "--min-p", "--typical-p", "--seed"};
-constexpr const char* loop_flags[] = {"--logit-bias", "--stop", "--grammar-file", "--json-schema", "--regex"};
+constexpr const char* loop_flags[] = {"--logit-bias",  "--stop",  "--grammar-file",
+                                      "--json-schema", "--regex", "--choice"};
 constexpr const char* penalty_flags[] = {"--repeat-penalty", "--frequency-penalty", "--presence-penalty"};
 
 void add_beams(CLI::App& command, cli::generate_options& options) {

@@ -42,6 +42,7 @@
 #endif
 #include <tokenworks/codec/bound_grammar.hpp>
 #include <tokenworks/codec/chat_template.hpp>
+#include <tokenworks/codec/choices.hpp>
 #include <tokenworks/codec/gbnf.hpp>
 #include <tokenworks/codec/grammar_machine.hpp>
 #include <tokenworks/codec/infill.hpp>
