@@ -76,6 +76,7 @@
 #include <tokenworks/models/vq_autoencoder.hpp>
 #include <tokenworks/runtime/beam_search.hpp>
 #include <tokenworks/runtime/contact_map.hpp>
+#include <tokenworks/runtime/engine.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/tokenworks.hpp>
 

@@ -59,6 +59,12 @@ public:
     using error::error;
 };
 
+/// More work is waiting than was agreed to: the same call may succeed later.
+class overload_error: public error {
+public:
+    using error::error;
+};
+
 /// The caller asked to stop, through a callback that returned false or a stop token.
 class cancelled_error: public error {
 public:

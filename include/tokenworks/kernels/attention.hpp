@@ -23,6 +23,7 @@
 #include <tokenworks/kernels/attention_weights.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/kernels/operands.hpp>
+#include <tokenworks/kernels/paged_rows.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/kernels/attention_tile.hpp>
@@ -220,6 +221,36 @@ void attention(const Q& q, const key_blocks<T>& k, const V& v, const attention_o
         queries.data(), q_rows, v_rows, options, to.data(), detail::head_rows_of("out", to), k.groups());
     const detail::block_source<typename key_blocks<T>::plain_storage> key_source{k.data(), k.width(), k.group_stride()};
     const auto value_source = detail::rows_of(values);
+    detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
+                          q_rows.rows, q_rows.heads, how);
+}
+
+/// The same over keys and values in pages of 64 tokens, with the same bits.
+/// @throws   shape_error as above, and where there are fewer pages than tokens need
+template <class Q, class T, class V, class Out>
+void attention(const Q& q, const paged_keys<T>& k, const paged_values<V>& v, const attention_options& options,
+               Out&& out, const execution& how = {}) {
+    using values_type = strided_view<const V, dyn, dyn, dyn>;
+    const auto queries = detail::as_view(q);
+    const auto to = detail::as_view(out);
+    detail::check_attention_types<decltype(queries), values_type, decltype(to)>();
+    const detail::head_rows q_rows = detail::head_rows_of("q", queries);
+    const detail::head_rows v_rows{v.count, v.groups, v.width, 0, 0};
+    detail::require_keys(q_rows, {k.count, k.groups, k.width, 0, 0}, v_rows);
+    if(v.count > std::min(k.pages.size(), v.pages.size()) * page_tokens) {
+        detail::raise_extents("attention", "v has S", v.count, "the pages have room for S",
+                              std::min(k.pages.size(), v.pages.size()) * page_tokens);
+    }
+    const detail::attention_numbers task = detail::attention_numbers_of(
+        queries.data(), q_rows, v_rows, options, to.data(), detail::head_rows_of("out", to), k.groups);
+    using storage = typename key_blocks<T>::plain_storage;
+    const std::size_t key_row = k.width / key_blocks<T>::values_each;
+    const std::size_t key_stride = key_blocks<T>::values_each == 1 ? key_row * page_tokens : key_row;
+    const std::size_t value_row = v.width / detail::key_storage<V>::values_each;
+    const detail::page_source<detail::block_source<storage>> key_source{
+        {nullptr, k.width, key_stride}, k.pages.data(), k.offset};
+    const detail::page_source<detail::row_source<V>> value_source{
+        {nullptr, value_row, value_row * page_tokens}, v.pages.data(), v.offset};
     detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
                           q_rows.rows, q_rows.heads, how);
 }

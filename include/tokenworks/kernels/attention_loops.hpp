@@ -159,15 +159,43 @@ struct widen_values {
 struct stored_rows {
     const void* source;
     in_place element;
-    const std::byte* data;
-    std::size_t group_bytes; ///< from one head to the next
+    const std::byte* data;         ///< null where there are pages
+    const std::byte* const* pages; ///< of 64 keys each, or null
+    std::size_t offset;            ///< in every page
+    std::size_t group_bytes;       ///< from one head to the next
     std::size_t key_bytes;
 
-    /// @param key  of turned keys, a multiple of 64
+    /// @param key  of turned keys, and of pages, a multiple of 64
     [[nodiscard]] const std::byte* at(std::size_t group, std::size_t key) const noexcept {
+        if(pages != nullptr) {
+            return pages[key / page_tokens] + offset + group * group_bytes;
+        }
         return data + group * group_bytes + key * key_bytes;
     }
+
+    /// Says where the elements of a source lie, of whose heads each takes so many.
+    template <class Source>
+    void place(const Source& from, std::size_t group_stride) noexcept {
+        data = reinterpret_cast<const std::byte*>(from.data);
+        group_bytes = group_stride * sizeof(typename Source::element);
+    }
+    template <class Source>
+    void place(const page_source<Source>& from, std::size_t group_stride) noexcept {
+        pages = from.pages;
+        offset = from.offset;
+        group_bytes = group_stride * sizeof(typename Source::element);
+    }
 };
+
+/// What a source says of its layout, in pages or not.
+template <class Source>
+[[nodiscard]] const Source& layout_of(const Source& source) noexcept {
+    return source;
+}
+template <class Source>
+[[nodiscard]] const Source& layout_of(const page_source<Source>& source) noexcept {
+    return source.page;
+}
 
 struct stored_keys: stored_rows {
     turn_function turn;
@@ -205,9 +233,8 @@ template <class Source>
     keys.element = in_place::none;
     if constexpr(Source::is_turned) {
         keys.element = in_place_as<element>;
-        keys.data = reinterpret_cast<const std::byte*>(source.data);
-        keys.group_bytes = source.group_stride * sizeof(element);
-        keys.key_bytes = source.key_bytes();
+        keys.place(source, layout_of(source).group_stride);
+        keys.key_bytes = layout_of(source).key_bytes();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
         return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,
@@ -223,9 +250,8 @@ template <class Source>
     stored_values values{};
     values.source = &source;
     values.element = in_place_as<element>;
-    values.data = reinterpret_cast<const std::byte*>(source.data);
-    values.group_bytes = source.group_stride * sizeof(element);
-    values.key_bytes = source.key_stride * sizeof(element);
+    values.place(source, layout_of(source).group_stride);
+    values.key_bytes = layout_of(source).key_stride * sizeof(element);
     values.element_bytes = sizeof(element);
     values.values_each = key_storage<element>::values_each;
     values.widen = simd::with_tag(set, []<class Isa>() -> widen_function {

@@ -11,6 +11,7 @@
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/simd_shuffle.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
+#include <tokenworks/kernels/paged_rows.hpp>
 #include <tokenworks/quant/legacy.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
@@ -220,6 +221,37 @@ struct block_source<Blocks> {
                 (codes_of<Isa>(*from, i, place) * scales).store(to + (d + i) * simd::lanes);
             }
         }
+    }
+};
+
+/// The same in pages of 64 keys: each is a source of its own.
+/// @tparam Source  of one page
+template <class Source>
+struct page_source {
+    using element = typename Source::element;
+    static constexpr bool is_turned = Source::is_turned;
+
+    Source page; ///< whose data is not looked at
+    const std::byte* const* pages;
+    std::size_t offset;
+
+    [[nodiscard]] TOKENWORKS_INLINE Source page_of(std::size_t key) const {
+        Source one = page;
+        one.data = reinterpret_cast<const element*>(pages[key / page_tokens] + offset);
+        return one;
+    }
+
+    template <class Isa>
+    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
+                                std::size_t columns, float* to) const {
+        page_of(key).template turn<Isa>(group, key % page_tokens, page_tokens, column, columns, to);
+    }
+
+    template <class Isa>
+    TOKENWORKS_INLINE void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
+                                 std::size_t columns, float* to, std::size_t stride) const {
+        const std::size_t first = begin % page_tokens;
+        page_of(begin).template widen<Isa>(group, first, first + (end - begin), column, columns, to, stride);
     }
 };
 

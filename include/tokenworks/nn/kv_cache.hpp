@@ -1,8 +1,8 @@
 // Keys and values of the tokens of one sequence, for every layer.
 //
 // A layer's keys lie side by side (kernels/key_blocks.hpp), its values as [G][capacity][D]: what one head reads is
-// one stream. Storage is float32, float16 (the default), bfloat16, or blocks of 32 values in 8 or 4 bits; what is
-// stored for a token never depends on the tokens around it.
+// one stream. Or they lie in pages that sequences share (nn/page_pool.hpp). Storage is float32, float16 (the default),
+// bfloat16, or blocks of 32 values in 8 or 4 bits; what is stored for a token never depends on the tokens around it.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +26,7 @@
 #include <tokenworks/core/view.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
 #include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/page_pool.hpp>
 #include <tokenworks/quant/encode_legacy.hpp>
 #include <tokenworks/quant/legacy.hpp>
 
@@ -59,7 +60,8 @@ void store_blocks(const float* from, std::byte* to, std::size_t count) {
 
 } // namespace detail
 
-/// The cache of one sequence. Memory is reserved at once, and touched as tokens come.
+/// The cache of one sequence. Memory is reserved at once, and touched as tokens come; or taken from a pool of pages, by
+/// make_room, before tokens come.
 class kv_cache {
 public:
     /// @param capacity  tokens
@@ -68,6 +70,19 @@ public:
     ///         the sizes overflow; std::bad_alloc
     kv_cache(std::size_t layers, std::size_t kv_heads, std::size_t key_width, std::size_t value_width,
              std::size_t capacity, dtype type = dtype::f16);
+
+    /// In pages of a pool, which must outlive it.
+    /// @param capacity  tokens at most
+    /// @throws unsupported_error, argument_error as above
+    kv_cache(page_pool& pool, std::size_t capacity)
+        : kv_cache{0,
+                   pool.shape_of_token().kv_heads,
+                   pool.shape_of_token().key_width,
+                   pool.shape_of_token().value_width,
+                   capacity,
+                   pool.shape_of_token().type} {
+        pages_ = page_list{pool, capacity / page_pool::page_tokens + 1};
+    }
 
     /// Whether keys and values can be kept in this type.
     [[nodiscard]] static constexpr bool holds(dtype type) noexcept {
@@ -84,8 +99,14 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] dtype type() const noexcept { return type_; }
-    /// Bytes reserved.
-    [[nodiscard]] std::size_t bytes() const noexcept { return layers_.size() * (key_bytes() + value_bytes()); }
+    /// Bytes reserved; of a cache in pages, those of its pages, whoever else uses them.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return is_paged() ? pages_.size() * pages_.pool()->page_bytes()
+                          : layers_.size() * (key_bytes() + value_bytes());
+    }
+    [[nodiscard]] bool is_paged() const noexcept { return pages_.pool() != nullptr; }
+    /// Its pages, in order; none where it is in one piece.
+    [[nodiscard]] const page_list& pages() const noexcept { return pages_; }
     /// Bytes that a cache of that shape reserves.
     /// @throws as the constructor, but for std::bad_alloc
     [[nodiscard]] static std::uint64_t bytes_of(std::size_t layers, std::size_t kv_heads, std::size_t key_width,
@@ -102,6 +123,53 @@ public:
             tokenworks::detail::raise<capacity_error>(
                 {"kv_cache: ", size_, " tokens and ", more, " more do not fit a context of ", capacity_});
         }
+        if(is_paged() && more > pages_.size() * page_pool::page_tokens - size_) {
+            tokenworks::detail::raise<capacity_error>({"kv_cache: ", size_, " tokens and ", more, " more do not fit ",
+                                                       pages_.size(), " pages: make_room comes first"});
+        }
+    }
+
+    /// Free pages that make_room would take.
+    [[nodiscard]] std::size_t pages_needed(std::size_t more) const noexcept {
+        if(!is_paged() || more == 0) {
+            return 0;
+        }
+        const std::size_t needed = (size_ + more + page_pool::page_tokens - 1) / page_pool::page_tokens;
+        return needed - std::min(needed, pages_.size()) + (writes_to_shared() ? 1 : 0);
+    }
+
+    /// Takes the pages that so many tokens need, and copies the last one if others read it. No effect where the cache
+    /// is in one piece. Allocates nothing.
+    /// @throws capacity_error where they do not fit, or the pool has too few pages: then nothing has changed
+    void make_room(std::size_t more) {
+        if(is_paged() && more <= capacity_ - size_) {
+            if(const std::size_t needed = pages_needed(more); needed > pages_.pool()->free_pages()) {
+                tokenworks::detail::raise<capacity_error>({"kv_cache: ", more, " more tokens take ", needed, " pages, ",
+                                                           pages_.pool()->free_pages(), " are free"});
+            }
+            if(more != 0 && writes_to_shared()) {
+                pages_.own_last();
+            }
+            while(pages_.size() * page_pool::page_tokens < size_ + more) {
+                pages_.grow();
+            }
+        }
+        require_room(more);
+    }
+
+    /// Takes over tokens that were computed for another sequence, behind those that it holds, which fill their pages.
+    /// @param page    of its pool; holds the next `count` tokens, at most 64
+    /// @throws argument_error where the cache is in one piece, or its last page is not full; capacity_error
+    void adopt(page_pool::page page, std::size_t count) {
+        if(!is_paged() || size_ != pages_.size() * page_pool::page_tokens || count > page_pool::page_tokens) {
+            tokenworks::detail::raise<argument_error>(
+                {"kv_cache: a page of ", count, " tokens behind ", size_, " that do not fill theirs"});
+        }
+        if(count > capacity_ - size_) {
+            require_room(count);
+        }
+        pages_.share(page);
+        size_ += count;
     }
 
     /// Forgets all but the first n tokens.
@@ -111,12 +179,13 @@ public:
             tokenworks::detail::raise<argument_error>({"kv_cache: cannot keep ", n, " of ", size_, " tokens"});
         }
         size_ = n;
+        pages_.shrink((n + page_pool::page_tokens - 1) / page_pool::page_tokens);
     }
 
     /// Becomes what another cache of the same model holds. The first `same` tokens are in both already and are left
     /// alone, so that sequences which parted a while ago cost what came since.
-    /// @throws shape_error for a cache of another shape or type; argument_error where one of them holds fewer tokens;
-    ///         capacity_error
+    /// @throws shape_error for a cache of another shape or type, or in pages; argument_error where one of them holds
+    ///         fewer tokens; capacity_error
     void copy_from(const kv_cache& other, std::size_t same, const execution& how);
 
     /// Counts tokens that every layer has stored.
@@ -142,10 +211,17 @@ public:
     void require_layer(std::size_t layer, std::size_t kv_heads, std::size_t key_width, std::size_t value_width) const;
 
     /// Calls use(k, v) with the keys of a layer, key_blocks of the storage type, and its first `count` values, [S,G,Dv]
-    /// of that type.
+    /// of that type; of a cache in pages, with paged_keys and paged_values.
     template <class Use>
     void read(std::size_t layer, std::size_t count, Use&& use) const {
         visit_storage([&]<class T>() {
+            if(is_paged()) {
+                const std::size_t begin = layer * pages_.pool()->layer_bytes();
+                use(kernels::paged_keys<T>{{pages_.data(), begin, kv_heads_, key_width_, count}},
+                    kernels::paged_values<T>{
+                        {pages_.data(), begin + pages_.pool()->key_bytes(), kv_heads_, value_width_, count}});
+                return;
+            }
             use(keys_as<const T>(layers_[layer].keys.data()), values_as<T>(layers_[layer].values, count));
         });
     }
@@ -205,6 +281,19 @@ private:
         return {reinterpret_cast<storage*>(memory), kv_heads_, capacity_, key_width_};
     }
 
+    /// Whether the next token goes into a page that others read too.
+    [[nodiscard]] bool writes_to_shared() const noexcept {
+        return size_ % page_pool::page_tokens != 0 && pages_.shares_last();
+    }
+
+    /// A layer's part of one of the pages.
+    [[nodiscard]] std::byte* page_of(std::size_t layer, std::size_t place) const noexcept {
+        return pages_.pool()->data(pages_.pages()[place]) + layer * pages_.pool()->layer_bytes();
+    }
+    [[nodiscard]] std::size_t count_of_layers() const noexcept {
+        return is_paged() ? pages_.pool()->shape_of_token().layers : layers_.size();
+    }
+
     template <class T>
     [[nodiscard]] strided_view<const T, dyn, dyn, dyn> values_as(const huge_buffer& memory,
                                                                  std::size_t count) const noexcept {
@@ -216,7 +305,8 @@ private:
 
     void write_row(const float* from, std::byte* to, std::size_t width, isa set) const;
 
-    std::vector<layer_memory> layers_;
+    std::vector<layer_memory> layers_; // none where there are pages
+    page_list pages_;
     std::size_t kv_heads_;
     std::size_t key_width_;
     std::size_t value_width_;
@@ -251,8 +341,8 @@ TOKENWORKS_FUNCTION kv_cache::kv_cache(std::size_t layers, std::size_t kv_heads,
 
 TOKENWORKS_FUNCTION void kv_cache::copy_from(const kv_cache& other, std::size_t same, const execution& how) {
     if(other.layers_.size() != layers_.size() || other.kv_heads_ != kv_heads_ || other.key_width_ != key_width_ ||
-       other.value_width_ != value_width_ || other.type_ != type_) {
-        tokenworks::detail::raise<shape_error>({"kv_cache: a copy from a cache of another shape or type"});
+       other.value_width_ != value_width_ || other.type_ != type_ || is_paged() || other.is_paged()) {
+        tokenworks::detail::raise<shape_error>({"kv_cache: a copy from a cache of another shape or type, or in pages"});
     }
     if(same > size_ || same > other.size_) {
         tokenworks::detail::raise<argument_error>(
@@ -307,9 +397,9 @@ TOKENWORKS_FUNCTION void kv_cache::store(std::size_t layer, const_rows keys, con
 
 TOKENWORKS_FUNCTION void kv_cache::require_layer(std::size_t layer, std::size_t kv_heads, std::size_t key_width,
                                                  std::size_t value_width) const {
-    if(layer >= layers_.size() || kv_heads != kv_heads_ || key_width != key_width_ || value_width != value_width_) {
+    if(layer >= count_of_layers() || kv_heads != kv_heads_ || key_width != key_width_ || value_width != value_width_) {
         tokenworks::detail::raise<shape_error>({"kv_cache: layer ", layer, " with G=", kv_heads, ", D=", key_width,
-                                                " and ", value_width, " for a cache of ", layers_.size(),
+                                                " and ", value_width, " for a cache of ", count_of_layers(),
                                                 " layers, G=", kv_heads_, ", D=", key_width_, " and ", value_width_});
     }
 }
@@ -318,6 +408,19 @@ TOKENWORKS_FUNCTION void kv_cache::store_keys(std::size_t layer, std::size_t off
                                               const execution& how) {
     require_room(offset + keys.extent(0));
     visit_storage([&]<class T>() {
+        if(is_paged()) {
+            using storage = typename kernels::key_blocks<T>::storage_type;
+            constexpr std::size_t step = page_pool::page_tokens;
+            for(std::size_t t = 0; t < keys.extent(0);) {
+                const std::size_t at = size_ + offset + t;
+                const std::size_t count = std::min(keys.extent(0) - t, step - at % step);
+                const kernels::key_blocks<T> all{reinterpret_cast<storage*>(page_of(layer, at / step)), kv_heads_, step,
+                                                 key_width_};
+                kernels::store_keys(keys.slice(t, count), at % step, all.heads(first, keys.extent(1)), how);
+                t += count;
+            }
+            return;
+        }
         const kernels::key_blocks<T> all = keys_as<T>(layers_[layer].keys.data());
         kernels::store_keys(keys, size_ + offset, all.heads(first, keys.extent(1)), how);
     });
@@ -332,12 +435,22 @@ TOKENWORKS_FUNCTION void kv_cache::store_values(std::size_t layer, std::size_t o
             {"kv_cache: heads up to ", first + values.extent(1), ", the cache has G=", kv_heads_});
     }
     const std::size_t bytes = value_width_ / info(type_).block_size * info(type_).block_bytes;
-    std::byte* const to = layers_[layer].values.data();
     parallel_for(how, values.extent(0), 32, [&](work_range range) {
         for(std::size_t t = range.begin; t < range.end; ++t) {
+            constexpr std::size_t step = page_pool::page_tokens;
+            const std::size_t at = size_ + offset + t;
+            std::byte* to = nullptr; // the first head's
+            std::size_t head_bytes = 0;
+            if(is_paged()) {
+                to = page_of(layer, at / step) + pages_.pool()->key_bytes() + at % step * bytes;
+                head_bytes = step * bytes;
+            } else {
+                to = layers_[layer].values.data() + at * bytes;
+                head_bytes = capacity_ * bytes;
+            }
             for(std::size_t g = 0; g < values.extent(1); ++g) {
                 const float* const source = values.data() + t * values.stride(0) + g * values.stride(1);
-                write_row(source, to + ((first + g) * capacity_ + size_ + offset + t) * bytes, value_width_, how.set);
+                write_row(source, to + (first + g) * head_bytes, value_width_, how.set);
             }
         }
     });

@@ -27,12 +27,14 @@ enum class finish_reason {
     stop,         ///< an end token, a stop token or a stop string came, or the constraint is done
     length,       ///< max_tokens were chosen
     context_full, ///< the state holds as many tokens as it can
-    cancelled,    ///< by on_progress, the callback or the stop token
+    cancelled,    ///< by on_progress, the callback, the stop token or job::cancel
+    deadline,     ///< the time of a request to an engine was over
+    budget,       ///< the energy of a request to an engine was used
 };
 
-/// "none", "stop", "length", "context_full", "cancelled".
+/// "none", "stop", "length", "context_full", "cancelled", "deadline", "budget".
 [[nodiscard]] constexpr std::string_view to_string(finish_reason reason) noexcept {
-    constexpr std::string_view names[] = {"none", "stop", "length", "context_full", "cancelled"};
+    constexpr std::string_view names[] = {"none", "stop", "length", "context_full", "cancelled", "deadline", "budget"};
     return names[static_cast<std::size_t>(reason)];
 }
 

@@ -124,6 +124,7 @@ public:
 
     [[nodiscard]] const models::decoder& network() const noexcept { return *network_; }
     [[nodiscard]] const models::model_config& config() const noexcept { return network_->config(); }
+    [[nodiscard]] bool has_tokenizer() const noexcept { return tokenizer_ != nullptr; }
     /// @throws unsupported_error where the file has no vocabulary
     [[nodiscard]] const codec::tokenizer& tokenizer() const {
         if(!tokenizer_) {
