@@ -134,6 +134,10 @@ def main():
         print(f"skipped: {model} is not there; {real_models.HOW_TO_GET}")
         return 77
 
+    if not options.url and subprocess.run([*options.program, "serve", "--help"], capture_output=True, check=False).returncode != 0:
+        print("skipped: the program has no server; it was built without cpp-httplib (Debian: libcpp-httplib-dev)")
+        return 77
+
     @contextmanager
     def server():
         if options.url:
