@@ -18,9 +18,12 @@
         $("problem").hidden = problem === "";
     };
 
+    // A server that was started with keys wants one; it stays in this page.
+    const key = () => ($("key").value.trim() ? {Authorization: `Bearer ${$("key").value.trim()}`} : {});
+
     // Asks the server; what it refuses is an error with its own words.
     const ask = async (path, body, signal) => {
-        const answer = await fetch(path, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body), signal});
+        const answer = await fetch(path, {method: "POST", headers: {"Content-Type": "application/json", ...key()}, body: JSON.stringify(body), signal});
         if (!answer.ok) {
             const told = await answer.json().catch(() => null);
             const again = answer.headers.get("Retry-After");
@@ -384,7 +387,12 @@
             return;
         }
         try {
-            const answer = await fetch("/factory", {signal: AbortSignal.timeout?.(5000)});
+            const answer = await fetch("/factory", {headers: key(), signal: AbortSignal.timeout?.(5000)});
+            if (answer.status === 401) {
+                $("state").textContent = "wants a key: see the settings";
+                $("state").classList.add("lost");
+                return;
+            }
             if (!answer.ok) {
                 throw new Error(String(answer.status));
             }
