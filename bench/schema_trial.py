@@ -86,9 +86,11 @@ class Server:
 
     def __init__(self, url, options):
         self.url, self.options = url.rstrip("/") + "/v1/chat/completions", options
+        with urllib.request.urlopen(url.rstrip("/") + "/v1/models", timeout=60) as told:
+            self.model = json.loads(told.read())["data"][0]["id"]
 
     def answer(self, schema, prompt, seed):
-        body = {"model": "default", "messages": [{"role": "user", "content": prompt}], "seed": seed, "max_tokens": self.options.most,
+        body = {"model": self.model, "messages": [{"role": "user", "content": prompt}], "seed": seed, "max_tokens": self.options.most,
                 "temperature": self.options.temperature,
                 "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
         ask = urllib.request.Request(self.url, json.dumps(body).encode(), {"Content-Type": "application/json"})

@@ -212,6 +212,14 @@ async def joules(client):
     return None if total is None else (total, source)
 
 
+async def first_model(client):
+    """What the server calls its model, or any name where it does not tell."""
+    try:
+        return json.loads((await client.text("GET", "/v1/models"))[1])["data"][0]["id"]
+    except (OSError, ValueError, EOFError, LookupError, TypeError):
+        return "default"
+
+
 async def play(client, jobs, options):
     begin = time.monotonic()
     if options.concurrency:
@@ -290,7 +298,7 @@ def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--api-key")
-    parser.add_argument("--model", default="default", help="the name that is sent")
+    parser.add_argument("--model", help="the name that is sent; the first that the server tells if not given")
     parser.add_argument("--rate", type=float, default=0.0, help="requests a second on average; open loop")
     parser.add_argument("--burst", type=int, default=1, help="so many come at once")
     parser.add_argument("--concurrency", type=int, default=0, help="so many at a time; closed loop")
@@ -322,6 +330,7 @@ def parse(arguments=None):
 
 async def run(options):
     client = Client(options.url, options.api_key, options.timeout)
+    options.model = options.model or await first_model(client)
     before = await joules(client)
     outcomes, seconds = await play(client, workload(options), options)
     after = await joules(client)

@@ -41,6 +41,10 @@ class Server:
             method, path, _ = head.split("\r\n")[0].split()
             size = int(head.lower().partition("content-length:")[2].split("\r\n")[0])
             body = json.loads(await reader.readexactly(size) or b"{}")
+            if method == "GET" and path == "/v1/models":
+                text = b'{"data": [{"id": "thing-1"}]}'
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+                return
             if method == "GET":
                 text = (f'tokenworks:joules_total{{phase="prefill",source="modelled"}} {self.joules}\n'
                         f'tokenworks:joules_total{{phase="decode",source="modelled"}} {2 * self.joules}\n').encode()
@@ -153,6 +157,7 @@ def loads(check):
     server = Server()
     _, told = asyncio.run(against(server, "--rate", "100", "--requests", "3", "--kinds", "json_schema", *few))
     check.expect(all(body["response_format"]["type"] == "json_schema" for body in server.bodies), "schemas are sent")
+    check.expect(all(body["model"] == "thing-1" for body in server.bodies), "and the server's own name of its model")
     _, told = asyncio.run(tool.run(tool.parse(["--url", "http://127.0.0.1:9", "--concurrency", "1", "--requests", "1"])))
     check.expect(told["failed"] == 1 and "joules" not in told, "nobody there")
 

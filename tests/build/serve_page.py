@@ -178,9 +178,9 @@ def picture(page, target):
     """The page at work, as a picture of few colours."""
     from PIL import Image # Debian: python3-pil
 
-    page.value("document.getElementById('temperature').value = 0, document.getElementById('most').value = 220, "
+    page.value("document.getElementById('temperature').value = 0.6, document.getElementById('most').value = 220, "
                "document.getElementById('question').focus()")
-    for question in ("Why is the sky blue? Answer in three sentences.", "And why is it red in the evening?"):
+    for question in ("What is the capital of France?", "Name three things to see there."):
         page.type(question)
         page.press("Enter")
         if not page.wait("document.querySelector('#talk .busy') === null && document.querySelectorAll('#talk small').length > 0", 120):
