@@ -266,8 +266,10 @@ void kinds_service::forecasts(exchange& with) {
     kind_request ask{with, "forecast"};
     const tw::io::json_value list = ask.in.need("series");
     tw::forecast_options how{.horizon = static_cast<std::size_t>(ask.in.whole("horizon", 1, 1024).value_or(0))};
+    std::vector<double> said{0.1, 0.5, 0.9}; // as they are told again
     if(const auto levels = ask.in.find("quantiles")) {
         how.quantiles.clear();
+        said.clear();
         if(levels->size() == 0 || levels->size() > 99) {
             ask.in.refuse("quantiles", {"has ", levels->size(), " levels, not 1 to 99"});
         }
@@ -310,7 +312,7 @@ void kinds_service::forecasts(exchange& with) {
             const std::span<const float> row = made[i].at(q);
             values.push_back(std::vector<float>(row.begin(), row.end()));
         }
-        data.push_back({{"name", names[i]}, {"quantiles", how.quantiles}, {"values", std::move(values)}});
+        data.push_back({{"name", names[i]}, {"quantiles", said}, {"values", std::move(values)}});
     }
     send_json(with, {{"object", "list"}, {"horizon", made.front().horizon}, {"data", std::move(data)}});
 }
@@ -340,8 +342,9 @@ void kinds_service::proteins(exchange& with) {
             throw tw::cancelled_error("the client has gone");
         }
         how.seed = seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U; // as the program does it
-        const tw::io::fasta_record record{(how.family.empty() ? "protein" : how.family) + "_" + std::to_string(i + 1),
-                                          model.generate(how)};
+        tw::io::fasta_record record;
+        record.name = (how.family.empty() ? "protein" : how.family) + "_" + std::to_string(i + 1);
+        record.sequence = model.generate(how);
         tw::io::append_fasta(fasta, record);
         data.push_back({{"id", record.name}, {"sequence", record.sequence}});
     }
