@@ -212,7 +212,7 @@
         drawn("path", {class: "band", d: path(highest, seen.length) + back + "Z"}),
         drawn("path", {class: "past", d: path(seen, 0)}),
         drawn("path", {class: "next", d: path([seen[seen.length - 1], ...middle], seen.length - 1)}),
-        drawn("text", {x: x(seen.length), y: height - 6}, "from here on: the forecast"));
+        drawn("text", {x: width - 8, y: height - 6, "text-anchor": "end"}, `the forecast: ${middle.length} steps`));
     };
 
     const groups = {h: "AVLIMFWY", o: "STNQ", p: "KRH", n: "DE", s: "GPC"};
