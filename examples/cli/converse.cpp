@@ -20,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tokenworks/codec/choices.hpp>
 #include <tokenworks/codec/gbnf.hpp>
 #include <tokenworks/codec/infill.hpp>
 #include <tokenworks/codec/json_schema.hpp>
@@ -80,8 +81,11 @@ tw::generate_options loop_options(const generate_options& what) {
 
 /// The grammar that the flags ask for, or none.
 std::optional<tw::codec::grammar> grammar_of(const generate_options& what) {
-    if(int{what.grammar_file.has_value()} + int{what.json_schema.has_value()} + int{what.regex.has_value()} > 1) {
-        throw usage_error("at most one of --grammar-file, --json-schema and --regex");
+    const bool has_choices = !what.choices.empty();
+    if(int{what.grammar_file.has_value()} + int{what.json_schema.has_value()} + int{what.regex.has_value()} +
+           int{has_choices} >
+       1) {
+        throw usage_error("at most one of --grammar-file, --json-schema, --regex and --choice");
     }
     if(what.grammar_file) {
         return tw::codec::parse_gbnf(read_text(*what.grammar_file), *what.grammar_file);
@@ -94,6 +98,13 @@ std::optional<tw::codec::grammar> grammar_of(const generate_options& what) {
             return tw::codec::parse_regex_grammar(*what.regex, "--regex");
         } catch(const tw::error& problem) {
             throw usage_error(std::string{"--regex: "} + problem.what());
+        }
+    }
+    if(has_choices) {
+        try {
+            return tw::codec::choices(what.choices, "--choice");
+        } catch(const tw::error& problem) {
+            throw usage_error(problem.what());
         }
     }
     return std::nullopt;

@@ -17,6 +17,7 @@
 #include <tokenworks/version.hpp>
 
 #include "options.hpp"
+#include "serve_command.hpp"
 
 namespace {
 
@@ -109,6 +110,8 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--grammar-file", options.grammar_file, "a file with a grammar in GBNF that the text follows");
     command.add_option("--json-schema", options.json_schema, "a file with a JSON Schema that the text is valid under");
     command.add_option("--regex", options.regex, "a regular expression that matches the whole text");
+    add_texts(command, "--choice", options.choices,
+              "a text that the answer may be, repeatable: it is exactly one of them");
     command.add_option("-n,--n-predict", options.max_tokens, "most tokens to generate")
         ->capture_default_str()
         ->check(whole_number(0, most_tokens));
@@ -118,6 +121,71 @@ void add_sampling(CLI::App& command, cli::generate_options& options) {
     command.add_option("--system", options.system, "the system message of a conversation");
     add_texts(command, "--stop", options.stop, "text that ends the answer, repeatable");
     command.add_flag("--ignore-eos", options.ignore_eos, "go on after an end token");
+}
+
+/// serve: the server.
+void add_serve(CLI::App& app, cli::common_options& common, cli::serve_command& serve, int& code) {
+    auto* const command = app.add_subcommand("serve", "a server with OpenAI's interface, the other kinds, and a page");
+    add_loaded_model(*command, common);
+    const CLI::Range seconds{0.0, 1e6};
+    command->add_option("--host", serve.http.host, "the address to listen on")->capture_default_str();
+    command->add_option("--port", serve.http.port, "0: one that is free")
+        ->capture_default_str()
+        ->check(whole_number(0, 65535));
+    command->add_option("--parallel", serve.parallel, "answers that are written at a time")
+        ->capture_default_str()
+        ->check(whole_number(1, 4096));
+    command->add_option("--ctx", serve.context, "tokens of a conversation; 0: the model's context")
+        ->check(whole_number(0, most_tokens));
+    command->add_option("--queue", serve.queue, "answers that wait; more are refused at once; 0: four times --parallel")
+        ->check(whole_number(0, 1 << 20));
+    command->add_option("--cache-tokens", serve.cache_tokens, "tokens that the cache holds, all together; 0: by memory")
+        ->check(whole_number(0, most_tokens));
+    command->add_option("--cache-type", serve.cache_type, cli::cache_types)->capture_default_str();
+    command->add_option("--alias", serve.alias, "how clients call the model; its file's name if not given");
+    command->add_option("--embed-model", serve.embed_model, "an encoder for /v1/embeddings, in place of the model");
+    add_texts(*command, "--api-key", serve.api_keys, "[NAME=]KEY, repeatable: clients must have one of them");
+    command->add_option("--api-key-file", serve.api_key_file, "a file with one a line");
+    command->add_option("--requests-per-minute", serve.requests_per_minute, "of a key; 0: no limit")->check(seconds);
+    command->add_option("--tokens-per-minute", serve.tokens_per_minute, "of a key, read and written; 0: no limit")
+        ->check(CLI::Range(0.0, 1e12));
+    command->add_option("--max-body", serve.http.limits.body_bytes, "bytes of a request")
+        ->capture_default_str()
+        ->check(whole_number(1, std::uint64_t{1} << 32U));
+    command->add_option("--connections", serve.http.connections, "at a time; 0: by --parallel and --queue")
+        ->check(whole_number(0, 65536));
+    command->add_option("--timeout", serve.timeout, "seconds that a request may take")
+        ->capture_default_str()
+        ->check(seconds);
+    command->add_option("--drain", serve.drain, "seconds to finish in when told to stop")
+        ->capture_default_str()
+        ->check(seconds);
+#if defined(TOKENWORKS_CLI_PREFIXES)
+    command->add_option("--prefix-cache", serve.prefix_cache,
+                        "a file for prompts: read at the start, written at the end");
+#endif
+    command->add_flag("--separate-caches", serve.separate_caches, "keys do not share what was computed of prompts");
+    command->add_option("--log", serve.log, "a line a request on stderr: text, json or none")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"text", "json", "none"}));
+    auto& s = serve.sampling;
+    command->add_option("--temp", s.temperature, "where a request says nothing")->capture_default_str();
+    command->add_option("--top-k", s.top_k)->capture_default_str();
+    command->add_option("--top-p", s.top_p)->capture_default_str();
+    command->add_option("--min-p", s.min_p)->capture_default_str();
+    command->add_option("--typical-p", s.typical_p)->capture_default_str();
+    command->add_option("--repeat-penalty", s.repeat_penalty)->capture_default_str();
+    command->add_option("--seed", s.seed)
+        ->capture_default_str()
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+    command->callback([&] {
+        try {
+            static_cast<void>(tokenworks::sampling::make_chain(serve.sampling));
+        } catch(const tokenworks::argument_error& problem) {
+            throw cli::usage_error(problem.what());
+        }
+        code = cli::serve_models(common, serve);
+    });
 }
 
 /// protein and its subcommands.
@@ -204,7 +272,8 @@ void add_protein(CLI::App& app, cli::common_options& common, cli::protein_comman
 
 /// The flags that say how tokens are drawn, and those that only a loop token by token heeds.
 constexpr const char* draw_flags[] = {"--temp", "--top-k", "--top-p", "--min-p", "--typical-p", "--seed"};
-constexpr const char* loop_flags[] = {"--logit-bias", "--stop", "--grammar-file", "--json-schema", "--regex"};
+constexpr const char* loop_flags[] = {"--logit-bias",  "--stop",  "--grammar-file",
+                                      "--json-schema", "--regex", "--choice"};
 constexpr const char* penalty_flags[] = {"--repeat-penalty", "--frequency-penalty", "--presence-penalty"};
 
 void add_beams(CLI::App& command, cli::generate_options& options) {
@@ -470,6 +539,9 @@ int run(int argc, char** argv) {
 
     cli::protein_command protein;
     add_protein(app, common, protein, code);
+
+    cli::serve_command serve;
+    add_serve(app, common, serve, code);
 
     cli::quantize_options quantize;
     auto* const quantize_command = app.add_subcommand(

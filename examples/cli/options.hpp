@@ -86,6 +86,7 @@ struct generate_options {
     std::optional<std::string> grammar_file;
     std::optional<std::string> json_schema;
     std::optional<std::string> regex;
+    std::vector<std::string> choices;
     tw::sampling::sampler_options sampling;
     // Of generate alone; what is not given, a folder may say.
     std::optional<std::size_t> beams;

@@ -42,6 +42,7 @@
 #endif
 #include <tokenworks/codec/bound_grammar.hpp>
 #include <tokenworks/codec/chat_template.hpp>
+#include <tokenworks/codec/choices.hpp>
 #include <tokenworks/codec/gbnf.hpp>
 #include <tokenworks/codec/grammar_machine.hpp>
 #include <tokenworks/codec/infill.hpp>
@@ -94,6 +95,11 @@
 #include <tokenworks/runtime/text_encoder.hpp>
 #include <tokenworks/runtime/text_to_text.hpp>
 #include <tokenworks/runtime/video_model.hpp>
+#include <tokenworks/serve/answer.hpp>
+#include <tokenworks/serve/chat_request.hpp>
+#include <tokenworks/serve/completion_request.hpp>
+#include <tokenworks/serve/form_cache.hpp>
+#include <tokenworks/serve/http_message.hpp>
 #endif
 #endif
 #undef TOKENWORKS_SEPARATE_PART

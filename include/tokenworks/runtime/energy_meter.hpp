@@ -29,7 +29,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 /// Where a number of joules comes from. What is shown to people says which.
 enum class energy_source {
     measured, ///< by a counter of the machine
-    modelled, ///< from operations and bytes, by constants
+    modelled, ///< from seconds, by constants
 };
 
 /// "measured", "modelled".
@@ -37,12 +37,19 @@ enum class energy_source {
     return source == energy_source::measured ? "measured" : "modelled";
 }
 
-/// joules(): since the meter was made, or nothing where that cannot be told; never less than before.
+/// joules(): since the meter was made, or nothing where that cannot be told; never less than before. Where they come
+/// from is a constant of the type (M::source), or asked of the meter (meter.source()).
 template <class M>
 concept energy_meter = requires(M& meter) {
     { meter.joules() } -> std::same_as<std::optional<double>>;
-    { M::source } -> std::convertible_to<energy_source>;
-};
+}
+&&(
+    requires {
+        { M::source } -> std::convertible_to<energy_source>;
+    } ||
+    requires(const M& meter) {
+        { meter.source() } -> std::same_as<energy_source>;
+    });
 
 /// The energy of all processor packages, and of the memory where it is counted apart from these.
 ///

@@ -1,0 +1,443 @@
+// The part of `serve` that makes what is no text, with the models that come with the program. Each is loaded when it is
+// first asked for, works for one request at a time, and lets a few wait.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <tokenworks/codec/base64.hpp>
+#include <tokenworks/core/clip.hpp>
+#include <tokenworks/core/mesh.hpp>
+#include <tokenworks/io/fasta.hpp>
+#include <tokenworks/io/gif.hpp>
+#include <tokenworks/io/mesh_files.hpp>
+#include <tokenworks/io/obj.hpp>
+#include <tokenworks/io/y4m.hpp>
+#include <tokenworks/runtime/forecaster.hpp>
+#include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/mesh_model.hpp>
+#include <tokenworks/runtime/protein_model.hpp>
+#include <tokenworks/runtime/video_model.hpp>
+#include <tokenworks/serve/request_fields.hpp>
+#if defined(TOKENWORKS_CLI_PNG)
+#include <tokenworks/io/apng.hpp>
+#include <tokenworks/io/png.hpp>
+#endif
+
+#include "serve.hpp"
+
+namespace cli {
+
+namespace serve = tw::serve;
+using serve::api_error;
+
+namespace {
+
+/// A model that is loaded when somebody wants it.
+template <class Model>
+class shipped_model {
+public:
+    shipped_model(const common_options& options, std::string file) : file_{std::move(file)} {
+        load_.threads = options.threads;
+        load_.set = chosen_isa(options);
+        try {
+            path_ = model_or_shipped({}, file_);
+        } catch(const usage_error&) { // it did not come with this program
+        }
+    }
+
+    [[nodiscard]] bool is_there() const noexcept { return !path_.empty(); }
+    [[nodiscard]] const Model& get() {
+        if(path_.empty()) {
+            throw api_error{501, "the model " + file_ + " did not come with this server"};
+        }
+        const std::lock_guard lock{mutex_};
+        if(!model_) {
+            model_.emplace(Model::load(path_, load_));
+        }
+        return *model_;
+    }
+    waiting_line line{8};
+
+private:
+    std::string file_;
+    std::string path_{};
+    tw::load_options load_{};
+    std::mutex mutex_{};
+    std::optional<Model> model_{};
+};
+
+std::string base64(std::span<const std::byte> bytes) {
+    return tw::codec::encode_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::int64_t unix_time() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+/// The fields that requests of these kinds have in common, and a body that must stay until they are read.
+struct kind_request {
+    tw::io::json_tree tree;
+    serve::request_fields in;
+
+    kind_request(const exchange& with, const std::string& kind)
+        : tree{serve::parse_body(with.request.body)}, in{tree.root()} {
+        const std::string model = in.string("model", 256).value_or(kind);
+        if(model != kind) {
+            throw api_error{404, "the model '" + tw::printable(model) + "' does not make this; '" + kind + "' does",
+                            "model", "model_not_found"};
+        }
+    }
+    [[nodiscard]] std::uint64_t seed() {
+        return in.whole("seed", 0, std::numeric_limits<std::uint64_t>::max() / 2).value_or(0);
+    }
+    [[nodiscard]] std::size_t count() { return static_cast<std::size_t>(in.whole("n", 1, 16).value_or(1)); }
+    [[nodiscard]] std::string name_of_class() {
+        std::optional<std::string> name = in.string("class", 256);
+        std::optional<std::string> prompt = in.string("prompt", 256);
+        if(name.has_value() == prompt.has_value()) {
+            in.refuse("class", {"or prompt is needed: one of them"});
+        }
+        return name ? *std::move(name) : *std::move(prompt);
+    }
+    [[nodiscard]] std::optional<float> real(const char* key, double least, double most) {
+        const std::optional<double> value = in.number(key, least, most);
+        return value ? std::optional{static_cast<float>(*value)} : std::nullopt;
+    }
+};
+
+/// Asks to stop once the client has gone.
+class gone_watch {
+public:
+    gone_watch(const exchange& with, std::stop_source stop)
+        : thread_{[&with, stop](const std::stop_token& end) mutable {
+              while(!end.stop_requested() && !stop.stop_requested()) {
+                  if(with.is_gone()) {
+                      stop.request_stop();
+                  }
+                  std::this_thread::sleep_for(std::chrono::milliseconds{25});
+              }
+          }} {}
+
+private:
+    std::jthread thread_;
+};
+
+/// Which class that is. @throws api_error with the names there are
+template <class Names>
+void check_class(const Names& names, const std::string& name) {
+    if(std::ranges::find(names, name) == std::ranges::end(names)) {
+        std::string all;
+        for(const std::string& each: names) {
+            all += (all.empty() ? "" : ", ") + each;
+        }
+        throw api_error{400, "class: '" + tw::printable(name) + "' is none of " + all, "class"};
+    }
+}
+
+std::vector<std::string> labels_of(const tw::image_model& model) {
+    std::vector<std::string> all;
+    for(std::size_t i = 0; i < model.picture().classes; ++i) {
+        all.push_back(model.label(i));
+    }
+    return all;
+}
+
+std::vector<std::string> families_of(const tw::protein_model& model) {
+    std::vector<std::string> all;
+    for(const auto& each: model.families()) {
+        all.push_back(each.name);
+    }
+    return all;
+}
+
+std::vector<float> values_of(tw::io::json_value list, const std::string& path) {
+    std::vector<float> values;
+    list.elements({path}, [&](tw::io::json_value each) {
+        constexpr double most = 3e38;
+        const std::string place = path + "[" + std::to_string(values.size()) + "]";
+        values.push_back(each.is_null()
+                             ? std::numeric_limits<float>::quiet_NaN()
+                             : static_cast<float>(serve::request_fields::number_of(each, place, -most, most)));
+    });
+    if(std::ranges::all_of(values, [](float value) { return std::isnan(value); })) {
+        list.refuse({path}, {"has no value that is known"});
+    }
+    return values;
+}
+
+} // namespace
+
+struct kinds_service::models {
+    shipped_model<tw::image_model> image;
+    shipped_model<tw::forecaster> forecast;
+    shipped_model<tw::protein_model> protein;
+    shipped_model<tw::mesh_model> mesh;
+    shipped_model<tw::video_model> video;
+
+    explicit models(const common_options& options)
+        : image{options, "image.gguf"},
+          forecast{options, "forecaster.gguf"},
+          protein{options, "protein.gguf"},
+          mesh{options, "mesh.gguf"},
+          video{options, "video.gguf"} {}
+};
+
+kinds_service::kinds_service(const common_options& options) : models_{std::make_unique<models>(options)} {}
+kinds_service::~kinds_service() = default;
+
+std::vector<std::string> kinds_service::names() const {
+    std::vector<std::string> all;
+    const auto add = [&](const auto& one, const char* name) {
+        if(one.is_there()) {
+            all.emplace_back(name);
+        }
+    };
+#if defined(TOKENWORKS_CLI_PNG)
+    add(models_->image, "image");
+#endif
+    add(models_->forecast, "forecast");
+    add(models_->protein, "protein");
+    add(models_->mesh, "mesh");
+    add(models_->video, "video");
+    return all;
+}
+
+serve_json kinds_service::classes() {
+    serve_json all = serve_json::object();
+    for(const std::string& name: names()) {
+        all[name] = name == "image"     ? labels_of(models_->image.get())
+                    : name == "protein" ? families_of(models_->protein.get())
+                    : name == "mesh"    ? models_->mesh.get().classes()
+                    : name == "video"   ? models_->video.get().classes()
+                                        : std::vector<std::string>{};
+    }
+    return all;
+}
+
+void kinds_service::images(exchange& with) {
+#if defined(TOKENWORKS_CLI_PNG)
+    kind_request ask{with, "image"};
+    const std::string name = ask.name_of_class();
+    const std::size_t count = ask.count();
+    const std::uint64_t seed = ask.seed();
+    static_cast<void>(ask.in.word("response_format", {"b64_json"}));
+    const std::string size = ask.in.string("size", 32).value_or("auto");
+    tw::draw_options how{.guidance = ask.real("guidance", 0, 100),
+                         .temperature = ask.real("temperature", 0, 2),
+                         .top_k = static_cast<int>(ask.in.whole("top_k", 0, 1U << 20U).value_or(0)),
+                         .top_p = ask.real("top_p", 0, 1).value_or(1),
+                         .min_p = ask.real("min_p", 0, 1).value_or(0)};
+    ask.in.finish({"user"});
+    const tw::image_model& model = models_->image.get();
+    check_class(labels_of(model), name);
+    if(const std::string own = std::to_string(model.width()) + "x" + std::to_string(model.height());
+       size != "auto" && size != own) {
+        throw api_error{400, "size: pictures are " + own, "size"};
+    }
+    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
+    const waiting_line::place mine{models_->image.line, with};
+    serve_json data = serve_json::array();
+    for(std::size_t i = 0; i < count; ++i) {
+        how.seed = seed + i;
+        data.push_back({{"b64_json", base64(tw::io::to_png(model.draw(model.class_of(name), how)))}});
+    }
+    send_json(with, {{"created", unix_time()}, {"output_format", "png"}, {"data", std::move(data)}});
+#else
+    static_cast<void>(with);
+    throw api_error{501, "this server was built without libpng"};
+#endif
+}
+
+void kinds_service::forecasts(exchange& with) {
+    kind_request ask{with, "forecast"};
+    const tw::io::json_value list = ask.in.need("series");
+    tw::forecast_options how{.horizon = static_cast<std::size_t>(ask.in.whole("horizon", 1, 1024).value_or(0))};
+    std::vector<double> said{0.1, 0.5, 0.9}; // as they are told again
+    if(const auto levels = ask.in.find("quantiles")) {
+        how.quantiles.clear();
+        said.clear();
+        if(levels->size() == 0 || levels->size() > 99) {
+            ask.in.refuse("quantiles", {"has ", levels->size(), " levels, not 1 to 99"});
+        }
+        levels->elements({"quantiles"}, [&](tw::io::json_value each) {
+            const std::string place = "quantiles[" + std::to_string(how.quantiles.size()) + "]";
+            how.quantiles.push_back(static_cast<float>(serve::request_fields::number_of(each, place, 0.0001, 0.9999)));
+        });
+    }
+    if(const auto season = ask.in.whole("season", 0, 65536)) {
+        how.seasons =
+            *season < 2 ? std::vector<std::size_t>{} : std::vector<std::size_t>{static_cast<std::size_t>(*season)};
+    }
+    ask.in.finish({"user"});
+    if(!list.is_array() || list.size() == 0 || list.size() > 256) {
+        list.refuse({"series"}, {"is no list of 1 to 256 series"});
+    }
+    std::vector<std::string> names;
+    std::vector<std::vector<float>> all;
+    list.elements({"series"}, [&](tw::io::json_value each) {
+        const std::string place = "series[" + std::to_string(all.size()) + "]";
+        if(each.is_object()) {
+            serve::request_fields one{each, place};
+            names.push_back(one.string("name", 256).value_or(std::to_string(all.size() + 1)));
+            all.push_back(values_of(one.need("values"), place + ".values"));
+            one.finish();
+        } else {
+            names.push_back(std::to_string(all.size() + 1));
+            all.push_back(values_of(each, place));
+        }
+    });
+    const tw::forecaster& model = models_->forecast.get();
+    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
+    const std::vector<std::span<const float>> series{all.begin(), all.end()};
+    const waiting_line::place mine{models_->forecast.line, with};
+    const std::vector<tw::series_forecast> made = model.forecast(series, how);
+    serve_json data = serve_json::array();
+    for(std::size_t i = 0; i < made.size(); ++i) {
+        serve_json values = serve_json::array();
+        for(std::size_t q = 0; q < how.quantiles.size(); ++q) {
+            const std::span<const float> row = made[i].at(q);
+            values.push_back(std::vector<float>(row.begin(), row.end()));
+        }
+        data.push_back({{"name", names[i]}, {"quantiles", said}, {"values", std::move(values)}});
+    }
+    send_json(with, {{"object", "list"}, {"horizon", made.front().horizon}, {"data", std::move(data)}});
+}
+
+void kinds_service::proteins(exchange& with) {
+    kind_request ask{with, "protein"};
+    const std::size_t count = ask.count();
+    const std::uint64_t seed = ask.seed();
+    tw::protein_options how{.family = ask.in.string("family", 256).value_or("")};
+    how.least = static_cast<std::size_t>(ask.in.whole("min_length", 1, 100000).value_or(how.least));
+    how.most = static_cast<std::size_t>(ask.in.whole("max_length", 1, 100000).value_or(how.most));
+    how.begin = ask.in.string("begin", 100000).value_or("");
+    how.sampling.temperature = ask.real("temperature", 0, 2).value_or(how.sampling.temperature);
+    how.sampling.top_p = ask.real("top_p", 0, 1).value_or(how.sampling.top_p);
+    how.sampling.min_p = ask.real("min_p", 0, 1).value_or(how.sampling.min_p);
+    if(const auto k = ask.in.whole("top_k", 0, 1U << 20U)) {
+        how.sampling.top_k = static_cast<int>(*k);
+    }
+    ask.in.finish({"user"});
+    const tw::protein_model& model = models_->protein.get();
+    static_cast<void>(model.format().family(how.family));
+    const waiting_line::place mine{models_->protein.line, with};
+    serve_json data = serve_json::array();
+    std::string fasta;
+    for(std::size_t i = 0; i < count; ++i) {
+        if(with.is_gone()) {
+            throw tw::cancelled_error("the client has gone");
+        }
+        how.seed = seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U; // as the program does it
+        tw::io::fasta_record record;
+        record.name = (how.family.empty() ? "protein" : how.family) + "_" + std::to_string(i + 1);
+        record.sequence = model.generate(how);
+        tw::io::append_fasta(fasta, record);
+        data.push_back({{"id", record.name}, {"sequence", record.sequence}});
+    }
+    send_json(with, {{"object", "list"}, {"data", std::move(data)}, {"fasta", fasta}});
+}
+
+void kinds_service::protein_scores(exchange& with) {
+    kind_request ask{with, "protein"};
+    const std::string family = ask.in.string("family", 256).value_or("");
+    const tw::io::json_value list = ask.in.need("sequences");
+    ask.in.finish({"user"});
+    if(!list.is_array() || list.size() == 0 || list.size() > 256) {
+        list.refuse({"sequences"}, {"is no list of 1 to 256 sequences"});
+    }
+    const tw::protein_model& model = models_->protein.get();
+    const waiting_line::place mine{models_->protein.line, with};
+    serve_json data = serve_json::array();
+    list.elements({"sequences"}, [&](tw::io::json_value each) {
+        if(with.is_gone()) {
+            throw tw::cancelled_error("the client has gone");
+        }
+        const std::string text{each.string({"sequences[" + std::to_string(data.size()) + "]"})};
+        data.push_back({{"length", text.size()}, {"log_likelihood", model.log_likelihood(text, family)}});
+    });
+    send_json(with, {{"object", "list"}, {"data", std::move(data)}});
+}
+
+void kinds_service::meshes(exchange& with) {
+    kind_request ask{with, "mesh"};
+    const std::string name = ask.name_of_class();
+    const std::size_t count = ask.count();
+    const std::uint64_t seed = ask.seed();
+    const std::string format = ask.in.word("format", {"obj", "stl", "glb"}).value_or("obj");
+    const std::optional<float> temperature = ask.real("temperature", 0, 2);
+    ask.in.finish({"user"});
+    const tw::mesh_model& model = models_->mesh.get();
+    check_class(model.classes(), name);
+    const waiting_line::place mine{models_->mesh.line, with};
+    std::stop_source stop;
+    const gone_watch watch{with, stop};
+    serve_json data = serve_json::array();
+    for(std::size_t i = 0; i < count; ++i) {
+        tw::mesh_options how{.name = name, .seed = seed + i, .cancel = stop.get_token()};
+        how.temperature = temperature.value_or(how.temperature);
+        const tw::mesh made = model.generate(how);
+        serve_json one{{"format", format},
+                       {"vertices", made.vertices.size()},
+                       {"triangles", made.triangles.size()},
+                       {"watertight", made.is_watertight()}};
+        if(format == "obj") {
+            one["text"] = tw::io::to_obj(made);
+        } else {
+            one["b64_json"] = tw::codec::encode_base64(format == "stl" ? tw::io::to_stl(made) : tw::io::to_glb(made));
+        }
+        data.push_back(std::move(one));
+    }
+    send_json(with, {{"object", "list"}, {"data", std::move(data)}});
+}
+
+void kinds_service::videos(exchange& with) {
+    kind_request ask{with, "video"};
+    tw::video_options how{.name = ask.name_of_class()};
+    how.frames = static_cast<std::size_t>(ask.in.whole("frames", 1, 256).value_or(16));
+    how.seed = ask.seed();
+    how.temperature = ask.real("temperature", 0, 2);
+    const std::string format = ask.in.word("format", {"gif", "png", "y4m"}).value_or("gif");
+    const auto rate = static_cast<std::size_t>(ask.in.whole("fps", 1, 100).value_or(8));
+    const auto scale = static_cast<std::size_t>(ask.in.whole("scale", 1, 16).value_or(1));
+    ask.in.finish({"user"});
+    const tw::video_model& model = models_->video.get();
+    check_class(model.classes(), how.name);
+    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
+    const waiting_line::place mine{models_->video.line, with};
+    const tw::clip made = model.generate(how);
+    const tw::clip film = scale == 1 ? made : made.enlarged(scale);
+    const tw::io::video_file_options as{.frames_per_second = rate};
+    std::vector<std::byte> file;
+    if(format == "png") {
+#if defined(TOKENWORKS_CLI_PNG)
+        file = tw::io::to_apng(film, as);
+#else
+        throw api_error{501, "this server was built without libpng; gif and y4m it writes", "format"};
+#endif
+    } else {
+        file = format == "gif" ? tw::io::to_gif(film, as) : tw::io::to_y4m(film, as);
+    }
+    send_json(with, {{"object", "list"},
+                     {"data",
+                      {{{"b64_json", base64(file)},
+                        {"format", format},
+                        {"frames", film.frames()},
+                        {"width", film.width},
+                        {"height", film.height}}}}});
+}
+
+} // namespace cli
