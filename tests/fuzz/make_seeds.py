@@ -457,12 +457,34 @@ def image_processor_seeds():
         yield name, json.dumps(config).encode()
 
 
+def http_request_seeds():
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+    chat = json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "n": 2, "stop": ["x"],
+                       "logit_bias": {"1": -2}, "seed": -1, "logprobs": True, "top_logprobs": 2, "stream": True,
+                       "stream_options": {"include_usage": True},
+                       "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+                       "tool_choice": "auto"}).encode()
+    completion = json.dumps({"prompt": [[1, 2], "a"], "echo": True, "logprobs": 1, "response_format": {
+        "type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}}).encode()
+    for name, body in (("chat", chat), ("completion", completion)):
+        yield name, head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        yield name + "_body", body
+    yield "chunks", head + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(
+        b"%x\r\n" % len(part) + part + b"\r\n" for part in (chat[:9], chat[9:])) + b"0\r\nA: b\r\n\r\n"
+    yield "old", b"\r\nGET /health?x=y HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    yield "many", b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 9 + b"\r\n"
+    yield "lengths", head + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello, and more"
+    yield "calls", b'so <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call> and <tool_call>{'
+    yield "call", b'[{"name": "f", "parameters": {}}, {"name": "g", "arguments": {}}]'
+
+
 def main():
     for target, seeds in (("gguf", gguf_seeds()), ("gguf_model", gguf_model_seeds()), ("safetensors", safetensors_seeds()),
                           ("packed", packed_seeds()), ("tokenizer_json", tokenizer_json_seeds()), ("regex", regex_seeds()),
                           ("sentencepiece_model", sentencepiece_seeds()), ("chat_template", chat_template_seeds()),
                           ("model_folder", model_folder_seeds()), ("lora", lora_seeds()),
-                          ("importance_matrix", importance_matrix_seeds()), ("image_processor", image_processor_seeds())):
+                          ("importance_matrix", importance_matrix_seeds()), ("image_processor", image_processor_seeds()),
+                          ("http_request", http_request_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
