@@ -16,7 +16,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -24,7 +23,6 @@
 #include <exception>
 #include <functional>
 #include <future>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,17 +36,16 @@
 
 #include <tokenworks/codec/tokenizer.hpp>
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/models/decoder.hpp>
-#include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/page_pool.hpp>
+#include <tokenworks/runtime/engine_model.hpp>
+#include <tokenworks/runtime/engine_options.hpp>
+#include <tokenworks/runtime/engine_schedule.hpp>
 #include <tokenworks/runtime/engine_sequence.hpp>
 #include <tokenworks/runtime/job.hpp>
-#include <tokenworks/runtime/prefix_cache.hpp>
 #include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
-#include <tokenworks/sampling/candidates.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <iterator>
@@ -57,47 +54,10 @@
 #include <tokenworks/models/token_ids.hpp>
 #include <tokenworks/runtime/machine_memory.hpp>
 #include <tokenworks/runtime/saved_prefixes.hpp>
+#include <tokenworks/runtime/timings.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
-
-struct engine_options {
-    std::size_t max_sequences = 16; ///< that run at a time
-    std::size_t max_waiting = 64;   ///< samples that wait beyond these; a request that would be one more is refused
-    std::size_t context = 0;        ///< tokens of one sequence; 0: the model's context
-    /// Tokens that the cache has room for, those of sequences that run and what is kept of earlier ones, in pages
-    /// of 64. 0: max_sequences contexts, or what a quarter of the free memory holds.
-    std::size_t cache_tokens = 0;
-    dtype cache_type = dtype::f16;       ///< one of kv_cache::types
-    bool keep_prefixes = true;           ///< what was computed of a sequence is kept for others that begin alike
-    std::size_t step_tokens = 512;       ///< of prompts in a step, at most
-    std::size_t step_tokens_beside = 64; ///< the same where other sequences are continued in the step
-    /// Joules so far, or nothing: an energy_meter's joules(). Called by the engine's thread, before and after each
-    /// step.
-    std::function<std::optional<double>()> joules{};
-};
-
-/// Numbers of an engine since it was made, and as it stands.
-struct engine_counts {
-    std::size_t running = 0;                ///< sequences
-    std::size_t waiting = 0;                ///< samples
-    std::size_t cache_tokens = 0;           ///< that the cache has room for
-    std::size_t cache_tokens_used = 0;      ///< pages of sequences that run
-    std::size_t cache_tokens_kept = 0;      ///< pages of earlier ones, given up when there is no other room
-    std::uint64_t steps = 0;                ///
-    std::uint64_t prompt_tokens = 0;        ///< of requests that were admitted
-    std::uint64_t cached_tokens = 0;        ///< of these, found in the cache
-    std::uint64_t recomputed_tokens = 0;    ///< run through the model once more after a preemption
-    std::uint64_t generated_tokens = 0;     ///
-    std::uint64_t preemptions = 0;          ///< sequences that were put back for want of pages
-    std::uint64_t finished = 0;             ///< requests that ended, however
-    std::uint64_t refused = 0;              ///< with overload_error
-    double busy_seconds = 0;                ///< in steps
-    double model_seconds = 0;               ///< of these, in the model
-    double sampling_seconds = 0;            ///< of these, choosing tokens
-    std::optional<double> prefill_joules{}; ///< of prompts; nothing without a meter
-    std::optional<double> decode_joules{};  ///< of answers
-};
 
 class engine {
 public:
@@ -150,14 +110,7 @@ private:
     using sequence = detail::engine_sequence;
     using clock = std::chrono::steady_clock;
 
-    /// What a sequence does in a step.
-    struct share {
-        sequence* of = nullptr;
-        std::size_t count = 0;     // tokens
-        std::size_t first_row = 0; // of logits
-        std::size_t rows = 0;
-        bool is_prompt = false;
-    };
+    using share = detail::step_share;
 
     [[nodiscard]] std::shared_ptr<detail::job_record> put_in_line(request&& what,
                                                                   std::future<completion>* promised = nullptr);
@@ -167,25 +120,12 @@ private:
 
     void take_incoming();
     void drop_ended();
-    void plan();
-    void plan_sequence(sequence& each, std::size_t& prompt_budget, bool may_preempt);
-    [[nodiscard]] bool waits_for_another(const sequence& each) const;
-    [[nodiscard]] bool make_room(sequence& each, std::size_t tokens, bool may_preempt);
-    void preempt(std::size_t place);
-    void admit(std::size_t& prompt_budget);
-    [[nodiscard]] bool has_pages_for(const sequence& each) const;
-    [[nodiscard]] std::size_t next_in_line() const;
-    void run_model();
-    void choose_tokens();
-    void choose(const share& each, unsigned worker) noexcept;
-    void read_prompt_logprobs(const share& each);
     void deliver(const share& each);
     void count_tokens(const share& each);
     [[nodiscard]] finish_reason reason_after(sequence& each) const;
     void show(sequence& each, token_event&& event);
     void end(sequence& each, std::exception_ptr problem = {});
     void end_without_token(sequence& each, finish_reason reason, std::exception_ptr problem = {});
-    void keep(sequence& each);
     void remove_ended();
     void bill(std::optional<double> before);
     void publish();
@@ -193,26 +133,12 @@ private:
     static constexpr std::size_t most_reserved = 4096; // tokens of an answer that memory is kept for beforehand
 
     engine_options options_;
-    const models::decoder* network_;
     const codec::tokenizer* tokens_;
-    nn::page_pool pool_;
-    prefix_cache prefixes_;
-    nn::context context_;
+    detail::engine_schedule schedule_;
+    detail::engine_model model_;
 
     // Of the thread that steps.
-    std::vector<std::unique_ptr<sequence>> waiting_{}; // in order of arrival
-    std::vector<std::unique_ptr<sequence>> running_{}; // in order of rank
-    std::vector<share> shares_{};
-    std::vector<models::decoder_input> inputs_{};
-    std::vector<float> logits_{};
-    std::vector<token_id> ids_{};
-    std::vector<sampling::candidates> work_;                  // one a member of the team
-    std::map<std::string, detail::client_account> clients_{}; // those that are here
-    std::uint64_t arrivals_ = 0;
-    bool lets_model_choose_ = false;
-    std::size_t ended_jobs_ = 0;
     std::size_t ended_samples_ = 0;
-    engine_counts now_{};
 
     std::mutex stepping_;      // held by a step
     mutable std::mutex mutex_; // of what follows
@@ -279,19 +205,11 @@ TOKENWORKS_FUNCTION nn::page_pool::shape engine::shape_of(const models::model_co
 TOKENWORKS_FUNCTION engine::engine(const models::decoder& network, const codec::tokenizer* tokens, const execution& how,
                                    engine_options options)
     : options_{completed(std::move(options), network.config())},
-      network_{&network},
       tokens_{tokens},
-      pool_{shape_of(network.config(), options_.cache_type), options_.cache_tokens / nn::page_pool::page_tokens},
-      prefixes_{pool_},
-      context_{how},
-      work_(how.workers()) {
+      schedule_{options_, shape_of(network.config(), options_.cache_type)},
+      model_{network, how, options_.max_sequences} {
     // A cache of this type and shape: throws what does not fit.
-    static_cast<void>(nn::kv_cache{pool_, 0});
-    running_.reserve(options_.max_sequences);
-    shares_.reserve(options_.max_sequences);
-    inputs_.reserve(options_.max_sequences);
-    ids_.reserve(options_.max_sequences);
-    waiting_.reserve(options_.max_waiting + options_.max_sequences);
+    static_cast<void>(nn::kv_cache{schedule_.pool, 0});
     publish();
 }
 
@@ -300,7 +218,7 @@ TOKENWORKS_FUNCTION engine::engine(const text_model& model, engine_options optio
 
 TOKENWORKS_FUNCTION engine::~engine() {
     take_incoming();
-    for(auto* const line: {&running_, &waiting_}) {
+    for(auto* const line: {&schedule_.running, &schedule_.waiting}) {
         for(const auto& each: *line) {
             end_without_token(*each, finish_reason::cancelled);
         }
@@ -312,7 +230,7 @@ TOKENWORKS_FUNCTION void engine::check(const request& what) const {
         tokenworks::detail::raise<argument_error>(
             {"engine: a request of ", what.samples, " samples of a prompt of ", what.prompt.size(), " tokens"});
     }
-    models::detail::require_ids("engine", what.prompt, network_->vocab_size());
+    models::detail::require_ids("engine", what.prompt, model_.network().vocab_size());
     if(what.prompt.size() > options_.context) {
         tokenworks::detail::raise<capacity_error>(
             {"engine: the prompt has ", what.prompt.size(), " tokens, the context takes ", options_.context});
@@ -321,7 +239,7 @@ TOKENWORKS_FUNCTION void engine::check(const request& what) const {
     constexpr std::size_t page = nn::page_pool::page_tokens;
     const std::size_t most =
         std::min(what.options.max_tokens, options_.context - what.prompt.size()) + what.prompt.size();
-    if((most + page - 1) / page + 1 > pool_.pages()) {
+    if((most + page - 1) / page + 1 > schedule_.pool.pages()) {
         tokenworks::detail::raise<capacity_error>({"engine: ", what.prompt.size(), " tokens and an answer of up to ",
                                                    most - what.prompt.size(), " do not fit a cache of ",
                                                    options_.cache_tokens});
@@ -363,7 +281,7 @@ TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(requ
             *promised = record->promise.emplace().get_future();
         }
         for(std::size_t i = 0; i < samples; ++i) {
-            made.push_back(std::make_unique<sequence>(record, i, pool_, options_.context));
+            made.push_back(std::make_unique<sequence>(record, i, schedule_.pool, options_.context));
         }
     } catch(...) {
         const std::scoped_lock lock{mutex_};
@@ -418,13 +336,14 @@ TOKENWORKS_FUNCTION bool engine::drain(std::chrono::milliseconds most) {
 
 TOKENWORKS_FUNCTION void engine::save_prefixes(const std::string& path) {
     const std::scoped_lock lock{stepping_};
-    runtime::save_prefixes(path, prefix_identity(*network_, context_, pool_), sequence::key_of({}), prefixes_, pool_);
+    runtime::save_prefixes(path, prefix_identity(model_.network(), model_.context, schedule_.pool),
+                           sequence::key_of({}), schedule_.prefixes, schedule_.pool);
 }
 
 TOKENWORKS_FUNCTION std::size_t engine::load_prefixes(const std::string& path) {
     const std::scoped_lock lock{stepping_};
-    return runtime::load_prefixes(path, prefix_identity(*network_, context_, pool_), sequence::key_of({}), prefixes_,
-                                  pool_);
+    return runtime::load_prefixes(path, prefix_identity(model_.network(), model_.context, schedule_.pool),
+                                  sequence::key_of({}), schedule_.prefixes, schedule_.pool);
 }
 
 TOKENWORKS_FUNCTION engine_counts engine::counts() const {
@@ -435,10 +354,233 @@ TOKENWORKS_FUNCTION engine_counts engine::counts() const {
     return all;
 }
 
+TOKENWORKS_FUNCTION bool engine::step() {
+    const std::scoped_lock lock{stepping_};
+    const auto start = clock::now();
+    take_incoming();
+    drop_ended();
+    remove_ended();
+    const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
+    schedule_.plan();
+    if(schedule_.shares.empty()) {
+        publish();
+        return !schedule_.running.empty() || !schedule_.waiting.empty();
+    }
+    {
+        const stopwatch in_model{schedule_.counts.model_seconds};
+        model_.run(schedule_.shares);
+    }
+    {
+        const stopwatch choosing{schedule_.counts.sampling_seconds};
+        model_.choose(schedule_.shares);
+    }
+    for(const share& each: schedule_.shares) {
+        count_tokens(each);
+    }
+    bill(joules);
+    for(const share& each: schedule_.shares) {
+        deliver(each);
+    }
+    remove_ended();
+    ++schedule_.counts.steps;
+    schedule_.counts.busy_seconds += std::chrono::duration<double>(clock::now() - start).count();
+    publish();
+    return true;
+}
+
+TOKENWORKS_FUNCTION void engine::take_incoming() {
+    const std::scoped_lock lock{mutex_};
+    for(std::unique_ptr<sequence>& each: incoming_) {
+        schedule_.add(std::move(each));
+    }
+    incoming_.clear();
+}
+
+TOKENWORKS_FUNCTION void engine::drop_ended() {
+    const auto now = clock::now();
+    bool drops_all = false;
+    {
+        const std::scoped_lock lock{mutex_};
+        drops_all = cancel_all_;
+    }
+    for(auto* const line: {&schedule_.running, &schedule_.waiting}) {
+        for(const std::unique_ptr<sequence>& each: *line) {
+            const request& what = each->what();
+            const usage& cost = each->record->cost;
+            if(drops_all || each->record->cancelled.load(std::memory_order_relaxed) ||
+               what.options.cancel.stop_requested()) {
+                end_without_token(*each, finish_reason::cancelled);
+            } else if(what.deadline && now >= *what.deadline) {
+                end_without_token(*each, finish_reason::deadline);
+            } else if(what.joules && cost.prefill_joules.value_or(0) + cost.decode_joules.value_or(0) >= *what.joules) {
+                end_without_token(*each, finish_reason::budget);
+            }
+        }
+    }
+}
+
+TOKENWORKS_FUNCTION void engine::count_tokens(const share& each) {
+    sequence& of = *each.of;
+    of.account->tokens += static_cast<double>(each.count);
+    const std::size_t first = of.cache.size() - std::min(of.cache.size(), each.count);
+    if(first < of.computed) {
+        schedule_.counts.recomputed_tokens += std::min(each.count, of.computed - first);
+    }
+}
+
+TOKENWORKS_FUNCTION void engine::deliver(const share& each) {
+    sequence& of = *each.of;
+    if(of.problem) {
+        end_without_token(of, finish_reason::cancelled, std::exchange(of.problem, nullptr));
+        return;
+    }
+    if(each.is_prompt && of.shares_prefixes() && options_.keep_prefixes) {
+        constexpr std::size_t page = prefix_cache::page_tokens;
+        const std::size_t done = of.remaining() == 0 ? of.cache.size() : of.cache.size() / page * page;
+        schedule_.prefixes.keep(of.key, std::span{of.tokens}.first(done), of.cache);
+    }
+    if(of.remaining() != 0) {
+        return;
+    }
+    if(of.what().options.max_tokens == 0) {
+        end_without_token(of, finish_reason::length);
+        return;
+    }
+    of.tokens.push_back(of.chosen);
+    ++schedule_.counts.generated_tokens;
+    usage& cost = of.record->cost;
+    ++cost.generated_tokens;
+    token_event event{.sample = of.sample, .id = of.chosen, .logprob = of.logprob, .at = clock::now()};
+    if(of.what().logprobs) {
+        event.top = of.top;
+    }
+    if(cost.first_token_seconds == 0) {
+        cost.first_token_seconds = std::chrono::duration<double>(event.at - of.record->submitted).count();
+    }
+    const request& what = of.what();
+    const bool is_end = tokens_ != nullptr && !what.options.ignore_eos && tokens_->is_end(of.chosen);
+    const bool is_stop = std::ranges::find(what.options.stop_tokens, of.chosen) != what.options.stop_tokens.end();
+    if(is_end || is_stop) {
+        event.reason = finish_reason::stop;
+    } else if(tokens_ != nullptr) {
+        event.text = of.text.push([&](std::string& text) { tokens_->append_piece(of.chosen, text); });
+    }
+    if(event.reason == finish_reason::none) {
+        event.reason = reason_after(of);
+    }
+    if(event.reason != finish_reason::none) {
+        event.text += of.text.finish();
+        show(of, std::move(event));
+        end(of);
+        return;
+    }
+    show(of, std::move(event));
+}
+
+/// Why a sequence ends with its last token, which is none that ends a text.
+TOKENWORKS_FUNCTION finish_reason engine::reason_after(sequence& each) const {
+    if(each.text.stopped() || (each.constraint && each.constraint->done())) {
+        return finish_reason::stop;
+    }
+    if(each.generated() >= each.what().options.max_tokens) {
+        return finish_reason::length;
+    }
+    return each.tokens.size() > options_.context ? finish_reason::context_full : finish_reason::none;
+}
+
+TOKENWORKS_FUNCTION void engine::show(sequence& each, token_event&& event) {
+    if(each.what().on_event) {
+        try {
+            each.what().on_event(event);
+        } catch(...) {
+            each.problem = std::current_exception();
+        }
+    }
+    each.record->add(std::move(event));
+}
+
+/// Nothing more comes of a sequence, whose last event said so.
+TOKENWORKS_FUNCTION void engine::end(sequence& each, std::exception_ptr problem) {
+    if(each.has_ended) {
+        return;
+    }
+    each.has_ended = true;
+    if(!problem) {
+        problem = std::exchange(each.problem, nullptr);
+    }
+    if(!problem) {
+        schedule_.keep(each);
+    }
+    schedule_.forget(each);
+    ++ended_samples_;
+    detail::job_record& record = *each.record;
+    if(problem) { // of one sample, and so of all
+        record.cancelled.store(true, std::memory_order_relaxed);
+        record.problem = problem;
+    }
+    if(--record.left == 0) {
+        record.cost.total_seconds = std::chrono::duration<double>(clock::now() - record.submitted).count();
+        ++schedule_.counts.finished;
+        record.end();
+    }
+}
+
+TOKENWORKS_FUNCTION void engine::end_without_token(sequence& each, finish_reason reason, std::exception_ptr problem) {
+    if(each.has_ended) {
+        return;
+    }
+    token_event last{.sample = each.sample, .at = clock::now(), .reason = reason};
+    last.text = each.text.finish();
+    show(each, std::move(last));
+    end(each, std::move(problem));
+}
+
+TOKENWORKS_FUNCTION void engine::remove_ended() {
+    const auto has_ended = [](const std::unique_ptr<sequence>& each) { return each->has_ended; };
+    if(ended_samples_ == 0) {
+        return;
+    }
+    std::erase_if(schedule_.running, has_ended);
+    std::erase_if(schedule_.waiting, has_ended);
+    {
+        const std::scoped_lock lock{mutex_};
+        in_flight_ -= std::exchange(ended_samples_, 0);
+    }
+    ended_.notify_all();
+}
+
+/// Shares out what the step took, by tokens.
+TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
+    const std::optional<double> after = before ? options_.joules() : std::nullopt;
+    if(!after) {
+        return;
+    }
+    std::size_t tokens = 0;
+    for(const share& each: schedule_.shares) {
+        tokens += each.count;
+    }
+    for(const share& each: schedule_.shares) {
+        const double part = (*after - *before) * static_cast<double>(each.count) / static_cast<double>(tokens);
+        usage& cost = each.of->record->cost;
+        for(std::optional<double>* const sum:
+            {each.is_prompt ? &cost.prefill_joules : &cost.decode_joules,
+             each.is_prompt ? &schedule_.counts.prefill_joules : &schedule_.counts.decode_joules}) {
+            *sum = sum->value_or(0) + part;
+        }
+    }
+}
+
+TOKENWORKS_FUNCTION void engine::publish() {
+    schedule_.counts.running = schedule_.running.size();
+    schedule_.counts.cache_tokens = schedule_.pool.pages() * nn::page_pool::page_tokens;
+    const std::size_t idle = schedule_.prefixes.idle_pages();
+    schedule_.counts.cache_tokens_kept = idle * nn::page_pool::page_tokens;
+    schedule_.counts.cache_tokens_used =
+        (schedule_.pool.pages() - schedule_.pool.free_pages() - idle) * nn::page_pool::page_tokens;
+    const std::scoped_lock lock{mutex_};
+    shown_ = schedule_.counts;
+}
+
 #endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::runtime
-
-#if TOKENWORKS_DEFINITIONS
-#include <tokenworks/runtime/engine_step.hpp>
-#endif

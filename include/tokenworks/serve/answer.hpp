@@ -197,7 +197,8 @@ TOKENWORKS_FUNCTION json call_list(const answer_head& head, const answer_delta& 
         if(numbered) {
             one["index"] = of.first_call + i;
         }
-        one["id"] = "call_" + head.id.substr(head.id.find('-') + 1) + "_" + std::to_string(of.index) + "_" + std::to_string(of.first_call + i);
+        one["id"] = "call_" + head.id.substr(head.id.find('-') + 1) + "_" + std::to_string(of.index) + "_" +
+                    std::to_string(of.first_call + i);
         one["type"] = "function";
         one["function"] = {{"name", of.calls[i].name}, {"arguments", of.calls[i].arguments}};
         all.push_back(std::move(one));
