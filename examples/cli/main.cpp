@@ -160,10 +160,8 @@ void add_serve(CLI::App& app, cli::common_options& common, cli::serve_command& s
     command->add_option("--drain", serve.drain, "seconds to finish in when told to stop")
         ->capture_default_str()
         ->check(seconds);
-#if defined(TOKENWORKS_CLI_PREFIXES)
     command->add_option("--prefix-cache", serve.prefix_cache,
                         "a file for prompts: read at the start, written at the end");
-#endif
     command->add_flag("--separate-caches", serve.separate_caches, "keys do not share what was computed of prompts");
     command->add_option("--log", serve.log, "a line a request on stderr: text, json or none")
         ->capture_default_str()

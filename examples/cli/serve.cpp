@@ -82,7 +82,6 @@ public:
                 }
             });
         }
-#if defined(TOKENWORKS_CLI_PREFIXES)
         if(!what.prefix_cache.empty() && std::filesystem::exists(what.prefix_cache)) {
             try {
                 const std::size_t tokens = engine_.load_prefixes(what.prefix_cache);
@@ -91,7 +90,6 @@ public:
                 std::cerr << "tokenworks: note: " << problem.what() << '\n';
             }
         }
-#endif
         thread_.emplace(engine_);
     }
 
@@ -150,11 +148,9 @@ public:
     /// Nothing more will be asked.
     void finish() {
         thread_.reset();
-#if defined(TOKENWORKS_CLI_PREFIXES)
         if(!what_.prefix_cache.empty()) {
             engine_.save_prefixes(what_.prefix_cache);
         }
-#endif
     }
 
 private:

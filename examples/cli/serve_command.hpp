@@ -10,11 +10,6 @@
 #include "options.hpp"
 #include "serve_http.hpp"
 
-// Prompts that were computed lie on disk between two runs where the library has that.
-#if __has_include(<tokenworks/runtime/saved_prefixes.hpp>)
-#define TOKENWORKS_CLI_PREFIXES
-#endif
-
 namespace cli {
 
 struct serve_command {
