@@ -47,7 +47,7 @@ std::vector<float> answer(const nn::kv_cache& cache, std::size_t layer) {
     std::vector<float> out(6 * 64);
     const tw::view<const float, tw::dyn, tw::dyn, tw::dyn> from{q.values.data(), 1, 6, 32};
     const tw::view<float, tw::dyn, tw::dyn, tw::dyn> to{out.data(), 1, 6, 64};
-    cache.read(layer, cache.size(), [&](const auto& k, const auto& v) {
+    cache.visit(layer, cache.size(), [&](const auto& k, const auto& v) {
         tw::kernels::attention(from, k, v, {.causal = true, .start = cache.size() - 1}, to);
     });
     return out;
@@ -139,4 +139,5 @@ TEST_CASE("kv_cache in pages: room must be made, and may not be there", "[nn]") 
     nn::kv_cache whole{2, 3, 32, 64, 200};
     CHECK_THROWS_AS(whole.copy_from(cache, 0, {}), tw::shape_error);
     CHECK_THROWS_AS(whole.adopt(0, 1), tw::argument_error);
+    CHECK_THROWS_AS(cache.read(0, 1, [](const auto&, const auto&) {}), tw::argument_error);
 }

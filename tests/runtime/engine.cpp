@@ -306,6 +306,7 @@ TEST_CASE("engine: what it refuses", "[runtime]") {
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.prompt.clear(); })), tw::argument_error);
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.prompt[0] = -1; })), tw::argument_error);
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.samples = 0; })), tw::argument_error);
+    CHECK_THROWS_AS(one.submit(with([](request& r) { r.samples = 4; })), tw::argument_error);
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.options.sampling.top_p = 2; })), tw::argument_error);
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.options.stop = {""}; })), tw::argument_error);
     CHECK_THROWS_AS(one.submit(with([](request& r) { r.joules = 1; })), tw::argument_error);

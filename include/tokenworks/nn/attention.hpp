@@ -263,7 +263,7 @@ TOKENWORKS_FUNCTION void attention::attend(context& c, rows q, rows k, rows v, c
             kernels::attention(queries, keys, values, options, to, how);
             return;
         }
-        s.cache->read(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
+        s.cache->visit(c.layer, s.start + s.count, [&](const auto& keys, const auto& values) {
             kernels::attention(queries, keys, values, options, to, how);
         });
     };

@@ -211,18 +211,30 @@ public:
     void require_layer(std::size_t layer, std::size_t kv_heads, std::size_t key_width, std::size_t value_width) const;
 
     /// Calls use(k, v) with the keys of a layer, key_blocks of the storage type, and its first `count` values, [S,G,Dv]
-    /// of that type; of a cache in pages, with paged_keys and paged_values.
+    /// of that type.
+    /// @throws argument_error where the cache is in pages: visit() takes both
     template <class Use>
     void read(std::size_t layer, std::size_t count, Use&& use) const {
+        if(is_paged()) {
+            tokenworks::detail::raise<argument_error>({"kv_cache: read in one piece, but it is in pages"});
+        }
         visit_storage([&]<class T>() {
-            if(is_paged()) {
-                const std::size_t begin = layer * pages_.pool()->layer_bytes();
-                use(kernels::paged_keys<T>{{pages_.data(), begin, kv_heads_, key_width_, count}},
-                    kernels::paged_values<T>{
-                        {pages_.data(), begin + pages_.pool()->key_bytes(), kv_heads_, value_width_, count}});
-                return;
-            }
             use(keys_as<const T>(layers_[layer].keys.data()), values_as<T>(layers_[layer].values, count));
+        });
+    }
+
+    /// The same, or use(paged_keys, paged_values) for a cache in pages: what attention takes of either.
+    template <class Use>
+    void visit(std::size_t layer, std::size_t count, Use&& use) const {
+        if(!is_paged()) {
+            read(layer, count, use);
+            return;
+        }
+        const std::size_t begin = layer * pages_.pool()->layer_bytes();
+        visit_storage([&]<class T>() {
+            use(kernels::paged_keys<T>{{pages_.data(), begin, kv_heads_, key_width_, count}},
+                kernels::paged_values<T>{
+                    {pages_.data(), begin + pages_.pool()->key_bytes(), kv_heads_, value_width_, count}});
         });
     }
 

@@ -102,7 +102,6 @@ public:
     void save_prefixes(const std::string& path);
     /// Takes in such a file. Any thread.
     /// @return tokens   @throws io_error, format_error for a file that is damaged, or of another model or cache type:
-    /// then
     ///         nothing has changed
     std::size_t load_prefixes(const std::string& path);
 
@@ -130,7 +129,7 @@ private:
     void bill(std::optional<double> before);
     void publish();
 
-    static constexpr std::size_t most_reserved = 4096; // tokens of an answer that memory is kept for beforehand
+    static constexpr std::size_t most_reserved = 1024; // tokens of an answer that memory is kept for beforehand
 
     engine_options options_;
     const codec::tokenizer* tokens_;
@@ -229,6 +228,10 @@ TOKENWORKS_FUNCTION void engine::check(const request& what) const {
     if(what.prompt.empty() || what.samples == 0) {
         tokenworks::detail::raise<argument_error>(
             {"engine: a request of ", what.samples, " samples of a prompt of ", what.prompt.size(), " tokens"});
+    }
+    if(what.samples > options_.max_sequences + options_.max_waiting) {
+        tokenworks::detail::raise<argument_error>(
+            {"engine: ", what.samples, " samples, the line takes ", options_.max_sequences + options_.max_waiting});
     }
     models::detail::require_ids("engine", what.prompt, model_.network().vocab_size());
     if(what.prompt.size() > options_.context) {
