@@ -81,7 +81,7 @@ def without_vocabulary(check, model, folder):
     quantized = os.path.join(folder, "out.gguf")
     check.expect(0, "quantize", model, quantized, "q8_0", "--json", out=lambda text: json.loads(text)["tensors"] > 0)
 
-    check.expect(2, "serve", "--help", says="no subcommand 'serve'")
+    check.expect(2, "produce", "--help", says="no subcommand 'produce'")
     check.expect(2, "info", says="--model is required")
     check.expect(2, "info", "-m", model, "--isa", "mmx", says="mmx")
     check.expect(2, "logits", "-m", model, "--ids", "1,x", "--out", target, says="'x' is not a token id")
