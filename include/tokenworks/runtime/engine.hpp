@@ -84,7 +84,7 @@ public:
     /// nothing to do. After the first steps, one that continues sequences and begins or ends none allocates nothing.
     bool step();
     /// Steps until told to stop; sleeps while there is nothing to do.
-    void run(std::stop_token stop);
+    void run(const std::stop_token& stop);
 
     /// Refuses all that comes from now on. Any thread.
     void close();
@@ -311,7 +311,7 @@ TOKENWORKS_FUNCTION std::future<completion> engine::ask(request what) {
     return answer;
 }
 
-TOKENWORKS_FUNCTION void engine::run(std::stop_token stop) {
+TOKENWORKS_FUNCTION void engine::run(const std::stop_token& stop) {
     while(!stop.stop_requested()) {
         if(!step()) {
             std::unique_lock lock{mutex_};

@@ -1,6 +1,7 @@
 // One sample of a request inside an engine: its tokens, what was computed of them, and how the next is chosen.
 #pragma once
 
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -55,7 +56,8 @@ public:
         std::string key = what.cache_salt;
         key.push_back('\0');
         for(const nn::adapter* const with: what.adapters) {
-            key.append(reinterpret_cast<const char*>(&with), sizeof with);
+            key += std::to_string(std::bit_cast<std::uintptr_t>(with));
+            key.push_back('\0');
         }
         return key;
     }

@@ -61,15 +61,16 @@ public:
 
     /// @throws argument_error for watts that are negative or not finite
     explicit modelled_meter(energy_constants watts = {}, energy_clock clock = system_energy_clock())
-        : watts_{watts}, clock_{std::move(clock)} {
+        : watts_{watts},
+          clock_{std::move(clock)},
+          processor_{clock_.processor_seconds()},
+          wall_{clock_.wall_seconds()} {
         for(const double each: {watts.busy_watts, watts.idle_watts}) {
             if(!(each >= 0) || !std::isfinite(each)) {
                 tokenworks::detail::raise<argument_error>(
                     {"modelled_meter: ", std::to_string(each), " watts are negative or not finite"});
             }
         }
-        processor_ = clock_.processor_seconds();
-        wall_ = clock_.wall_seconds();
     }
 
     [[nodiscard]] std::optional<double> joules() {

@@ -46,7 +46,9 @@ struct request {
     /// Requests share what was computed of their prompts only with those of the same salt: without one, how fast the
     /// first token comes tells whether another has asked the same.
     std::string cache_salt{};
-    std::vector<const nn::adapter*> adapters{}; ///< of the engine's model, applied in this order; must outlive the job
+    /// Of the engine's model, applied in this order. They must outlive the engine, which tells what it keeps of prompts
+    /// apart by them.
+    std::vector<const nn::adapter*> adapters{};
     std::optional<std::size_t>
         logprobs{};               ///< so many of the likeliest tokens beside the chosen one; nothing: none at all
     bool prompt_logprobs = false; ///< of each token of the prompt after the first, given those before it

@@ -159,7 +159,7 @@ using http_fields = std::vector<std::pair<std::string, std::string>>;
     out += length ? "Content-Length: " + std::to_string(*length) + "\r\n" : "Transfer-Encoding: chunked\r\n";
     out += keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
     for(const auto& [name, value]: more) {
-        out += name + ": " + value + "\r\n";
+        out.append(name).append(": ").append(value).append("\r\n");
     }
     return out + "\r\n";
 }
