@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include <tokenworks/config.hpp>
@@ -134,24 +135,32 @@ TOKENWORKS_FUNCTION const attention_loops& attention_loops_for(isa set) noexcept
 
 #endif
 
-using turn_function = void (*)(const void* source, std::size_t group, std::size_t key, std::size_t key_count,
+using turn_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t key, std::size_t key_count,
                                std::size_t column, std::size_t columns, float* to);
-using widen_function = void (*)(const void* source, std::size_t group, std::size_t begin, std::size_t end,
+using widen_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t begin, std::size_t end,
                                 std::size_t column, std::size_t columns, float* to, std::size_t stride);
+
+/// A source, or a page of it, whose elements lie at `data`.
+template <class Source>
+[[nodiscard]] TOKENWORKS_INLINE Source placed(const void* source, const std::byte* data) {
+    Source here = *static_cast<const Source*>(source);
+    here.data = reinterpret_cast<const typename Source::element*>(data);
+    return here;
+}
 
 template <class Source, class Isa>
 struct turn_keys {
-    static TOKENWORKS_INLINE void run(const void* source, std::size_t group, std::size_t key, std::size_t key_count,
+    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t key, std::size_t key_count,
                                       std::size_t column, std::size_t columns, float* to) {
-        static_cast<const Source*>(source)->template turn<Isa>(group, key, key_count, column, columns, to);
+        placed<Source>(source, data).template turn<Isa>(group, key, key_count, column, columns, to);
     }
 };
 
 template <class Source, class Isa>
 struct widen_values {
-    static TOKENWORKS_INLINE void run(const void* source, std::size_t group, std::size_t begin, std::size_t end,
+    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t begin, std::size_t end,
                                       std::size_t column, std::size_t columns, float* to, std::size_t stride) {
-        static_cast<const Source*>(source)->template widen<Isa>(group, begin, end, column, columns, to, stride);
+        placed<Source>(source, data).template widen<Isa>(group, begin, end, column, columns, to, stride);
     }
 };
 
@@ -171,6 +180,14 @@ struct stored_rows {
             return pages[key / page_tokens] + offset + group * group_bytes;
         }
         return data + group * group_bytes + key * key_bytes;
+    }
+
+    /// Where the elements begin among which a key is found, and its place among these.
+    [[nodiscard]] const std::byte* piece_of(std::size_t key) const noexcept {
+        return pages != nullptr ? pages[key / page_tokens] + offset : data;
+    }
+    [[nodiscard]] std::size_t place_of(std::size_t key) const noexcept {
+        return pages != nullptr ? key % page_tokens : key;
     }
 
     /// Says where the elements of a source lie, of whose heads each takes so many.
@@ -228,16 +245,17 @@ inline constexpr in_place in_place_as<quant::q4_0> = in_place::q4;
 template <class Source>
 [[nodiscard]] stored_keys keys_in(const Source& source, isa set) noexcept {
     using element = typename Source::element;
+    using layout = std::remove_cvref_t<decltype(layout_of(source))>;
     stored_keys keys{};
-    keys.source = &source;
+    keys.source = &layout_of(source);
     keys.element = in_place::none;
+    keys.place(source, layout_of(source).group_stride);
     if constexpr(Source::is_turned) {
         keys.element = in_place_as<element>;
-        keys.place(source, layout_of(source).group_stride);
         keys.key_bytes = layout_of(source).key_bytes();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
-        return simd::entry<Isa, turn_keys<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t, std::size_t,
+        return simd::entry<Isa, turn_keys<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t, std::size_t, std::size_t,
                            std::size_t, float*>();
     });
     return keys;
@@ -247,15 +265,16 @@ template <class Source>
 template <class Source>
 [[nodiscard]] stored_values values_in(const Source& source, isa set) noexcept {
     using element = typename Source::element;
+    using layout = std::remove_cvref_t<decltype(layout_of(source))>;
     stored_values values{};
-    values.source = &source;
+    values.source = &layout_of(source);
     values.element = in_place_as<element>;
     values.place(source, layout_of(source).group_stride);
     values.key_bytes = layout_of(source).key_stride * sizeof(element);
     values.element_bytes = sizeof(element);
     values.values_each = key_storage<element>::values_each;
     values.widen = simd::with_tag(set, []<class Isa>() -> widen_function {
-        return simd::entry<Isa, widen_values<Source, Isa>, const void*, std::size_t, std::size_t, std::size_t,
+        return simd::entry<Isa, widen_values<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t, std::size_t,
                            std::size_t, std::size_t, float*, std::size_t>();
     });
     return values;

@@ -234,25 +234,6 @@ struct page_source {
     Source page; ///< whose data is not looked at
     const std::byte* const* pages;
     std::size_t offset;
-
-    [[nodiscard]] TOKENWORKS_INLINE Source page_of(std::size_t key) const {
-        Source one = page;
-        one.data = reinterpret_cast<const element*>(pages[key / page_tokens] + offset);
-        return one;
-    }
-
-    template <class Isa>
-    TOKENWORKS_INLINE void turn(std::size_t group, std::size_t key, std::size_t, std::size_t column,
-                                std::size_t columns, float* to) const {
-        page_of(key).template turn<Isa>(group, key % page_tokens, page_tokens, column, columns, to);
-    }
-
-    template <class Isa>
-    TOKENWORKS_INLINE void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column,
-                                 std::size_t columns, float* to, std::size_t stride) const {
-        const std::size_t first = begin % page_tokens;
-        page_of(begin).template widen<Isa>(group, first, first + (end - begin), column, columns, to, stride);
-    }
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail
