@@ -135,10 +135,11 @@ TOKENWORKS_FUNCTION const attention_loops& attention_loops_for(isa set) noexcept
 
 #endif
 
-using turn_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t key, std::size_t key_count,
-                               std::size_t column, std::size_t columns, float* to);
-using widen_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t begin, std::size_t end,
-                                std::size_t column, std::size_t columns, float* to, std::size_t stride);
+using turn_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t key,
+                               std::size_t key_count, std::size_t column, std::size_t columns, float* to);
+using widen_function = void (*)(const void* source, const std::byte* data, std::size_t group, std::size_t begin,
+                                std::size_t end, std::size_t column, std::size_t columns, float* to,
+                                std::size_t stride);
 
 /// A source, or a page of it, whose elements lie at `data`.
 template <class Source>
@@ -150,16 +151,17 @@ template <class Source>
 
 template <class Source, class Isa>
 struct turn_keys {
-    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t key, std::size_t key_count,
-                                      std::size_t column, std::size_t columns, float* to) {
+    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t key,
+                                      std::size_t key_count, std::size_t column, std::size_t columns, float* to) {
         placed<Source>(source, data).template turn<Isa>(group, key, key_count, column, columns, to);
     }
 };
 
 template <class Source, class Isa>
 struct widen_values {
-    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t begin, std::size_t end,
-                                      std::size_t column, std::size_t columns, float* to, std::size_t stride) {
+    static TOKENWORKS_INLINE void run(const void* source, const std::byte* data, std::size_t group, std::size_t begin,
+                                      std::size_t end, std::size_t column, std::size_t columns, float* to,
+                                      std::size_t stride) {
         placed<Source>(source, data).template widen<Isa>(group, begin, end, column, columns, to, stride);
     }
 };
@@ -255,8 +257,8 @@ template <class Source>
         keys.key_bytes = layout_of(source).key_bytes();
     }
     keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
-        return simd::entry<Isa, turn_keys<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t, std::size_t, std::size_t,
-                           std::size_t, float*>();
+        return simd::entry<Isa, turn_keys<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
+                           std::size_t, std::size_t, std::size_t, float*>();
     });
     return keys;
 }
@@ -274,8 +276,8 @@ template <class Source>
     values.element_bytes = sizeof(element);
     values.values_each = key_storage<element>::values_each;
     values.widen = simd::with_tag(set, []<class Isa>() -> widen_function {
-        return simd::entry<Isa, widen_values<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t, std::size_t,
-                           std::size_t, std::size_t, float*, std::size_t>();
+        return simd::entry<Isa, widen_values<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
+                           std::size_t, std::size_t, std::size_t, float*, std::size_t>();
     });
     return values;
 }
