@@ -66,7 +66,7 @@ void check_rows(std::size_t width) {
         std::vector<float> out(16 * padded, -1.0F);
         bool same = true;
         for(const std::size_t first: {std::size_t{0}, std::size_t{16}}) {
-            attend::keys_in(source, how.set).turn(&source, 1, first, keys, 0, width, out.data());
+            attend::keys_in(source, how.set).turn(1, first, keys, 0, width, out.data());
             for(std::size_t lane = 0; lane < 16 && first + lane < keys; ++lane) {
                 for(std::size_t d = 0; d < width; ++d) {
                     same = same && out[d * 16 + lane] == expected(first + lane, d);
@@ -75,7 +75,7 @@ void check_rows(std::size_t width) {
         }
         CHECK(same);
         std::vector<float> rows(7 * padded, -1.0F);
-        attend::values_in(source, how.set).widen(&source, 1, 13, 20, 0, width, rows.data(), padded);
+        attend::values_in(source, how.set).widen(1, 13, 20, 0, width, rows.data(), padded);
         for(std::size_t key = 0; key < 7; ++key) {
             for(std::size_t d = 0; d < padded; ++d) {
                 same = same && rows[key * padded + d] == (d < width ? expected(13 + key, d) : 0.0F);

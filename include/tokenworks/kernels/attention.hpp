@@ -247,12 +247,13 @@ void attention(const Q& q, const paged_keys<T>& k, const paged_values<V>& v, con
     const std::size_t key_row = k.width / key_blocks<T>::values_each;
     const std::size_t key_stride = key_blocks<T>::values_each == 1 ? key_row * page_tokens : key_row;
     const std::size_t value_row = v.width / detail::key_storage<V>::values_each;
-    const detail::page_source<detail::block_source<storage>> key_source{
-        {nullptr, k.width, key_stride}, k.pages.data(), k.offset};
-    const detail::page_source<detail::row_source<V>> value_source{
-        {nullptr, value_row, value_row * page_tokens}, v.pages.data(), v.offset};
-    detail::run_attention(task, detail::keys_in(key_source, how.set), detail::values_in(value_source, how.set),
-                          q_rows.rows, q_rows.heads, how);
+    const detail::block_source<storage> key_source{nullptr, k.width, key_stride}; // of one page
+    const detail::row_source<V> value_source{nullptr, value_row, value_row * page_tokens};
+    detail::stored_keys stored_k = detail::keys_in(key_source, how.set);
+    detail::stored_values stored_v = detail::values_in(value_source, how.set);
+    stored_k.put_in_pages(k.pages, k.offset);
+    stored_v.put_in_pages(v.pages, v.offset);
+    detail::run_attention(task, stored_k, stored_v, q_rows.rows, q_rows.heads, how);
 }
 
 #if TOKENWORKS_DEFINITIONS

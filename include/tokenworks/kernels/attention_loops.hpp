@@ -8,7 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
+#include <span>
 #include <utility>
 
 #include <tokenworks/config.hpp>
@@ -19,6 +19,7 @@
 #include <tokenworks/kernels/attention_source.hpp>
 #include <tokenworks/kernels/attention_weights.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
+#include <tokenworks/kernels/paged_rows.hpp>
 #include <tokenworks/quant/legacy.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
@@ -170,7 +171,7 @@ struct widen_values {
 struct stored_rows {
     const void* source;
     in_place element;
-    const std::byte* data;         ///< null where there are pages
+    const std::byte* data;         ///< not looked at where there are pages
     const std::byte* const* pages; ///< of 64 keys each, or null
     std::size_t offset;            ///< in every page
     std::size_t group_bytes;       ///< from one head to the next
@@ -184,6 +185,13 @@ struct stored_rows {
         return data + group * group_bytes + key * key_bytes;
     }
 
+    /// Says that the source is a page, whose elements begin at `first` in each of these.
+    void put_in_pages(std::span<const std::byte* const> in, std::size_t first) noexcept {
+        pages = in.data();
+        offset = first;
+    }
+
+protected:
     /// Where the elements begin among which a key is found, and its place among these.
     [[nodiscard]] const std::byte* piece_of(std::size_t key) const noexcept {
         return pages != nullptr ? pages[key / page_tokens] + offset : data;
@@ -191,39 +199,30 @@ struct stored_rows {
     [[nodiscard]] std::size_t place_of(std::size_t key) const noexcept {
         return pages != nullptr ? key % page_tokens : key;
     }
-
-    /// Says where the elements of a source lie, of whose heads each takes so many.
-    template <class Source>
-    void place(const Source& from, std::size_t group_stride) noexcept {
-        data = reinterpret_cast<const std::byte*>(from.data);
-        group_bytes = group_stride * sizeof(typename Source::element);
-    }
-    template <class Source>
-    void place(const page_source<Source>& from, std::size_t group_stride) noexcept {
-        pages = from.pages;
-        offset = from.offset;
-        group_bytes = group_stride * sizeof(typename Source::element);
-    }
 };
 
-/// What a source says of its layout, in pages or not.
-template <class Source>
-[[nodiscard]] const Source& layout_of(const Source& source) noexcept {
-    return source;
-}
-template <class Source>
-[[nodiscard]] const Source& layout_of(const page_source<Source>& source) noexcept {
-    return source.page;
-}
-
 struct stored_keys: stored_rows {
-    turn_function turn;
+    turn_function turns;
+
+    /// As the source's.
+    void turn(std::size_t group, std::size_t key, std::size_t key_count, std::size_t column, std::size_t columns,
+              float* to) const {
+        turns(source, piece_of(key), group, place_of(key), pages != nullptr ? page_tokens : key_count, column, columns,
+              to);
+    }
 };
 
 struct stored_values: stored_rows {
-    widen_function widen;
+    widen_function widens;
     std::size_t element_bytes;
     std::size_t values_each; ///< of an element
+
+    /// As the source's. @pre keys in pages are all of one page
+    void widen(std::size_t group, std::size_t begin, std::size_t end, std::size_t column, std::size_t columns,
+               float* to, std::size_t stride) const {
+        widens(source, piece_of(begin), group, place_of(begin), place_of(begin) + (end - begin), column, columns, to,
+               stride);
+    }
 };
 
 template <class Element>
@@ -247,17 +246,17 @@ inline constexpr in_place in_place_as<quant::q4_0> = in_place::q4;
 template <class Source>
 [[nodiscard]] stored_keys keys_in(const Source& source, isa set) noexcept {
     using element = typename Source::element;
-    using layout = std::remove_cvref_t<decltype(layout_of(source))>;
     stored_keys keys{};
-    keys.source = &layout_of(source);
+    keys.source = &source;
     keys.element = in_place::none;
-    keys.place(source, layout_of(source).group_stride);
+    keys.data = reinterpret_cast<const std::byte*>(source.data);
     if constexpr(Source::is_turned) {
         keys.element = in_place_as<element>;
-        keys.key_bytes = layout_of(source).key_bytes();
+        keys.group_bytes = source.group_stride * sizeof(element);
+        keys.key_bytes = source.key_bytes();
     }
-    keys.turn = simd::with_tag(set, []<class Isa>() -> turn_function {
-        return simd::entry<Isa, turn_keys<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
+    keys.turns = simd::with_tag(set, []<class Isa>() -> turn_function {
+        return simd::entry<Isa, turn_keys<Source, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
                            std::size_t, std::size_t, std::size_t, float*>();
     });
     return keys;
@@ -267,16 +266,16 @@ template <class Source>
 template <class Source>
 [[nodiscard]] stored_values values_in(const Source& source, isa set) noexcept {
     using element = typename Source::element;
-    using layout = std::remove_cvref_t<decltype(layout_of(source))>;
     stored_values values{};
-    values.source = &layout_of(source);
+    values.source = &source;
     values.element = in_place_as<element>;
-    values.place(source, layout_of(source).group_stride);
-    values.key_bytes = layout_of(source).key_stride * sizeof(element);
+    values.data = reinterpret_cast<const std::byte*>(source.data);
+    values.group_bytes = source.group_stride * sizeof(element);
+    values.key_bytes = source.key_stride * sizeof(element);
     values.element_bytes = sizeof(element);
     values.values_each = key_storage<element>::values_each;
-    values.widen = simd::with_tag(set, []<class Isa>() -> widen_function {
-        return simd::entry<Isa, widen_values<layout, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
+    values.widens = simd::with_tag(set, []<class Isa>() -> widen_function {
+        return simd::entry<Isa, widen_values<Source, Isa>, const void*, const std::byte*, std::size_t, std::size_t,
                            std::size_t, std::size_t, std::size_t, float*, std::size_t>();
     });
     return values;

@@ -11,7 +11,6 @@
 #include <tokenworks/core/simd.hpp>
 #include <tokenworks/core/simd_shuffle.hpp>
 #include <tokenworks/kernels/key_blocks.hpp>
-#include <tokenworks/kernels/paged_rows.hpp>
 #include <tokenworks/quant/legacy.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
@@ -222,18 +221,6 @@ struct block_source<Blocks> {
             }
         }
     }
-};
-
-/// The same in pages of 64 keys: each is a source of its own.
-/// @tparam Source  of one page
-template <class Source>
-struct page_source {
-    using element = typename Source::element;
-    static constexpr bool is_turned = Source::is_turned;
-
-    Source page; ///< whose data is not looked at
-    const std::byte* const* pages;
-    std::size_t offset;
 };
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail

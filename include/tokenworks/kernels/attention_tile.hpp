@@ -219,8 +219,7 @@ private:
             stretch.column = d;
             stretch.columns = std::min(block_columns, task_.key_width - d);
             for(std::size_t j = 0; j < stretch.vectors; ++j) {
-                keys_.turn(keys_.source, keys_.piece_of(begin), group_, keys_.place_of(begin + j * simd::lanes),
-                           keys_.pages != nullptr ? page_tokens : task_.key_count, d, stretch.columns,
+                keys_.turn(group_, begin + j * simd::lanes, task_.key_count, d, stretch.columns,
                            scratch_ + j * block_columns * simd::lanes);
             }
             multiply(loops_.floats());
@@ -237,8 +236,7 @@ private:
             loops = &loops_.floats();
             stretch.values = scratch_;
             stretch.stride = (columns + simd::lanes - 1) / simd::lanes * simd::lanes;
-            values_.widen(values_.source, values_.piece_of(begin), group_, values_.place_of(begin),
-                          values_.place_of(begin) + (end - begin), column, columns, scratch_, stretch.stride);
+            values_.widen(group_, begin, end, column, columns, scratch_, stretch.stride);
         }
         for_row_groups(*loops, [&](std::size_t size, std::size_t i) { add_group(loops->add, size, i, stretch); });
     }
