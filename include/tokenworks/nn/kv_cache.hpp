@@ -134,7 +134,7 @@ public:
         if(!is_paged() || more == 0) {
             return 0;
         }
-        const std::size_t needed = (size_ + more + page_pool::page_tokens - 1) / page_pool::page_tokens;
+        const std::size_t needed = page_pool::pages_for(size_ + more);
         return needed - std::min(needed, pages_.size()) + (writes_to_shared() ? 1 : 0);
     }
 
@@ -179,7 +179,7 @@ public:
             tokenworks::detail::raise<argument_error>({"kv_cache: cannot keep ", n, " of ", size_, " tokens"});
         }
         size_ = n;
-        pages_.shrink((n + page_pool::page_tokens - 1) / page_pool::page_tokens);
+        pages_.shrink(page_pool::pages_for(n));
     }
 
     /// Becomes what another cache of the same model holds. The first `same` tokens are in both already and are left

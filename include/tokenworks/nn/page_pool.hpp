@@ -1,6 +1,6 @@
 // Memory for the keys and values of many sequences, in pages of 64 tokens that sequences may share.
 //
-//   nn::page_pool pool{layers, kv_heads, key_width, value_width, 1000};
+//   nn::page_pool pool{{layers, kv_heads, key_width, value_width}, 1000};
 //   nn::kv_cache cache{pool, context};            // takes pages as it grows, gives them back when it goes
 //
 // A page holds 64 tokens in all layers: what attention takes at a time (kernels/attention_tile.hpp), so that a cache in
@@ -33,6 +33,11 @@ class page_pool {
 public:
     using page = std::uint32_t;
     static constexpr std::size_t page_tokens = kernels::page_tokens;
+
+    /// Pages that so many tokens take.
+    [[nodiscard]] static constexpr std::size_t pages_for(std::size_t tokens) noexcept {
+        return tokens / page_tokens + (tokens % page_tokens != 0 ? 1 : 0);
+    }
 
     /// Keys and values of one token in every layer.
     struct shape {
