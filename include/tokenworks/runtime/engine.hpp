@@ -102,13 +102,12 @@ public:
     void save_prefixes(const std::string& path);
     /// Takes in such a file. Any thread.
     /// @return tokens   @throws io_error, format_error for a file that is damaged, or of another model or cache type:
-    ///         nothing has changed
+    ///         then nothing has changed
     std::size_t load_prefixes(const std::string& path);
 
 private:
     using sequence = detail::engine_sequence;
     using clock = std::chrono::steady_clock;
-
     using share = detail::step_share;
 
     [[nodiscard]] std::shared_ptr<detail::job_record> put_in_line(request&& what,
@@ -179,17 +178,17 @@ TOKENWORKS_FUNCTION engine_options engine::completed(engine_options options, con
     }
     options.context = options.context == 0 ? config.context_length : std::min(options.context, config.context_length);
     require(options.context != 0, "context");
-    constexpr std::size_t page = nn::page_pool::page_tokens;
-    const std::size_t whole = (options.context + page - 1) / page + 1; // pages of a context, and one for a copy
+    using pool = nn::page_pool;
+    const std::size_t whole = pool::pages_for(options.context) + 1; // pages of a context, and one for a copy
     if(options.cache_tokens == 0) {
-        const std::uint64_t page_bytes = nn::page_pool{shape_of(config, options.cache_type), 0}.page_bytes();
+        const std::uint64_t page_bytes = pool{shape_of(config, options.cache_type), 0}.page_bytes();
         const std::uint64_t most =
             available_memory().value_or(std::uint64_t{4} << 30) / 4 / std::max<std::uint64_t>(1, page_bytes);
         const auto wanted = checked_mul(std::uint64_t{whole}, std::uint64_t{options.max_sequences});
         const std::uint64_t pages = std::min(wanted.value_or(most), most);
-        options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * page;
+        options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * pool::page_tokens;
     }
-    options.cache_tokens = (options.cache_tokens - 1) / page * page + page;
+    options.cache_tokens = pool::pages_for(options.cache_tokens) * pool::page_tokens;
     return options;
 }
 
@@ -239,10 +238,9 @@ TOKENWORKS_FUNCTION void engine::check(const request& what) const {
             {"engine: the prompt has ", what.prompt.size(), " tokens, the context takes ", options_.context});
     }
     // All that it may ever hold, and a page to copy into.
-    constexpr std::size_t page = nn::page_pool::page_tokens;
     const std::size_t most =
         std::min(what.options.max_tokens, options_.context - what.prompt.size()) + what.prompt.size();
-    if((most + page - 1) / page + 1 > schedule_.pool.pages()) {
+    if(nn::page_pool::pages_for(most) + 1 > schedule_.pool.pages()) {
         tokenworks::detail::raise<capacity_error>({"engine: ", what.prompt.size(), " tokens and an answer of up to ",
                                                    most - what.prompt.size(), " do not fit a cache of ",
                                                    options_.cache_tokens});
@@ -437,10 +435,9 @@ TOKENWORKS_FUNCTION void engine::deliver(const share& each) {
         end_without_token(of, finish_reason::cancelled, std::exchange(of.problem, nullptr));
         return;
     }
-    if(each.is_prompt && of.shares_prefixes() && options_.keep_prefixes) {
+    if(each.is_prompt) { // whole pages of it as they come, the last page when it is done
         constexpr std::size_t page = prefix_cache::page_tokens;
-        const std::size_t done = of.remaining() == 0 ? of.cache.size() : of.cache.size() / page * page;
-        schedule_.prefixes.keep(of.key, std::span{of.tokens}.first(done), of.cache);
+        schedule_.keep(of, of.remaining() == 0 ? of.cache.size() : of.cache.size() / page * page);
     }
     if(of.remaining() != 0) {
         return;
@@ -471,13 +468,14 @@ TOKENWORKS_FUNCTION void engine::deliver(const share& each) {
     if(event.reason == finish_reason::none) {
         event.reason = reason_after(of);
     }
-    if(event.reason != finish_reason::none) {
+    const bool is_last = event.reason != finish_reason::none;
+    if(is_last) {
         event.text += of.text.finish();
-        show(of, std::move(event));
-        end(of);
-        return;
     }
     show(of, std::move(event));
+    if(is_last) {
+        end(of);
+    }
 }
 
 /// Why a sequence ends with its last token, which is none that ends a text.
@@ -512,7 +510,7 @@ TOKENWORKS_FUNCTION void engine::end(sequence& each, std::exception_ptr problem)
         problem = std::exchange(each.problem, nullptr);
     }
     if(!problem) {
-        schedule_.keep(each);
+        schedule_.keep(each, each.cache.size());
     }
     schedule_.forget(each);
     ++ended_samples_;

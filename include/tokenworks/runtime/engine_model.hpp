@@ -18,7 +18,7 @@
 #include <exception>
 #include <optional>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/runtime/token_logprobs.hpp>
+#include <tokenworks/runtime/log_sum_exp.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
@@ -43,6 +43,8 @@ public:
 
 private:
     void choose_one(const step_share& each, unsigned worker) noexcept;
+    static void read_likeliest(std::span<const float> logits, double total, std::size_t k, sampling::candidates& work,
+                               std::vector<token_logprob>& best);
     void read_prompt_logprobs(const step_share& each);
 
     const models::decoder* network_;
@@ -126,29 +128,39 @@ TOKENWORKS_FUNCTION void engine_model::choose_one(const step_share& each, unsign
         }
         const std::span<float> logits{logits_.data() + (each.first_row + each.rows - 1) * vocab, vocab};
         const std::optional<std::size_t> likeliest = of.what().logprobs;
-        std::vector<float> own;
+        sampling::candidates& work = work_[worker];
         double total = 0;
         if(likeliest) {
             total = log_sum_exp(logits);
-            find_likeliest(logits, total, std::min(*likeliest, vocab), of.top);
-            if(of.constraint) { // which changes them
-                own.assign(logits.begin(), logits.end());
-            }
+            read_likeliest(logits, total, *likeliest, work, of.top);
         }
-        if(of.constraint) {
+        if(of.constraint) { // the logits of those that it lets come stay as they are
             of.constraint->restrict(logits);
         }
-        of.chosen = of.chain(logits, {of.tokens, of.tokens.size()}, work_[worker]);
+        of.chosen = of.chain(logits, {of.tokens, of.tokens.size()}, work);
         if(of.constraint) {
             of.constraint->accept(of.chosen);
         }
         if(likeliest) {
-            const float logit =
-                own.empty() ? logits[static_cast<std::size_t>(of.chosen)] : own[static_cast<std::size_t>(of.chosen)];
-            of.logprob = static_cast<float>(static_cast<double>(logit) - total);
+            const auto logit = static_cast<double>(logits[static_cast<std::size_t>(of.chosen)]);
+            of.logprob = static_cast<float>(logit - total);
         }
     } catch(...) {
         of.problem = std::current_exception();
+    }
+}
+
+/// The k likeliest tokens, best first.
+TOKENWORKS_FUNCTION void engine_model::read_likeliest(std::span<const float> logits, double total, std::size_t k,
+                                                      sampling::candidates& work, std::vector<token_logprob>& best) {
+    best.clear();
+    if(k == 0) {
+        return;
+    }
+    work.load(logits);
+    work.keep_top(k);
+    for(const sampling::candidate& each: work.list()) {
+        best.push_back({each.id, static_cast<float>(static_cast<double>(each.logit) - total)});
     }
 }
 

@@ -49,8 +49,8 @@ public:
     void add(std::unique_ptr<engine_sequence> next);
     /// Chooses the shares of the next step, and makes room for them.
     void plan();
-    /// Leaves what was computed of a sequence to others.
-    void keep(engine_sequence& each);
+    /// Leaves what was computed of a sequence's first tokens to others, where the options and the sequence let it.
+    void keep(const engine_sequence& each, std::size_t tokens);
     /// A sequence has ended: its client may have left.
     void forget(engine_sequence& each) {
         if(--each.account->samples == 0) {
@@ -150,7 +150,7 @@ TOKENWORKS_FUNCTION bool engine_schedule::waits_for_another(const engine_sequenc
         }
         const auto [mine, theirs] = std::ranges::mismatch(each.tokens, first.tokens);
         const auto common = static_cast<std::size_t>(mine - each.tokens.begin());
-        // Whole pages are kept after each part of a prompt, the last page when the prompt is done.
+        // What engine::deliver keeps of it.
         const std::size_t useful = common == first.tokens.size() ? common : common / page * page;
         return std::min(useful, each.tokens.size() - 1) > each.cache.size();
     });
@@ -180,7 +180,7 @@ TOKENWORKS_FUNCTION void engine_schedule::preempt(std::size_t place) {
     std::unique_ptr<engine_sequence> victim = std::move(running[place]);
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(place));
     victim->computed = std::max(victim->computed, victim->cache.size());
-    keep(*victim); // so that little of it is lost, if others leave soon
+    keep(*victim, victim->cache.size()); // so that little of it is lost, if others leave soon
     victim->cache.truncate(0);
     victim->seen_version = std::numeric_limits<std::uint64_t>::max();
     ++victim->record->cost.preemptions;
@@ -216,7 +216,7 @@ TOKENWORKS_FUNCTION bool engine_schedule::has_pages_for(const engine_sequence& e
     constexpr std::size_t page = nn::page_pool::page_tokens;
     const std::span<const token_id> tokens{each.tokens};
     const std::size_t found = each.shares_prefixes() ? prefixes.find(each.key, tokens.first(tokens.size() - 1)) : 0;
-    std::size_t needed = (tokens.size() + page) / page - found / page;
+    std::size_t needed = nn::page_pool::pages_for(tokens.size() + 1) - found / page;
     for(const std::unique_ptr<engine_sequence>& other: running) {
         needed += other->cache.pages_needed(other->remaining());
     }
@@ -238,9 +238,9 @@ TOKENWORKS_FUNCTION std::size_t engine_schedule::next_in_line() const {
     return static_cast<std::size_t>(next - waiting.begin());
 }
 
-TOKENWORKS_FUNCTION void engine_schedule::keep(engine_sequence& each) {
+TOKENWORKS_FUNCTION void engine_schedule::keep(const engine_sequence& each, std::size_t tokens) {
     if(options.keep_prefixes && each.shares_prefixes()) {
-        prefixes.keep(each.key, std::span{each.tokens}.first(each.cache.size()), each.cache);
+        prefixes.keep(each.key, std::span{each.tokens}.first(tokens), each.cache);
     }
 }
 

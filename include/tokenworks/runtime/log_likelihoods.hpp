@@ -16,6 +16,7 @@
 
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/core/tensor.hpp>
+#include <tokenworks/runtime/log_sum_exp.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
@@ -53,13 +54,8 @@ TOKENWORKS_FUNCTION std::vector<float> log_likelihoods(const text_model& model,
     found.reserve(before.size());
     for(std::size_t t = 0; t < before.size(); ++t) {
         const std::span<const float> row{&logits(t, 0), model.vocab_size()};
-        const auto top = static_cast<double>(*std::ranges::max_element(row));
-        double sum = 0;
-        for(const float logit: row) {
-            sum += std::exp(static_cast<double>(logit) - top);
-        }
-        found.push_back(
-            static_cast<float>(static_cast<double>(row[static_cast<std::size_t>(ids[t + 1])]) - top - std::log(sum)));
+        const auto logit = static_cast<double>(row[static_cast<std::size_t>(ids[t + 1])]);
+        found.push_back(static_cast<float>(logit - log_sum_exp(row)));
     }
     return found;
 }

@@ -43,6 +43,7 @@
 #include <tokenworks/runtime/contact_map.hpp>
 #include <tokenworks/runtime/encoder_folder.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/log_sum_exp.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/options.hpp>
 
@@ -196,12 +197,7 @@ namespace detail {
 
 /// log softmax of one id.
 [[nodiscard]] inline double log_share(std::span<const float> logits, std::int32_t id) {
-    const float top = *std::ranges::max_element(logits);
-    double sum = 0;
-    for(const float logit: logits) {
-        sum += std::exp(static_cast<double>(logit) - static_cast<double>(top));
-    }
-    return static_cast<double>(logits[static_cast<std::size_t>(id)]) - static_cast<double>(top) - std::log(sum);
+    return static_cast<double>(logits[static_cast<std::size_t>(id)]) - runtime::log_sum_exp(logits);
 }
 
 } // namespace detail
