@@ -68,20 +68,8 @@ token_rows rows_of_decoder(const common_options& options, const embed_options& w
     if(ids.empty()) {
         throw tw::argument_error("embed: the text is empty, and the model adds no token at its start");
     }
-    token_rows rows{.width = model.config().width};
-    rows.values.resize(ids.size() * rows.width);
     const adapters with{options, model};
-    tw::nn::context c{model.how()};
-    tw::nn::kv_cache cache = model.network().make_cache(ids.size());
-    constexpr std::size_t step = 512;
-    for(std::size_t at = 0; at < ids.size(); at += step) {
-        const std::span<const std::int32_t> part = std::span{ids}.subspan(at, std::min(step, ids.size() - at));
-        const tw::models::decoder_input next{
-            .cache = &cache, .tokens = part, .want = tw::models::decoder_input::logits::all, .adapters = with.all()};
-        model.network().forward_hidden(c, std::span{&next, 1},
-                                       tw::nn::rows{rows.values.data() + at * rows.width, part.size(), rows.width});
-    }
-    return rows;
+    return {.width = model.config().width, .values = model.hidden(ids, with.all())};
 }
 
 /// What stands for a picture, or with a pooling all its rows.

@@ -359,18 +359,9 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
 }
 
 std::vector<float> text_service::embed(const std::vector<token_id>& ids) const {
-    const std::size_t width = model_.config().width;
-    std::vector<float> rows(ids.size() * width);
-    tw::nn::context c{model_.how()};
-    tw::nn::kv_cache cache = model_.network().make_cache(ids.size());
     constexpr std::size_t step = 256; // no longer: the engine takes its turn between two of them
-    for(std::size_t at = 0; at < ids.size(); at += step) {
-        const std::span<const token_id> part = std::span{ids}.subspan(at, std::min(step, ids.size() - at));
-        const tw::models::decoder_input next{
-            .cache = &cache, .tokens = part, .want = tw::models::decoder_input::logits::all};
-        model_.network().forward_hidden(c, std::span{&next, 1},
-                                        tw::nn::rows{rows.data() + at * width, part.size(), width});
-    }
+    const std::vector<float> rows = model_.hidden(ids, {}, step);
+    const std::size_t width = model_.config().width;
     std::vector<float> out(width);
     tw::runtime::pool(tw::runtime::pooling::mean, tw::nn::const_rows{rows.data(), ids.size(), width}, out);
     tw::runtime::normalize(out);

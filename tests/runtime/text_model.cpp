@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -536,4 +537,15 @@ TEST_CASE("text_model: a load from or to a packed cache can be cancelled", "[run
             CHECK(folder.names().empty());
         }
     }
+}
+
+TEST_CASE("text_model: hidden rows are the same however they are cut into passes", "[runtime]") {
+    const tw::text_model model = load({});
+    const std::vector<tw::codec::token_id> ids = model.tokenizer().encode("Once upon a time", {.add_special = true});
+    const std::vector<float> rows = model.hidden(ids);
+    REQUIRE(rows.size() == ids.size() * model.config().width);
+    CHECK(model.hidden(ids, {}, 1) == rows);
+    CHECK(model.hidden(ids, {}, 3) == rows);
+    CHECK(std::vector<float>(rows.begin(), rows.begin() + 64) == model.hidden(std::span{ids}.first(2)));
+    CHECK_THROWS_AS(model.hidden({}), tw::argument_error);
 }

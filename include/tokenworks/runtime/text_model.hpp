@@ -149,6 +149,14 @@ public:
     /// The same for greedy decoding: the id with the highest logit after the last token, without the logits.
     [[nodiscard]] codec::token_id forward_greedy(state& s, std::span<const codec::token_id> tokens) const;
 
+    /// The last hidden rows [T,C] of some tokens, what their embedding is pooled of.
+    /// @param adapters  of this model, applied in this order
+    /// @param step      tokens a pass: others who share the team take their turn between two; no effect on the result
+    /// @throws argument_error for no tokens, or ids outside of the vocabulary
+    [[nodiscard]] std::vector<float> hidden(std::span<const codec::token_id> ids,
+                                            std::span<const nn::adapter* const> adapters = {},
+                                            std::size_t step = 512) const;
+
     /// The state that a prompt and what may follow it need, no larger than the model's context.
     /// @param context  capacity to reserve in any case, or 0
     [[nodiscard]] state_options state_options_for(std::size_t prompt, std::size_t max_tokens, std::size_t context = 0,
@@ -315,6 +323,25 @@ TOKENWORKS_FUNCTION codec::token_id text_model::forward_greedy(state& s,
     codec::token_id id = 0;
     network_->forward_greedy(s.context(), std::span{&input, 1}, std::span{&id, 1});
     return id;
+}
+
+TOKENWORKS_FUNCTION std::vector<float> text_model::hidden(std::span<const codec::token_id> ids,
+                                                          std::span<const nn::adapter* const> adapters,
+                                                          std::size_t step) const {
+    if(ids.empty()) {
+        tokenworks::detail::raise<argument_error>({name_, ": hidden rows of no tokens"});
+    }
+    const std::size_t width = config().width;
+    std::vector<float> rows(ids.size() * width);
+    nn::context c{how_};
+    nn::kv_cache cache = network_->make_cache(ids.size());
+    for(std::size_t at = 0; at < ids.size(); at += step) {
+        const std::span<const codec::token_id> part = ids.subspan(at, std::min(step, ids.size() - at));
+        const models::decoder_input next{
+            .cache = &cache, .tokens = part, .want = models::decoder_input::logits::all, .adapters = adapters};
+        network_->forward_hidden(c, std::span{&next, 1}, nn::rows{rows.data() + at * width, part.size(), width});
+    }
+    return rows;
 }
 
 TOKENWORKS_FUNCTION text_model::state text_model::make_state(const state_options& options) const {
