@@ -22,6 +22,7 @@ import zlib
 from pathlib import Path
 
 import real_models
+from checks import Checker
 
 KINDS = ["numbers", "words", "meshes", "images", "videos", "proteins", "grammars"]
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
@@ -106,16 +107,6 @@ class Outline(html.parser.HTMLParser):
             self.wrong.append(f"</{tag}> closes {self.open[-3:]}")
         else:
             self.open.pop()
-
-
-class Checker:
-    def __init__(self):
-        self.failures = 0
-
-    def expect(self, good, what):
-        if not good:
-            self.failures += 1
-            print("FAILED:", what)
 
 
 def browse(browser, page, *arguments, width=1280, height=800):

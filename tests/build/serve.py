@@ -21,6 +21,7 @@ from pathlib import Path
 
 import model_folder
 import real_models
+from checks import Checker
 
 try:
     import openai
@@ -30,18 +31,6 @@ except ImportError:
 TEMPLATE = ("{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
 HELLO = [{"role": "user", "content": "Hello"}]
-
-
-class Checker:
-    def __init__(self):
-        self.failures = 0
-        self.count = 0
-
-    def expect(self, good, what):
-        self.count += 1
-        if not good:
-            self.failures += 1
-            print(f"FAILED: {what}", flush=True)
 
 
 class Server:

@@ -8,21 +8,13 @@ import json
 import sys
 from pathlib import Path
 
+from checks import Checker
+
 SOURCE = Path(__file__).resolve().parents[2] / "bench" / "serve_load.py"
 spec = importlib.util.spec_from_file_location("serve_load_tool", SOURCE)
 tool = importlib.util.module_from_spec(spec)
 sys.modules[spec.name] = tool
 spec.loader.exec_module(tool)
-
-
-class Checker:
-    def __init__(self):
-        self.failures = 0
-
-    def expect(self, is_right, what):
-        if not is_right:
-            self.failures += 1
-            print(f"FAILED: {what}")
 
 
 class Server:

@@ -16,16 +16,7 @@ from pathlib import Path
 
 import browser
 import real_models
-
-
-class Checker:
-    def __init__(self):
-        self.failures = 0
-
-    def expect(self, is_right, what):
-        if not is_right:
-            self.failures += 1
-            print(f"FAILED: {what}")
+from checks import Checker
 
 
 @contextmanager
