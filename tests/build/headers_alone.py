@@ -1,9 +1,9 @@
 """Every header compiles alone, twice included, without a warning.
 
-With --no-exceptions the headers of the given layers are compiled with -fno-exceptions -fno-rtti: those layers are for
+The headers of the layers that --no-exceptions names are compiled with -fno-exceptions -fno-rtti: those layers are for
 real-time and embedded programs too. All are compiled with TOKENWORKS_SEPARATE, the stricter way: what a header includes
-brings less then. A header that so leaves out large functions is compiled once more with its own, behind what it includes; or, where that
-is nothing without bodies, with all of them.
+brings less then. A header that so leaves out large functions is compiled with its own, behind what it includes; or, where
+that is nothing without bodies, with all of them.
 """
 
 import argparse
@@ -31,40 +31,32 @@ def main():
     root = Path(tools.own)
     headers = sorted(path.relative_to(root) for path in root.rglob("*.hpp"))
     headers = [h for h in headers if h.relative_to("tokenworks").as_posix() not in options.without]
-    extra = []
-    if options.no_exceptions:
-        headers = [h for h in headers if len(h.parts) > 2 and h.parts[1] in options.no_exceptions]
-        extra = ["-fno-exceptions", "-fno-rtti"]
 
-    jobs = []
-    for header in headers:
+    def flags_of(header):
+        plain = len(header.parts) > 2 and header.parts[1] in options.no_exceptions
+        mode = [] if header.name == "separate.hpp" else ["-DTOKENWORKS_SEPARATE"]
+        return ["-fsyntax-only", "-Werror", *tools.warnings, *(["-fno-exceptions", "-fno-rtti"] if plain else []), *mode]
+
+    def check(header):
         content = (root / header).read_text(encoding="utf-8")
-        if header.name == "separate.hpp":
-            jobs.append((header, "", []))
-            continue
-        jobs.append((header, "", ["-DTOKENWORKS_SEPARATE"]))
+        before = ""
         if "#if TOKENWORKS_DEFINITIONS" in content:
             includes = re.findall(r"^#include <tokenworks/[^>]*>$", content, re.MULTILINE)
-            jobs.append((header, "\n".join(["#include <tokenworks/config.hpp>", *includes, WITH_BODIES, ""]),
-                         ["-DTOKENWORKS_SEPARATE"]))
-
-    def check(job):
-        header, before, mode = job
-        text = f"{before}#include <{header}>\n#include <{header}>\nint main() {{}}\n"
-        flags = ["-fsyntax-only", "-Werror", *tools.warnings, *extra, *mode, "-x", "c++", "-"]
-        done = tools.run(flags, text)
+            before = "\n".join(["#include <tokenworks/config.hpp>", *includes, WITH_BODIES, ""])
+        flags = [*flags_of(header), "-x", "c++", "-"]
+        done = tools.run(flags, f"{before}#include <{header}>\n#include <{header}>\nint main() {{}}\n")
         if done.returncode != 0 and before:
             flags.remove("-DTOKENWORKS_SEPARATE")
             done = tools.run(flags, f"#include <{header}>\n")
-        return f"{header}{' with its bodies' if before else ''}", done
+        return header, done
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for header, done in pool.map(check, jobs):
+        for header, done in pool.map(check, headers):
             if done.returncode != 0:
                 failed += 1
                 print(f"{header} does not compile alone:\n{done.stderr}")
-    print(f"{len(headers)} headers, {len(jobs)} ways, {failed} failed")
+    print(f"{len(headers)} headers, {failed} failed")
     return 1 if failed or not headers else 0
 
 

@@ -1,3 +1,4 @@
+#undef TOKENWORKS_SEPARATE // its vocabularies come by way of models, whose large functions this program does not link
 #include <tokenworks/codec/infill.hpp>
 
 #include <algorithm>
