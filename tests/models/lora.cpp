@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <span>
@@ -185,6 +186,55 @@ TEST_CASE("lora: an adapter gives what the merged model gives, beside the base a
             CHECK(made.golden.worst(support::all_logits(loaded, made.golden.ids, made.golden.ids.size())) < 1e-5);
         }
         CHECK(support::same_bits(support::all_logits(model, made.golden.ids, made.golden.ids.size()), plain));
+    }
+}
+
+TEST_CASE("lora: adapters as the peft library applies them", "[models]") {
+    for(const std::string& name: family_golden::names("adapters")) { // tools/golden/adapters.py
+        INFO(name);
+        std::ifstream file{TOKENWORKS_TEST_DATA "/adapters/" + name + ".json"};
+        const nlohmann::json made = nlohmann::json::parse(file);
+        const files::temporary_folder base, adapter;
+        support::write_text(adapter.string(), "adapter_config.json", made.at("config").dump(1));
+        tw::io::safetensors_writer out;
+        std::vector<std::vector<float>> kept;
+        for(const nlohmann::json& row: made.at("tensors")) {
+            const auto shape = row[1].get<std::vector<std::uint64_t>>();
+            kept.push_back(family_golden::weights(row[0].get<std::string>(),
+                                                  static_cast<std::size_t>(shape[0] * shape[1]), 0,
+                                                  made.at("scale").get<double>()));
+        }
+        for(std::size_t i = 0; i < kept.size(); ++i) {
+            out.add_tensor(made["tensors"][i][0].get<std::string>(), tw::dtype::f32,
+                           made["tensors"][i][1].get<std::vector<std::uint64_t>>(), std::as_bytes(std::span{kept[i]}));
+        }
+        family_golden golden{made.at("family").get<std::string>()};
+        kept.reserve(kept.size() + made.at("copies").size()); // the writer refers to them
+        for(const auto& [copy, of]: made.at("copies").items()) {
+            for(const nlohmann::json& row: golden.tensors) {
+                if(row[0] == of) {
+                    const auto shape = row[1].get<std::vector<std::uint64_t>>();
+                    kept.push_back(family_golden::weights(row[0].get<std::string>(),
+                                                          static_cast<std::size_t>(shape[0] * shape[1]),
+                                                          row[2].get<double>(), row[3].get<double>()));
+                    out.add_tensor(copy, tw::dtype::f32, shape, std::as_bytes(std::span{kept.back()}));
+                }
+            }
+        }
+        out.save(adapter.string() + "/adapter_model.safetensors");
+        golden.write_to(base.string(), tw::dtype::f32);
+        const model_folder opened = model_folder::open(base.string());
+        const decoder model{opened.config(), opened.weights()};
+        golden.logits = family_golden::flat(made.at("logits"));
+        CHECK(golden.worst(support::all_logits(model, golden.ids, golden.ids.size())) > 1e-2); // it changes something
+        const lora read = lora::open(adapter.string(), opened.names());
+        const tw::nn::adapter with = read.adapter_of(model);
+        const tw::nn::adapter* const list[] = {&with};
+        CHECK(golden.worst(logits_with(model, list, golden.ids, golden.ids.size())) < 1e-5);
+        const std::vector<weight_transform> transforms{merge_on_load(read)};
+        const transformed_weights weights{opened.weights(), transforms, opened.config(), {}};
+        const decoder merged{opened.config(), weights.get()};
+        CHECK(golden.worst(support::all_logits(merged, golden.ids, golden.ids.size())) < 1e-5);
     }
 }
 

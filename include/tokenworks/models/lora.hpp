@@ -215,7 +215,10 @@ TOKENWORKS_FUNCTION void lora::take_matrices(parts& made, io::safetensors_file f
     made.label = made.file->name();
     made.stored = std::make_unique<safetensors_weights>(*made.file);
     for(const io::safetensor& tensor: made.file->tensors()) {
-        count(made, tensor.name, ".lora_A.weight", ".lora_B.weight");
+        if(!tensor.name.ends_with(
+               ".base_layer.weight")) { // a copy of the base's, which PEFT keeps beside a changed head
+            count(made, tensor.name, ".lora_A.weight", ".lora_B.weight");
+        }
     }
     const std::string prefix = "base_model.model.";
     made.down_stored = std::make_unique<detail::lora_side>(*made.stored, prefix, false, ".lora_A.weight");
