@@ -36,7 +36,8 @@ struct token_event {
 };
 
 /// Classifier-free guidance: what comes is continued behind another prompt too, and the logits behind both are joined
-/// before a token is chosen (sampling/guidance.hpp). It takes twice the work and twice the cache.
+/// before a token is chosen (sampling/guidance.hpp). It takes twice the work and twice the cache; log probabilities of
+/// the prompt are not told beside it.
 struct guidance {
     float scale = 1;                 ///< how much more than the prompt asks for; 1: none, and nothing is run twice
     std::vector<token_id> without{}; ///< the prompt without what is asked for, at least one id; as long as it likes
@@ -58,9 +59,8 @@ struct request {
     /// apart by them.
     std::vector<const nn::adapter*> adapters{};
     std::optional<std::size_t>
-        logprobs{}; ///< so many of the likeliest tokens beside the chosen one; nothing: none at all
-    bool prompt_logprobs =
-        false; ///< of each token of the prompt after the first, given those before it; without guidance
+        logprobs{};               ///< so many of the likeliest tokens beside the chosen one; nothing: none at all
+    bool prompt_logprobs = false; ///< of each token of the prompt after the first, given those before it
     std::optional<std::chrono::steady_clock::time_point> deadline{}; ///< ends with finish_reason::deadline
     std::optional<double> joules{};                                  ///< ends with finish_reason::budget; needs a meter
     /// Called by the engine's thread with every event. It must be quick, and must not call the engine.
