@@ -71,7 +71,7 @@ public:
           engine_{model, engine_of(what)},
           limit_{{what.requests_per_minute, what.tokens_per_minute}},
           texts_{model, engine_, encoder, metrics_, limit_, settings_of(what)},
-          kinds_{common} {
+          kinds_{common, what.timeout} {
         for(const std::string& each: what.api_keys) {
             keys_.add(each);
         }
@@ -142,9 +142,15 @@ public:
         }
     }
 
-    void close() { engine_.close(); }
+    void close() {
+        engine_.close();
+        kinds_.close();
+    }
     /// Cancels what has not ended.
-    void end_jobs() { static_cast<void>(engine_.drain(std::chrono::milliseconds{0})); }
+    void end_jobs() {
+        static_cast<void>(engine_.drain(std::chrono::milliseconds{0}));
+        kinds_.end_jobs();
+    }
     /// Nothing more will be asked.
     void finish() {
         thread_.reset();
@@ -191,12 +197,12 @@ private:
     void embeddings(exchange& with, request_log& log) { texts_.embeddings(with, log); }
     void tokenize(exchange& with, request_log&) { texts_.tokenize(with); }
     void detokenize(exchange& with, request_log&) { texts_.detokenize(with); }
-    void images(exchange& with, request_log&) { kinds_.images(with); }
+    void images(exchange& with, request_log& log) { kinds_.images(with, log); }
     void forecasts(exchange& with, request_log&) { kinds_.forecasts(with); }
-    void proteins(exchange& with, request_log&) { kinds_.proteins(with); }
+    void proteins(exchange& with, request_log& log) { kinds_.proteins(with, log); }
     void protein_scores(exchange& with, request_log&) { kinds_.protein_scores(with); }
-    void meshes(exchange& with, request_log&) { kinds_.meshes(with); }
-    void videos(exchange& with, request_log&) { kinds_.videos(with); }
+    void meshes(exchange& with, request_log& log) { kinds_.meshes(with, log); }
+    void videos(exchange& with, request_log& log) { kinds_.videos(with, log); }
     void health(exchange& with, request_log&) { send_json(with, {{"status", "ok"}}); }
     void page(exchange& with, request_log&) {
         with.send(200, "text/html; charset=utf-8", serve_page,
@@ -233,6 +239,7 @@ private:
         now.prefill_joules = counts.prefill_joules;
         now.decode_joules = counts.decode_joules;
         now.energy_source = to_string(meter_.source());
+        now.kinds = kinds_.numbers();
         with.send(200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(now));
     }
     void live_view(exchange& with, request_log&) {

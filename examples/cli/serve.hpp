@@ -105,15 +105,23 @@ private:
 /// Images, forecasts, proteins, meshes and videos, with the models that come with the program.
 class kinds_service {
 public:
-    explicit kinds_service(const common_options& options);
+    /// @param timeout  seconds of a request
+    kinds_service(const common_options& options, double timeout);
     ~kinds_service();
 
-    void images(exchange& with);
+    void images(exchange& with, request_log& log);
     void forecasts(exchange& with);
-    void proteins(exchange& with);
+    void proteins(exchange& with, request_log& log);
     void protein_scores(exchange& with);
-    void meshes(exchange& with);
-    void videos(exchange& with);
+    void meshes(exchange& with, request_log& log);
+    void videos(exchange& with, request_log& log);
+
+    /// No more is begun.
+    void close();
+    /// Cancels what has not ended.
+    void end_jobs();
+    /// Of the engines there are so far.
+    [[nodiscard]] std::vector<tw::serve::kind_numbers> numbers() const;
 
     /// The kinds there are, each with its classes. Loads the models.
     [[nodiscard]] serve_json classes();
@@ -123,6 +131,7 @@ public:
 private:
     struct models;
     std::unique_ptr<models> models_;
+    double timeout_;
 };
 
 /// The answer of a request that has one document.

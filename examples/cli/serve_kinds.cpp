@@ -1,5 +1,6 @@
 // The part of `serve` that makes what is no text, with the models that come with the program. Each is loaded when it is
-// first asked for, works for one request at a time, and lets a few wait.
+// first asked for. Pictures, films, proteins and meshes come out of an engine's batch, one engine a model; what is not
+// made token by token is done for one request at a time.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,10 +11,8 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,11 +24,13 @@
 #include <tokenworks/io/mesh_files.hpp>
 #include <tokenworks/io/obj.hpp>
 #include <tokenworks/io/y4m.hpp>
+#include <tokenworks/runtime/engine.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/protein_model.hpp>
 #include <tokenworks/runtime/video_model.hpp>
+#include <tokenworks/serve/metrics.hpp>
 #include <tokenworks/serve/request_fields.hpp>
 #if defined(TOKENWORKS_CLI_PNG)
 #include <tokenworks/io/apng.hpp>
@@ -45,7 +46,18 @@ using serve::api_error;
 
 namespace {
 
-/// A model that is loaded when somebody wants it.
+using tw::runtime::token_id;
+
+/// An engine of a model, whose artefacts are what the model makes alone.
+std::unique_ptr<tw::runtime::engine> engine_of(const tw::image_model& model, tw::runtime::engine_options set) {
+    return std::make_unique<tw::runtime::engine>(model.decoder(), nullptr, model.how(), model.engine_settings(set));
+}
+template <class Model>
+std::unique_ptr<tw::runtime::engine> engine_of(const Model& model, const tw::runtime::engine_options& set) {
+    return std::make_unique<tw::runtime::engine>(model.network().network(), nullptr, model.network().how(), set);
+}
+
+/// A model that is loaded when somebody wants it, and its engine.
 template <class Model>
 class shipped_model {
 public:
@@ -69,14 +81,51 @@ public:
         }
         return *model_;
     }
+    /// For what is not made token by token.
     waiting_line line{8};
+
+    /// Runs from now on.
+    /// @throws overload_error where the server ends
+    [[nodiscard]] tw::runtime::engine& engine() {
+        const Model& model = get();
+        const std::lock_guard lock{mutex_};
+        if(!engine_ && is_closed_) {
+            throw tw::overload_error("no more is begun");
+        }
+        if(!engine_) {
+            // Nothing that one leaves is of use to another.
+            engine_ = engine_of(model, {.max_sequences = 16, .max_waiting = 64, .keep_prefixes = false});
+            thread_.emplace(*engine_);
+        }
+        return *engine_;
+    }
+    [[nodiscard]] std::optional<tw::runtime::engine_counts> counts() const {
+        const std::lock_guard lock{mutex_};
+        return engine_ ? std::optional{engine_->counts()} : std::nullopt;
+    }
+    void close() {
+        const std::lock_guard lock{mutex_};
+        is_closed_ = true;
+        if(engine_) {
+            engine_->close();
+        }
+    }
+    void end_jobs() {
+        const std::lock_guard lock{mutex_};
+        if(engine_) {
+            static_cast<void>(engine_->drain(std::chrono::milliseconds{0}));
+        }
+    }
 
 private:
     std::string file_;
     std::string path_{};
     tw::load_options load_{};
-    std::mutex mutex_{};
+    mutable std::mutex mutex_{};
     std::optional<Model> model_{};
+    std::unique_ptr<tw::runtime::engine> engine_{};
+    std::optional<tw::runtime::engine_thread> thread_{};
+    bool is_closed_ = false;
 };
 
 std::string base64(std::span<const std::byte> bytes) {
@@ -119,21 +168,61 @@ struct kind_request {
     }
 };
 
-/// Asks to stop once the client has gone.
-class gone_watch {
+/// What a request of a client asks of an engine.
+class asked_jobs {
 public:
-    gone_watch(const exchange& with, std::stop_source stop)
-        : thread_{[&with, stop](const std::stop_token& end) mutable {
-              while(!end.stop_requested() && !stop.stop_requested()) {
-                  if(with.is_gone()) {
-                      stop.request_stop();
-                  }
-                  std::this_thread::sleep_for(std::chrono::milliseconds{25});
-              }
-          }} {}
+    asked_jobs(tw::runtime::engine& of, const exchange& with, request_log& log, double timeout)
+        : engine_{of},
+          with_{with},
+          log_{log},
+          until_{clock::now() + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(timeout))} {}
+
+    void add(tw::runtime::request what) {
+        what.client = log_.client;
+        what.deadline = until_;
+        jobs_.push_back(engine_.submit(std::move(what)));
+    }
+    /// The ids of all samples of all jobs since the last time, in order. Where the client has gone, the jobs go within
+    /// a step.
+    [[nodiscard]] std::vector<std::vector<token_id>> wait() {
+        std::vector<std::vector<token_id>> ids;
+        for(tw::runtime::job& each: jobs_) {
+            clock::time_point looked = clock::now();
+            while(!each.finished()) {
+                static_cast<void>(each.next_for(every));
+                if(const clock::time_point now = clock::now(); now - looked >= every) {
+                    looked = now;
+                    if(with_.is_gone()) {
+                        throw tw::cancelled_error("the client has gone");
+                    }
+                }
+            }
+            const tw::runtime::completion& all = each.wait();
+            log_.prompt_tokens += all.usage.prompt_tokens;
+            log_.generated_tokens += all.usage.generated_tokens;
+            for(const tw::runtime::sample_result& sample: all.samples) {
+                if(sample.reason == tw::runtime::finish_reason::deadline) {
+                    throw api_error{504, "the time was over before all was made", {}, "timeout"};
+                }
+                if(sample.reason == tw::runtime::finish_reason::cancelled) {
+                    throw api_error{503, "the server is shutting down", {}, "shutting_down", 5};
+                }
+                ids.push_back(sample.ids);
+            }
+        }
+        jobs_.clear();
+        return ids;
+    }
 
 private:
-    std::jthread thread_;
+    using clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds every{25}; // between looks at the client
+
+    tw::runtime::engine& engine_;
+    const exchange& with_;
+    request_log& log_;
+    clock::time_point until_;
+    std::vector<tw::runtime::job> jobs_{};
 };
 
 /// Which class that is. @throws api_error with the names there are
@@ -194,10 +283,45 @@ struct kinds_service::models {
           protein{options, "protein.gguf"},
           mesh{options, "mesh.gguf"},
           video{options, "video.gguf"} {}
+
+    /// Calls visit(name, model) for those that have engines.
+    template <class Visit>
+    void for_each_engine(const Visit& visit) {
+        visit("image", image);
+        visit("protein", protein);
+        visit("mesh", mesh);
+        visit("video", video);
+    }
 };
 
-kinds_service::kinds_service(const common_options& options) : models_{std::make_unique<models>(options)} {}
+kinds_service::kinds_service(const common_options& options, double timeout)
+    : models_{std::make_unique<models>(options)}, timeout_{timeout} {}
 kinds_service::~kinds_service() = default;
+
+void kinds_service::close() {
+    models_->for_each_engine([](const char*, auto& each) { each.close(); });
+}
+
+void kinds_service::end_jobs() {
+    models_->for_each_engine([](const char*, auto& each) { each.end_jobs(); });
+}
+
+std::vector<serve::kind_numbers> kinds_service::numbers() const {
+    std::vector<serve::kind_numbers> all;
+    models_->for_each_engine([&](const char* name, const auto& each) {
+        if(const std::optional<tw::runtime::engine_counts> counts = each.counts()) {
+            all.push_back({.kind = name,
+                           .running = static_cast<double>(counts->running),
+                           .waiting = static_cast<double>(counts->waiting),
+                           .generated_tokens = static_cast<double>(counts->generated_tokens),
+                           .steps = static_cast<double>(counts->steps),
+                           .finished = static_cast<double>(counts->finished),
+                           .refused = static_cast<double>(counts->refused),
+                           .preemptions = static_cast<double>(counts->preemptions)});
+        }
+    });
+    return all;
+}
 
 std::vector<std::string> kinds_service::names() const {
     std::vector<std::string> all;
@@ -228,7 +352,7 @@ serve_json kinds_service::classes() {
     return all;
 }
 
-void kinds_service::images(exchange& with) {
+void kinds_service::images(exchange& with, request_log& log) {
 #if defined(TOKENWORKS_CLI_PNG)
     kind_request ask{with, "image"};
     const std::string name = ask.name_of_class();
@@ -248,16 +372,19 @@ void kinds_service::images(exchange& with) {
        size != "auto" && size != own) {
         throw api_error{400, "size: pictures are " + own, "size"};
     }
-    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
-    const waiting_line::place mine{models_->image.line, with};
+    how.seed = seed;
+    tw::runtime::request what = model.request_of(model.class_of(name), how);
+    what.samples = count;
+    asked_jobs jobs{models_->image.engine(), with, log, timeout_};
+    jobs.add(std::move(what));
     serve_json data = serve_json::array();
-    for(std::size_t i = 0; i < count; ++i) {
-        how.seed = seed + i;
-        data.push_back({{"b64_json", base64(tw::io::to_png(model.draw(model.class_of(name), how)))}});
+    for(const std::vector<token_id>& ids: jobs.wait()) {
+        data.push_back({{"b64_json", base64(tw::io::to_png(model.picture_of(ids)))}});
     }
     send_json(with, {{"created", unix_time()}, {"output_format", "png"}, {"data", std::move(data)}});
 #else
     static_cast<void>(with);
+    static_cast<void>(log);
     throw api_error{501, "this server was built without libpng"};
 #endif
 }
@@ -317,7 +444,7 @@ void kinds_service::forecasts(exchange& with) {
     send_json(with, {{"object", "list"}, {"horizon", made.front().horizon}, {"data", std::move(data)}});
 }
 
-void kinds_service::proteins(exchange& with) {
+void kinds_service::proteins(exchange& with, request_log& log) {
     kind_request ask{with, "protein"};
     const std::size_t count = ask.count();
     const std::uint64_t seed = ask.seed();
@@ -334,17 +461,17 @@ void kinds_service::proteins(exchange& with) {
     ask.in.finish({"user"});
     const tw::protein_model& model = models_->protein.get();
     static_cast<void>(model.format().family(how.family));
-    const waiting_line::place mine{models_->protein.line, with};
+    asked_jobs jobs{models_->protein.engine(), with, log, timeout_};
+    for(std::size_t i = 0; i < count; ++i) {
+        how.seed = seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U; // as the program does it
+        jobs.add(model.request_of(how));
+    }
     serve_json data = serve_json::array();
     std::string fasta;
-    for(std::size_t i = 0; i < count; ++i) {
-        if(with.is_gone()) {
-            throw tw::cancelled_error("the client has gone");
-        }
-        how.seed = seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U; // as the program does it
+    for(const std::vector<token_id>& ids: jobs.wait()) {
         tw::io::fasta_record record;
-        record.name = (how.family.empty() ? "protein" : how.family) + "_" + std::to_string(i + 1);
-        record.sequence = model.generate(how);
+        record.name = (how.family.empty() ? "protein" : how.family) + "_" + std::to_string(data.size() + 1);
+        record.sequence = model.sequence_of(how, ids);
         tw::io::append_fasta(fasta, record);
         data.push_back({{"id", record.name}, {"sequence", record.sequence}});
     }
@@ -372,7 +499,7 @@ void kinds_service::protein_scores(exchange& with) {
     send_json(with, {{"object", "list"}, {"data", std::move(data)}});
 }
 
-void kinds_service::meshes(exchange& with) {
+void kinds_service::meshes(exchange& with, request_log& log) {
     kind_request ask{with, "mesh"};
     const std::string name = ask.name_of_class();
     const std::size_t count = ask.count();
@@ -382,14 +509,15 @@ void kinds_service::meshes(exchange& with) {
     ask.in.finish({"user"});
     const tw::mesh_model& model = models_->mesh.get();
     check_class(model.classes(), name);
-    const waiting_line::place mine{models_->mesh.line, with};
-    std::stop_source stop;
-    const gone_watch watch{with, stop};
+    tw::mesh_options how{.name = name, .seed = seed};
+    how.temperature = temperature.value_or(how.temperature);
+    tw::runtime::request what = model.request_of(how);
+    what.samples = count; // with seeds that follow on it
+    asked_jobs jobs{models_->mesh.engine(), with, log, timeout_};
+    jobs.add(std::move(what));
     serve_json data = serve_json::array();
-    for(std::size_t i = 0; i < count; ++i) {
-        tw::mesh_options how{.name = name, .seed = seed + i, .cancel = stop.get_token()};
-        how.temperature = temperature.value_or(how.temperature);
-        const tw::mesh made = model.generate(how);
+    for(const std::vector<token_id>& ids: jobs.wait()) {
+        const tw::mesh made = model.space().decode(ids);
         serve_json one{{"format", format},
                        {"vertices", made.vertices.size()},
                        {"triangles", made.triangles.size()},
@@ -404,7 +532,7 @@ void kinds_service::meshes(exchange& with) {
     send_json(with, {{"object", "list"}, {"data", std::move(data)}});
 }
 
-void kinds_service::videos(exchange& with) {
+void kinds_service::videos(exchange& with, request_log& log) {
     kind_request ask{with, "video"};
     tw::video_options how{.name = ask.name_of_class()};
     how.frames = static_cast<std::size_t>(ask.in.whole("frames", 1, 256).value_or(16));
@@ -416,9 +544,13 @@ void kinds_service::videos(exchange& with) {
     ask.in.finish({"user"});
     const tw::video_model& model = models_->video.get();
     check_class(model.classes(), how.name);
-    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
-    const waiting_line::place mine{models_->video.line, with};
-    const tw::clip made = model.generate(how);
+    asked_jobs jobs{models_->video.engine(), with, log, timeout_};
+    tw::video_model::growing_clip growing = model.start(how);
+    while(!growing.is_complete()) {
+        jobs.add(growing.next());
+        growing.add(jobs.wait().front());
+    }
+    const tw::clip made = growing.frames();
     const tw::clip film = scale == 1 ? made : made.enlarged(scale);
     const tw::io::video_file_options as{.frames_per_second = rate};
     std::vector<std::byte> file;

@@ -79,6 +79,17 @@ class Server:
     def factory(self):
         return self.ask("/factory")[2]
 
+    def open(self, path, body):
+        """A request whose answer is not read: the connection, to be closed."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        connection.request("POST", path, json.dumps(body))
+        return connection
+
+    def metric(self, name):
+        """Its value, 0 where it is not told."""
+        found = re.search(rf"^tokenworks:{re.escape(name)} (\S+)$", self.ask("/metrics")[2].decode(), re.MULTILINE)
+        return float(found.group(1)) if found else 0
+
     def end(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
@@ -188,6 +199,45 @@ def kinds(check, server):
     check.expect(len(answer["data"]) == 2 and all(one["sequence"].isalpha() for one in answer["data"]), "proteins")
     scores = server.ask("/v1/proteins/score", {"sequences": [one["sequence"] for one in answer["data"]]})[2]
     check.expect(all(one["log_likelihood"] < 0 for one in scores["data"]), "scores")
+
+
+def kinds_together(check, server):
+    """Many clients at once get, out of one batch, what each gets alone; the line is bounded; who leaves frees the place."""
+    known = server.factory()["kinds"]
+    asked = [(path, {"class": known[kind][i % len(known[kind])], "seed": 5 + i, **more})
+             for kind, path, more in (("image", "/v1/images/generations", {"guidance": 2}), ("mesh", "/v1/meshes", {}),
+                                      ("video", "/v1/videos", {"frames": 3})) if kind in known for i in range(4)]
+    asked += [("/v1/proteins", {"family": known["protein"][i], "seed": i, "max_length": 60}) for i in range(3)]
+    alone = [server.ask(path, body)[2] for path, body in asked]
+    together = [None] * len(asked)
+
+    def ask(i):
+        together[i] = server.ask(*asked[i])[2]
+
+    clients = [threading.Thread(target=ask, args=(i,)) for i in range(len(asked))]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    check.expect(all("data" in one for one in alone) and [one["data"] for one in alone] == [one["data"] for one in together],
+                 "other kinds of output, many at once")
+    several = server.ask("/v1/meshes", {"class": known["mesh"][0], "seed": 5, "n": 2})[2]["data"]
+    check.expect(several[0] == alone[[path for path, _ in asked].index("/v1/meshes")]["data"][0], "the first of two meshes")
+    full = {"family": known["protein"][0], "min_length": 300, "n": 16}
+    leaving = [server.open("/v1/proteins", full) for _ in range(5)]  # 80 sequences, all that the engine and its line take
+    end = time.monotonic() + 10
+    while server.metric('kind_samples_waiting{kind="protein"}') < 64 and time.monotonic() < end:
+        time.sleep(0.02)
+    status, headers, _ = server.ask("/v1/proteins", full)
+    check.expect(status == 503 and "Retry-After" in headers, f"a full line of proteins: {status}")
+    for each in leaving:
+        each.close()
+    begin = time.monotonic()
+    names = [f'kind_{what}{{kind="protein"}}' for what in ("sequences_running", "samples_waiting")]
+    while any(server.metric(name) for name in names) and time.monotonic() < begin + 10:
+        time.sleep(0.02)
+    check.expect(time.monotonic() - begin < 2, "clients who left hold no places")
+    check.expect(server.metric('kind_requests_refused_total{kind="protein"}') >= 1, "the refusal is counted")
 
 
 def hostile(check, server):
@@ -390,6 +440,7 @@ def main():
         with serving(command, *context) as server:
             interface(check, server)
             kinds(check, server)
+            kinds_together(check, server)
             hostile(check, server)
         with serving(command, "--ctx", "100000") as server:
             cancelled(check, server)

@@ -48,4 +48,11 @@ TEST_CASE("metrics: what a server tells", "[serve]") {
     has(text, "tokenworks:http_responses_total{route=\"/health\",status=\"200\"} 1");
     has(text, "tokenworks:joules_total{phase=\"decode\",source=\"modelled\"} 1.5");
     CHECK(all.text({}).find("joules") == std::string::npos);
+    CHECK(all.text({}).find("kind_") == std::string::npos);
+    const std::string kinds =
+        all.text({.kinds = {{.kind = "image", .running = 3, .steps = 7}, {.kind = "mesh", .preemptions = 1}}});
+    has(kinds, "tokenworks:kind_sequences_running{kind=\"image\"} 3");
+    has(kinds, "tokenworks:kind_sequences_running{kind=\"mesh\"} 0");
+    has(kinds, "tokenworks:kind_steps_total{kind=\"image\"} 7");
+    has(kinds, "tokenworks:kind_preemptions_total{kind=\"mesh\"} 1");
 }

@@ -51,7 +51,7 @@
 #include <iterator>
 #include <tokenworks/core/checked.hpp>
 #include <tokenworks/core/error.hpp>
-#include <tokenworks/models/token_ids.hpp>
+#include <tokenworks/runtime/engine_checks.hpp>
 #include <tokenworks/runtime/machine_memory.hpp>
 #include <tokenworks/runtime/saved_prefixes.hpp>
 #include <tokenworks/runtime/timings.hpp>
@@ -74,7 +74,8 @@ public:
     ~engine();
 
     /// Checks a request and puts it into the line. Any thread.
-    /// @throws argument_error for what generate() refuses, or no samples; capacity_error for a prompt that fits neither
+    /// @throws argument_error for what generate() refuses, no samples, or guidance without a prompt of its own;
+    /// capacity_error for a prompt that fits neither
     ///         the context nor the cache; overload_error where the line is full, or the engine is closed
     [[nodiscard]] job submit(request what);
     /// The same for those who want all of it: a future that gives the completion, or throws what job::wait throws.
@@ -114,7 +115,6 @@ private:
                                                                   std::future<completion>* promised = nullptr);
     [[nodiscard]] static engine_options completed(engine_options options, const models::model_config& config);
     [[nodiscard]] static nn::page_pool::shape shape_of(const models::model_config& config, dtype type);
-    void check(const request& what) const;
 
     void take_incoming();
     void drop_ended();
@@ -223,39 +223,9 @@ TOKENWORKS_FUNCTION engine::~engine() {
     }
 }
 
-TOKENWORKS_FUNCTION void engine::check(const request& what) const {
-    if(what.prompt.empty() || what.samples == 0) {
-        tokenworks::detail::raise<argument_error>(
-            {"engine: a request of ", what.samples, " samples of a prompt of ", what.prompt.size(), " tokens"});
-    }
-    if(what.samples > options_.max_sequences + options_.max_waiting) {
-        tokenworks::detail::raise<argument_error>(
-            {"engine: ", what.samples, " samples, the line takes ", options_.max_sequences + options_.max_waiting});
-    }
-    models::detail::require_ids("engine", what.prompt, model_.network().vocab_size());
-    if(what.prompt.size() > options_.context) {
-        tokenworks::detail::raise<capacity_error>(
-            {"engine: the prompt has ", what.prompt.size(), " tokens, the context takes ", options_.context});
-    }
-    // All that it may ever hold, and a page to copy into.
-    const std::size_t most =
-        std::min(what.options.max_tokens, options_.context - what.prompt.size()) + what.prompt.size();
-    if(nn::page_pool::pages_for(most) + 1 > schedule_.pool.pages()) {
-        tokenworks::detail::raise<capacity_error>({"engine: ", what.prompt.size(), " tokens and an answer of up to ",
-                                                   most - what.prompt.size(), " do not fit a cache of ",
-                                                   options_.cache_tokens});
-    }
-    if(what.joules && !options_.joules) {
-        tokenworks::detail::raise<argument_error>({"engine: a budget of joules, but there is no meter"});
-    }
-    if(what.options.on_full == when_full::fail || !what.options.history.empty()) {
-        tokenworks::detail::raise<argument_error>({"engine: on_full and history are options of a generation alone"});
-    }
-}
-
 TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(request&& what,
                                                                             std::future<completion>* promised) {
-    check(what);
+    detail::check_request(what, options_, model_.network().vocab_size());
     const std::size_t samples = what.samples;
     const auto refuse = [&] {
         ++refused_;
@@ -422,10 +392,16 @@ TOKENWORKS_FUNCTION void engine::drop_ended() {
 
 TOKENWORKS_FUNCTION void engine::count_tokens(const share& each) {
     sequence& of = *each.of;
-    of.account->tokens += static_cast<double>(each.count);
-    const std::size_t first = of.cache.size() - std::min(of.cache.size(), each.count);
-    if(first < of.computed) {
-        schedule_.counts.recomputed_tokens += std::min(each.count, of.computed - first);
+    of.account->tokens += static_cast<double>(each.tokens());
+    const auto count_again = [&](const detail::engine_row& row, std::size_t count) {
+        const std::size_t first = row.cache.size() - std::min(row.cache.size(), count);
+        if(first < row.computed) {
+            schedule_.counts.recomputed_tokens += std::min(count, row.computed - first);
+        }
+    };
+    count_again(of, each.count);
+    if(of.without) {
+        count_again(*of.without, each.without);
     }
 }
 
@@ -436,8 +412,7 @@ TOKENWORKS_FUNCTION void engine::deliver(const share& each) {
         return;
     }
     if(each.is_prompt) { // whole pages of it as they come, the last page when it is done
-        constexpr std::size_t page = prefix_cache::page_tokens;
-        schedule_.keep(of, of.remaining() == 0 ? of.cache.size() : of.cache.size() / page * page);
+        schedule_.keep(of, of.remaining() != 0);
     }
     if(of.remaining() != 0) {
         return;
@@ -446,7 +421,7 @@ TOKENWORKS_FUNCTION void engine::deliver(const share& each) {
         end_without_token(of, finish_reason::length);
         return;
     }
-    of.tokens.push_back(of.chosen);
+    of.for_each_row([&](detail::engine_row& row) { row.tokens.push_back(of.chosen); });
     ++schedule_.counts.generated_tokens;
     usage& cost = of.record->cost;
     ++cost.generated_tokens;
@@ -486,7 +461,7 @@ TOKENWORKS_FUNCTION finish_reason engine::reason_after(sequence& each) const {
     if(each.generated() >= each.what().options.max_tokens) {
         return finish_reason::length;
     }
-    return each.tokens.size() > options_.context ? finish_reason::context_full : finish_reason::none;
+    return each.longest() > options_.context ? finish_reason::context_full : finish_reason::none;
 }
 
 TOKENWORKS_FUNCTION void engine::show(sequence& each, token_event&& event) {
@@ -510,7 +485,7 @@ TOKENWORKS_FUNCTION void engine::end(sequence& each, std::exception_ptr problem)
         problem = std::exchange(each.problem, nullptr);
     }
     if(!problem) {
-        schedule_.keep(each, each.cache.size());
+        schedule_.keep(each);
     }
     schedule_.forget(each);
     ++ended_samples_;
@@ -558,10 +533,10 @@ TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
     }
     std::size_t tokens = 0;
     for(const share& each: schedule_.shares) {
-        tokens += each.count;
+        tokens += each.tokens();
     }
     for(const share& each: schedule_.shares) {
-        const double part = (*after - *before) * static_cast<double>(each.count) / static_cast<double>(tokens);
+        const double part = (*after - *before) * static_cast<double>(each.tokens()) / static_cast<double>(tokens);
         usage& cost = each.of->record->cost;
         for(std::optional<double>* const sum:
             {each.is_prompt ? &cost.prefill_joules : &cost.decode_joules,

@@ -19,6 +19,7 @@
 #include <optional>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/runtime/log_sum_exp.hpp>
+#include <tokenworks/sampling/guidance.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
@@ -28,7 +29,7 @@ class engine_model {
 public:
     engine_model(const models::decoder& network, const execution& how, std::size_t most_sequences)
         : context{how}, network_{&network}, work_(how.workers()) {
-        inputs_.reserve(most_sequences);
+        inputs_.reserve(2 * most_sequences); // under guidance each has two rows
         ids_.reserve(most_sequences);
     }
 
@@ -69,15 +70,25 @@ TOKENWORKS_FUNCTION void engine_model::run(std::span<step_share> shares) {
         each.first_row = rows;
         each.rows = is_scored ? each.count : is_whole ? 1U : 0U;
         rows += each.rows;
+        if(each.count != 0) {
+            inputs_.push_back({.cache = &of.cache,
+                               .tokens = std::span{of.tokens}.subspan(of.cache.size(), each.count),
+                               .want = is_scored  ? wanted::all
+                                       : is_whole ? wanted::last
+                                                  : wanted::none,
+                               .adapters = of.what().adapters});
+        }
+        if(each.without != 0) { // its row of logits follows the last of the others
+            engine_row& other = *of.without;
+            rows += is_whole ? 1U : 0U;
+            inputs_.push_back({.cache = &other.cache,
+                               .tokens = std::span{other.tokens}.subspan(other.cache.size(), each.without),
+                               .want = is_whole ? wanted::last : wanted::none,
+                               .adapters = of.what().adapters});
+        }
         if(each.rows != 0 && !of.lets_model_choose()) {
             lets_model_choose_ = false;
         }
-        inputs_.push_back({.cache = &of.cache,
-                           .tokens = std::span{of.tokens}.subspan(of.cache.size(), each.count),
-                           .want = is_scored  ? wanted::all
-                                   : is_whole ? wanted::last
-                                              : wanted::none,
-                           .adapters = of.what().adapters});
     }
     try {
         if(lets_model_choose_ && rows != 0) {
@@ -127,6 +138,10 @@ TOKENWORKS_FUNCTION void engine_model::choose_one(const step_share& each, unsign
             return;
         }
         const std::span<float> logits{logits_.data() + (each.first_row + each.rows - 1) * vocab, vocab};
+        if(of.without) {
+            const std::span<const float> without{logits.data() + vocab, vocab};
+            sampling::guide(logits, without, of.what().guidance->scale, logits);
+        }
         const std::optional<std::size_t> likeliest = of.what().logprobs;
         sampling::candidates& work = work_[worker];
         double total = 0;

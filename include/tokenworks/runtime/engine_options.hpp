@@ -35,7 +35,7 @@ struct engine_counts {
     std::size_t cache_tokens_used = 0;      ///< pages of sequences that run
     std::size_t cache_tokens_kept = 0;      ///< pages of earlier ones, given up when there is no other room
     std::uint64_t steps = 0;                ///
-    std::uint64_t prompt_tokens = 0;        ///< of requests that were admitted
+    std::uint64_t prompt_tokens = 0;        ///< of requests that were admitted, those of guidance too
     std::uint64_t cached_tokens = 0;        ///< of these, found in the cache
     std::uint64_t recomputed_tokens = 0;    ///< run through the model once more after a preemption
     std::uint64_t generated_tokens = 0;     ///

@@ -30,9 +30,12 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
 struct step_share {
     engine_sequence* of = nullptr;
     std::size_t count = 0;     ///< tokens
+    std::size_t without = 0;   ///< and of its other row, under guidance
     std::size_t first_row = 0; ///< of logits
-    std::size_t rows = 0;
+    std::size_t rows = 0;      ///< of the sequence's own tokens; that of its other row follows them
     bool is_prompt = false;
+
+    [[nodiscard]] std::size_t tokens() const noexcept { return count + without; }
 };
 
 /// Of the thread that steps. What it refers to must outlive it.
@@ -49,8 +52,9 @@ public:
     void add(std::unique_ptr<engine_sequence> next);
     /// Chooses the shares of the next step, and makes room for them.
     void plan();
-    /// Leaves what was computed of a sequence's first tokens to others, where the options and the sequence let it.
-    void keep(const engine_sequence& each, std::size_t tokens);
+    /// Leaves what was computed of a sequence to others, where the options and the sequence let it.
+    /// @param whole  only pages that are full
+    void keep(const engine_sequence& each, bool whole = false);
     /// A sequence has ended: its client may have left.
     void forget(engine_sequence& each) {
         if(--each.account->samples == 0) {
@@ -68,8 +72,10 @@ public:
 
 private:
     void plan_sequence(engine_sequence& each, std::size_t& prompt_budget, bool may_preempt);
+    void look_for_prefixes(engine_sequence& each);
+    void take_prompt(step_share& next, std::size_t prompt_budget) const;
     [[nodiscard]] bool waits_for_another(const engine_sequence& each) const;
-    [[nodiscard]] bool make_room(engine_sequence& each, std::size_t tokens, bool may_preempt);
+    [[nodiscard]] bool make_room(const step_share& next, bool may_preempt);
     void preempt(std::size_t place);
     void admit(std::size_t& prompt_budget);
     [[nodiscard]] bool has_pages_for(const engine_sequence& each) const;
@@ -97,7 +103,7 @@ TOKENWORKS_FUNCTION void engine_schedule::add(std::unique_ptr<engine_sequence> n
 
 TOKENWORKS_FUNCTION void engine_schedule::plan() {
     shares.clear();
-    const bool continues = std::ranges::any_of(running, [](const auto& each) { return each->remaining() == 1; });
+    const bool continues = std::ranges::any_of(running, [](const auto& each) { return each->is_continued(); });
     std::size_t prompt_budget = continues ? options.step_tokens_beside : options.step_tokens;
     for(std::size_t i = 0; i < running.size(); ++i) {
         plan_sequence(*running[i], prompt_budget, true);
@@ -108,32 +114,61 @@ TOKENWORKS_FUNCTION void engine_schedule::plan() {
 /// Makes a sequence take part in the step, with as many tokens as may be.
 TOKENWORKS_FUNCTION void engine_schedule::plan_sequence(engine_sequence& each, std::size_t& prompt_budget,
                                                         bool may_preempt) {
-    if(each.remaining() > 1 && each.shares_prefixes() && each.seen_version != prefixes.version()) {
-        each.seen_version = prefixes.version();
-        const std::size_t held = each.cache.size();
-        prefixes.restore(each.key, std::span{each.tokens}.first(each.tokens.size() - 1), each.cache);
-        if(each.computed == 0 && each.cache.size() > held) {
-            const std::size_t found = each.cache.size() - held;
-            each.record->cost.cached_tokens += found;
-            counts.cached_tokens += found;
-        }
-    }
-    const bool is_long = each.remaining() > 1;
-    std::size_t count = 1;
+    look_for_prefixes(each);
+    step_share next{.of = &each, .count = 1, .without = each.without ? 1U : 0U, .is_prompt = each.is_in_prompt()};
+    const bool is_long = !each.is_continued();
     if(is_long) {
-        constexpr std::size_t most_scored = 32; // rows of logits
-        count =
-            std::min({each.remaining(), prompt_budget, each.what().prompt_logprobs ? most_scored : each.remaining()});
-        if(count == 0 || waits_for_another(each)) {
+        take_prompt(next, prompt_budget);
+        if(next.tokens() == 0 || waits_for_another(each)) {
             return;
         }
     }
-    if(!make_room(each, count, may_preempt)) {
+    if(!make_room(next, may_preempt)) {
         return;
     }
-    shares.push_back({.of = &each, .count = count, .is_prompt = each.is_in_prompt()});
+    shares.push_back(next);
     if(is_long) {
-        prompt_budget -= count;
+        prompt_budget -= std::min(prompt_budget, next.tokens());
+    }
+}
+
+/// Takes over what others have computed of a sequence's tokens since it last looked.
+TOKENWORKS_FUNCTION void engine_schedule::look_for_prefixes(engine_sequence& each) {
+    if(each.is_continued() || !each.shares_prefixes() || each.seen_version == prefixes.version()) {
+        return;
+    }
+    each.seen_version = prefixes.version();
+    each.for_each_row([&](engine_row& row) {
+        const std::size_t held = row.cache.size();
+        if(row.remaining() == 1) {
+            return;
+        }
+        prefixes.restore(each.key, std::span{row.tokens}.first(row.tokens.size() - 1), row.cache);
+        if(row.computed == 0 && row.cache.size() > held) {
+            const std::size_t found = row.cache.size() - held;
+            each.record->cost.cached_tokens += &row == &each ? found : 0;
+            counts.cached_tokens += found;
+        }
+    });
+}
+
+/// As many tokens of a prompt as the step has room for. Under guidance both rows keep their last token until there is
+/// room for all the others; these two do not count, as the tokens of those that are continued do not.
+TOKENWORKS_FUNCTION void engine_schedule::take_prompt(step_share& next, std::size_t prompt_budget) const {
+    constexpr std::size_t most_scored = 32; // rows of logits
+    const engine_sequence& each = *next.of;
+    const std::size_t most = each.what().prompt_logprobs ? std::min(most_scored, prompt_budget) : prompt_budget;
+    if(!each.without) {
+        next.count = std::min(each.remaining(), most);
+        return;
+    }
+    const std::size_t before = each.remaining() - 1;
+    const std::size_t before_other = each.without->remaining() - 1;
+    next.count = std::min(before, most);
+    next.without = std::min(before_other, prompt_budget - next.count);
+    if(prompt_budget != 0 && next.count == before && next.without == before_other) {
+        ++next.count;
+        ++next.without;
     }
 }
 
@@ -143,23 +178,39 @@ TOKENWORKS_FUNCTION bool engine_schedule::waits_for_another(const engine_sequenc
         return false;
     }
     constexpr std::size_t page = prefix_cache::page_tokens;
-    return std::ranges::any_of(shares, [&](const step_share& other) {
-        const engine_sequence& first = *other.of;
-        if(other.count == 1 || !first.shares_prefixes() || first.key != each.key) {
+    const auto finds = [](const engine_row& mine, const engine_row& theirs, std::size_t count) {
+        if(count <= 1) {
             return false;
         }
-        const auto [mine, theirs] = std::ranges::mismatch(each.tokens, first.tokens);
-        const auto common = static_cast<std::size_t>(mine - each.tokens.begin());
+        const auto [at, other] = std::ranges::mismatch(mine.tokens, theirs.tokens);
+        const auto common = static_cast<std::size_t>(at - mine.tokens.begin());
         // What engine::deliver keeps of it.
-        const std::size_t useful = common == first.tokens.size() ? common : common / page * page;
-        return std::min(useful, each.tokens.size() - 1) > each.cache.size();
-    });
+        const std::size_t useful = common == theirs.tokens.size() ? common : common / page * page;
+        return std::min(useful, mine.tokens.size() - 1) > mine.cache.size();
+    };
+    bool waits = false;
+    for(const step_share& other: shares) {
+        const engine_sequence& first = *other.of;
+        if(waits || !first.shares_prefixes() || first.key != each.key) {
+            continue;
+        }
+        each.for_each_row([&](const engine_row& mine) {
+            waits = waits || finds(mine, first, other.count) ||
+                    (first.without && finds(mine, *first.without, other.without));
+        });
+    }
+    return waits;
 }
 
 /// Takes the pages that so many more tokens of a sequence need: free ones, then those of earlier sequences, then those
 /// of the sequences that rank last. The first in rank always gets its own.
-TOKENWORKS_FUNCTION bool engine_schedule::make_room(engine_sequence& each, std::size_t tokens, bool may_preempt) {
-    while(each.cache.pages_needed(tokens) > pool.free_pages()) {
+TOKENWORKS_FUNCTION bool engine_schedule::make_room(const step_share& next, bool may_preempt) {
+    engine_sequence& each = *next.of;
+    const auto pages_needed = [&] {
+        return each.cache.pages_needed(next.count) +
+               (each.without ? each.without->cache.pages_needed(next.without) : 0);
+    };
+    while(pages_needed() > pool.free_pages()) {
         if(prefixes.give_up()) {
             continue;
         }
@@ -172,16 +223,21 @@ TOKENWORKS_FUNCTION bool engine_schedule::make_room(engine_sequence& each, std::
             return false;
         }
     }
-    each.cache.make_room(tokens);
+    each.cache.make_room(next.count);
+    if(each.without) {
+        each.without->cache.make_room(next.without);
+    }
     return true;
 }
 
 TOKENWORKS_FUNCTION void engine_schedule::preempt(std::size_t place) {
     std::unique_ptr<engine_sequence> victim = std::move(running[place]);
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(place));
-    victim->computed = std::max(victim->computed, victim->cache.size());
-    keep(*victim, victim->cache.size()); // so that little of it is lost, if others leave soon
-    victim->cache.truncate(0);
+    keep(*victim); // so that little of it is lost, if others leave soon
+    victim->for_each_row([](engine_row& row) {
+        row.computed = std::max(row.computed, row.cache.size());
+        row.cache.truncate(0);
+    });
     victim->seen_version = std::numeric_limits<std::uint64_t>::max();
     ++victim->record->cost.preemptions;
     ++counts.preemptions;
@@ -203,7 +259,7 @@ TOKENWORKS_FUNCTION void engine_schedule::admit(std::size_t& prompt_budget) {
                 each.record->cost.queue_seconds,
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - each.record->submitted).count());
             each.record->cost.prompt_tokens = each.prompt();
-            counts.prompt_tokens += each.prompt();
+            counts.prompt_tokens += each.prompt() + (each.without ? each.without->tokens.size() : 0);
         }
         const auto rank = std::ranges::find_if(running, [&](const auto& other) { return each.comes_before(*other); });
         running.insert(rank, std::move(next));
@@ -213,15 +269,13 @@ TOKENWORKS_FUNCTION void engine_schedule::admit(std::size_t& prompt_budget) {
 
 /// Whether all that a waiting sequence has, and all that those that run have yet to compute of theirs, finds room.
 TOKENWORKS_FUNCTION bool engine_schedule::has_pages_for(const engine_sequence& each) const {
-    constexpr std::size_t page = nn::page_pool::page_tokens;
-    const std::span<const token_id> tokens{each.tokens};
-    const std::size_t found = each.shares_prefixes() ? prefixes.find(each.key, tokens.first(tokens.size() - 1)) : 0;
-    std::size_t needed = nn::page_pool::pages_for(tokens.size() + 1) - found / page;
+    std::size_t needed = 0;
+    // Pages that are found in the cache are idle ones too, which it will use.
+    each.for_each_row([&](const engine_row& row) { needed += nn::page_pool::pages_for(row.tokens.size() + 1); });
     for(const std::unique_ptr<engine_sequence>& other: running) {
-        needed += other->cache.pages_needed(other->remaining());
+        other->for_each_row([&](const engine_row& row) { needed += row.cache.pages_needed(row.remaining()); });
     }
-    // Pages that are found are idle ones too, which it will use.
-    return needed + found / page <= pool.free_pages() + prefixes.idle_pages();
+    return needed <= pool.free_pages() + prefixes.idle_pages();
 }
 
 /// Of those of the highest priority, the client's that had least; of one client, what came first.
@@ -238,10 +292,15 @@ TOKENWORKS_FUNCTION std::size_t engine_schedule::next_in_line() const {
     return static_cast<std::size_t>(next - waiting.begin());
 }
 
-TOKENWORKS_FUNCTION void engine_schedule::keep(const engine_sequence& each, std::size_t tokens) {
-    if(options.keep_prefixes && each.shares_prefixes()) {
-        prefixes.keep(each.key, std::span{each.tokens}.first(tokens), each.cache);
+TOKENWORKS_FUNCTION void engine_schedule::keep(const engine_sequence& each, bool whole) {
+    if(!options.keep_prefixes || !each.shares_prefixes()) {
+        return;
     }
+    constexpr std::size_t page = prefix_cache::page_tokens;
+    each.for_each_row([&](const engine_row& row) {
+        const std::size_t count = whole ? row.cache.size() / page * page : row.cache.size();
+        prefixes.keep(each.key, std::span{row.tokens}.first(count), row.cache);
+    });
 }
 
 #endif

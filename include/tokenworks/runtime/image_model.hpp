@@ -37,11 +37,14 @@
 #include <tokenworks/models/weight_loading.hpp>
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
+#include <tokenworks/nn/page_pool.hpp>
+#include <tokenworks/runtime/engine_options.hpp>
 #include <tokenworks/runtime/guided_model.hpp>
-#include <tokenworks/runtime/make_tokens.hpp>
-#include <tokenworks/runtime/sink.hpp>
+#include <tokenworks/runtime/request.hpp>
+#include <tokenworks/runtime/run_alone.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/timings.hpp>
+#include <tokenworks/sampling/constraint_copies.hpp>
 #include <tokenworks/sampling/forced.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI {
@@ -90,8 +93,18 @@ public:
     /// @throws argument_error for a class that there is not, or a setting out of range; cancelled_error
     [[nodiscard]] io::picture draw(std::optional<std::size_t> which, const draw_options& options = {},
                                    runtime::timings* timings = nullptr) const {
-        return picture_of(make_ids(which, std::vector<token_id>(picture().tokens(), -1), options, timings));
+        return picture_of(make_ids(request_of(which, options), options, timings));
     }
+
+    /// What an engine of decoder() is asked for a picture, which picture_of() makes of the ids: sample i is what draw
+    /// gives with seed + i. Two rows in the engine's batch, where there is guidance.
+    /// @param given  an id for each place, -1 where one is to come; empty: all are
+    /// @throws as draw; argument_error for ids that are no codes, or not one a place
+    [[nodiscard]] runtime::request request_of(std::optional<std::size_t> which, const draw_options& options = {},
+                                              std::vector<token_id> given = {}) const;
+    /// How such an engine is set up: keys and values in the type that draw keeps them in, and room for the two rows of
+    /// each sequence where `set` says nothing of it.
+    [[nodiscard]] runtime::engine_options engine_settings(runtime::engine_options set = {}) const;
 
     /// A picture with a part drawn anew: the codes that the part touches are free, all others are the picture's own.
     /// Pixels outside of the mask stay to the bit.
@@ -117,10 +130,14 @@ public:
     [[nodiscard]] std::vector<float> check_output(std::span<const token_id> ids) const;
 
 private:
+    static constexpr dtype cache_type = dtype::f32;
+
     image_model(const std::string& path, const load_options& options, const limits& bounds);
 
-    [[nodiscard]] std::vector<token_id> make_ids(std::optional<std::size_t> which, std::vector<token_id> given,
-                                                 const draw_options& options, runtime::timings* timings) const;
+    [[nodiscard]] std::vector<token_id> make_ids(runtime::request what, const draw_options& options,
+                                                 runtime::timings* timings) const;
+    /// The rows of codes that are there, in a picture, the rest white.
+    [[nodiscard]] io::picture begun_picture(std::span<const token_id> ids) const;
     void check_size(const char* what, const io::picture& given, std::size_t channels) const;
 
     std::shared_ptr<team> team_;
@@ -132,31 +149,6 @@ private:
 };
 
 #if TOKENWORKS_DEFINITIONS
-
-namespace detail {
-
-/// Takes codes, and tells how far they have come.
-class code_sink {
-public:
-    code_sink(std::size_t total, std::function<void(std::span<const sampling::token_id>)> on_code)
-        : on_code_{std::move(on_code)} {
-        ids_.reserve(total);
-    }
-    void put(sampling::token_id id) {
-        ids_.push_back(id);
-        on_code_(ids_);
-    }
-    void finish() noexcept { is_complete_ = true; }
-    [[nodiscard]] bool is_complete() const noexcept { return is_complete_; }
-    [[nodiscard]] std::vector<sampling::token_id> take() noexcept { return std::move(ids_); }
-
-private:
-    std::function<void(std::span<const sampling::token_id>)> on_code_;
-    std::vector<sampling::token_id> ids_{};
-    bool is_complete_ = false;
-};
-
-} // namespace detail
 
 TOKENWORKS_FUNCTION image_model::image_model(const std::string& path, const load_options& options, const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
@@ -216,10 +208,9 @@ TOKENWORKS_FUNCTION void image_model::check_size(const char* what, const io::pic
     }
 }
 
-TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std::optional<std::size_t> which,
-                                                                             std::vector<token_id> given,
-                                                                             const draw_options& options,
-                                                                             runtime::timings* timings) const {
+TOKENWORKS_FUNCTION runtime::request image_model::request_of(std::optional<std::size_t> which,
+                                                             const draw_options& options,
+                                                             std::vector<token_id> given) const {
     const models::picture_config& config = picture();
     if(which && *which >= config.classes) {
         detail::raise<argument_error>({"draw: class ", *which, ", the model has ", config.classes});
@@ -233,45 +224,77 @@ TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std
             {"draw: the model was not trained without classes, so that it needs one, and takes "
              "no guidance but 1"});
     }
-    const auto nothing = static_cast<token_id>(config.codes + config.classes);
-    const token_id prompt = which ? static_cast<token_id>(config.codes + *which) : nothing;
     const std::size_t total = config.tokens();
+    const auto is_code = [count = config.codes](token_id id) {
+        return id >= 0 && static_cast<std::size_t>(id) < count;
+    };
+    if(given.empty()) {
+        given.assign(total, -1);
+    } else if(given.size() != total ||
+              !std::ranges::all_of(given, [&](token_id id) { return id == -1 || is_code(id); })) {
+        detail::raise<argument_error>(
+            {"draw: ", given.size(), " ids are given, there are ", total, " places for ", config.codes, " codes"});
+    }
+    const auto nothing = static_cast<token_id>(config.codes + config.classes);
+    runtime::request what{.prompt = {which ? static_cast<token_id>(config.codes + *which) : nothing}};
+    if(which && guidance != 1) {
+        what.guidance = {.scale = guidance, .without = {nothing}};
+    }
+    what.options.max_tokens = total;
+    what.options.constraint = sampling::copies_of(sampling::forced{std::move(given), is_code});
+    what.options.sampling = {.temperature = options.temperature.value_or(config.temperature),
+                             .top_k = options.top_k,
+                             .top_p = options.top_p,
+                             .min_p = options.min_p,
+                             .seed = options.seed};
+    what.options.ignore_eos = true;
+    return what;
+}
+
+TOKENWORKS_FUNCTION runtime::engine_options image_model::engine_settings(runtime::engine_options set) const {
+    constexpr std::size_t page = nn::page_pool::page_tokens;
+    set.cache_type = cache_type;
+    if(set.cache_tokens == 0) { // a page a row to copy into
+        set.cache_tokens = 2 * set.max_sequences * (nn::page_pool::pages_for(picture().tokens() + 1) + 1) * page;
+    }
+    return set;
+}
+
+TOKENWORKS_FUNCTION io::picture image_model::begun_picture(std::span<const token_id> ids) const {
+    std::vector<token_id> all{ids.begin(), ids.end()};
+    all.resize(picture().tokens(), ids.back());
+    io::picture so_far = picture_of(all);
+    const std::size_t rows = ids.size() / picture().columns * picture().vq.scale();
+    const auto end = static_cast<std::ptrdiff_t>(rows * so_far.width * so_far.channels);
+    std::fill(so_far.bytes.begin() + end, so_far.bytes.end(), std::uint8_t{255});
+    return so_far;
+}
+
+TOKENWORKS_FUNCTION std::vector<image_model::token_id>
+image_model::make_ids(runtime::request what, const draw_options& options, runtime::timings* timings) const {
+    const std::size_t total = picture().tokens();
     nn::context c{how_};
-    const runtime::guided_model model{*decoder_, which ? guidance : 1.0F, nothing};
-    runtime::guided_model::state state = model.make_state(c, total + 1);
-    sampling::forced codes{std::move(given), [count = config.codes](token_id id) {
-                               return id >= 0 && static_cast<std::size_t>(id) < count;
-                           }};
+    const runtime::guidance guided = what.guidance.value_or(runtime::guidance{.without = what.prompt});
+    const runtime::guided_model model{*decoder_, guided.scale, guided.without.front()};
+    runtime::guided_model::state state = model.make_state(c, total + 1, cache_type);
     bool cancelled = false;
     std::stop_source stop;
-    detail::code_sink sink{total, [&](std::span<const token_id> ids) {
-                               if(options.on_rows && ids.size() % config.columns == 0) {
-                                   const std::size_t rows = ids.size() / config.columns * config.vq.scale();
-                                   std::vector<token_id> all{ids.begin(), ids.end()};
-                                   all.resize(total, ids.back());
-                                   io::picture so_far = picture_of(all);
-                                   std::fill(so_far.bytes.begin() +
-                                                 static_cast<std::ptrdiff_t>(rows * so_far.width * so_far.channels),
-                                             so_far.bytes.end(), std::uint8_t{255});
-                                   options.on_rows(so_far, rows);
-                               }
-                               if(options.on_progress && !options.on_progress(ids.size(), total)) {
-                                   cancelled = true;
-                                   stop.request_stop();
-                               }
-                           }};
-    runtime::generate_options how{.sampling = {.temperature = options.temperature.value_or(config.temperature),
-                                               .top_k = options.top_k,
-                                               .top_p = options.top_p,
-                                               .min_p = options.min_p,
-                                               .seed = options.seed}};
-    how.cancel = stop.get_token();
+    what.options.cancel = stop.get_token();
+    std::vector<token_id> ids;
     double seconds = 0;
     {
         const runtime::stopwatch watch{seconds};
-        runtime::make_tokens(model, state, std::span{&prompt, 1}, codes, sink, std::move(how));
+        runtime::run_alone(model, state, what, ids, [&](std::size_t made) {
+            if(options.on_rows && made % picture().columns == 0) {
+                options.on_rows(begun_picture(ids), made / picture().columns * picture().vq.scale());
+            }
+            if(options.on_progress && !options.on_progress(made, total)) {
+                cancelled = true;
+                stop.request_stop();
+            }
+        });
     }
-    if(!sink.is_complete() || cancelled) {
+    if(ids.size() != total || cancelled) {
         detail::raise<cancelled_error>({"draw: cancelled"});
     }
     if(timings != nullptr) {
@@ -279,7 +302,7 @@ TOKENWORKS_FUNCTION std::vector<image_model::token_id> image_model::make_ids(std
         timings->generated_tokens += total;
         timings->decode_seconds += seconds;
     }
-    return sink.take();
+    return ids;
 }
 
 TOKENWORKS_FUNCTION io::picture image_model::infill(const io::picture& given, const io::picture& mask,
@@ -296,7 +319,7 @@ TOKENWORKS_FUNCTION io::picture image_model::infill(const io::picture& given, co
             }
         }
     }
-    const io::picture drawn = picture_of(make_ids(which, std::move(ids), options, timings));
+    const io::picture drawn = picture_of(make_ids(request_of(which, options, std::move(ids)), options, timings));
     io::picture out = given;
     for(std::size_t y = 0; y < mask.height; ++y) {
         for(std::size_t x = 0; x < mask.width; ++x) {

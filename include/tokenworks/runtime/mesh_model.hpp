@@ -29,14 +29,15 @@
 #include <tokenworks/models/mesh_config.hpp>
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/options.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/runtime/log_likelihoods.hpp>
-#include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/mesh_constraint.hpp>
-#include <tokenworks/runtime/sink.hpp>
+#include <tokenworks/runtime/run_alone.hpp>
+#include <tokenworks/sampling/constraint_copies.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI {
@@ -60,6 +61,11 @@ public:
     [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return space_->classes(); }
     [[nodiscard]] const codec::mesh_tokens& space() const noexcept { return *space_; }
     [[nodiscard]] const text_model& network() const noexcept { return *network_; }
+
+    /// What an engine of network() is asked for a mesh: the ids that come are what generate_tokens gives, and
+    /// space().decode(ids) is the mesh. Refers to the model.
+    /// @throws argument_error for a class that there is not
+    [[nodiscard]] runtime::request request_of(const mesh_options& options) const;
 
     /// Centred on the origin, its longest side 1, y up, seen from outside counterclockwise.
     /// @throws argument_error for a class that there is not, or a temperature below 0; cancelled_error
@@ -116,21 +122,26 @@ TOKENWORKS_FUNCTION mesh_model::mesh_model(const std::string& path, const load_o
     network_ = std::make_unique<text_model>(load_text_model(path, options, bounds));
 }
 
+TOKENWORKS_FUNCTION runtime::request mesh_model::request_of(const mesh_options& options) const {
+    runtime::request what{.prompt = {space_->class_token(options.name)}};
+    const std::size_t room = network_->context_length() - what.prompt.size();
+    what.options.max_tokens = room;
+    what.options.constraint = sampling::copies_of(runtime::mesh_constraint{*space_, room});
+    what.options.sampling.temperature = options.temperature;
+    what.options.sampling.top_k = 0;
+    what.options.sampling.seed = options.seed;
+    what.options.ignore_eos = true;
+    what.options.cancel = options.cancel;
+    return what;
+}
+
 TOKENWORKS_FUNCTION std::vector<sampling::token_id> mesh_model::generate_tokens(const mesh_options& options) const {
-    const std::vector<sampling::token_id> prompt{space_->class_token(options.name)};
-    const std::size_t context = network_->context_length();
-    runtime::mesh_constraint well_formed{*space_, context - prompt.size()};
-    runtime::data_sink<codec::mesh_tokens> made{*space_};
+    std::vector<sampling::token_id> ids;
     text_model::state state = network_->make_state();
-    runtime::generate_options how{.cancel = options.cancel};
-    how.sampling.temperature = options.temperature;
-    how.sampling.top_k = 0;
-    how.sampling.seed = options.seed;
-    if(runtime::make_tokens(*network_, state, prompt, well_formed, made, std::move(how)) !=
-       runtime::finish_reason::stop) {
+    if(runtime::run_alone(*network_, state, request_of(options), ids) != runtime::finish_reason::stop) {
         detail::raise<cancelled_error>({"making a mesh: cancelled"});
     }
-    return made.ids();
+    return ids;
 }
 
 TOKENWORKS_FUNCTION std::vector<float> mesh_model::log_likelihoods(const mesh& what, const std::string& name) const {

@@ -44,14 +44,15 @@
 #include <tokenworks/runtime/encoder_folder.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/log_sum_exp.hpp>
+#include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/options.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <tokenworks/io/file_bytes.hpp>
-#include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/residue_constraint.hpp>
-#include <tokenworks/runtime/sink.hpp>
+#include <tokenworks/runtime/run_alone.hpp>
+#include <tokenworks/sampling/constraint_copies.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI {
@@ -86,6 +87,20 @@ public:
         return decoder_ ? decoder_->config() : encoder_->network().config();
     }
     [[nodiscard]] bool is_encoder() const noexcept { return encoder_ != nullptr; }
+
+    /// @throws unsupported_error for an encoder
+    [[nodiscard]] const text_model& network() const {
+        require_decoder();
+        return *decoder_;
+    }
+
+    /// What an engine of network() is asked for a new sequence, and what its ids become. Refers to the model.
+    /// @throws as generate
+    [[nodiscard]] runtime::request request_of(const protein_options& options) const;
+    [[nodiscard]] std::string sequence_of(const protein_options& options,
+                                          std::span<const sampling::token_id> ids) const {
+        return options.begin + space_.decode(ids);
+    }
 
     /// A new sequence, its given beginning included.
     /// @throws unsupported_error for an encoder; argument_error for a family that there is not, bounds that cross, or a
@@ -167,8 +182,14 @@ private:
                                                    const std::string& family, std::size_t room) const;
     [[nodiscard]] const codec::protein_infill& infill_tokens() const;
 
-    [[nodiscard]] std::string make(std::span<const token_id> prompt, token_id end,
-                                   const protein_options& options) const;
+    void require_decoder() const {
+        if(!decoder_) {
+            detail::raise<unsupported_error>({path_, ": an encoder does not make sequences"});
+        }
+    }
+    [[nodiscard]] runtime::request request_behind(std::vector<token_id> prompt, token_id end,
+                                                  const protein_options& options) const;
+    [[nodiscard]] std::vector<token_id> make(const runtime::request& what) const;
     [[nodiscard]] std::vector<double> decoder_likelihoods(const framed& of) const;
     /// Logits at places that are hidden, row after row: take(place, logits).
     template <class Take>
@@ -320,8 +341,8 @@ TOKENWORKS_FUNCTION std::vector<sampling::token_id> protein_model::gap_prompt(st
     return ids;
 }
 
-TOKENWORKS_FUNCTION std::string protein_model::make(std::span<const token_id> prompt, token_id end,
-                                                    const protein_options& options) const {
+TOKENWORKS_FUNCTION runtime::request protein_model::request_behind(std::vector<token_id> prompt, token_id end,
+                                                                   const protein_options& options) const {
     const std::size_t context = config().context_length;
     if(prompt.size() >= context) {
         detail::raise<capacity_error>(
@@ -339,29 +360,38 @@ TOKENWORKS_FUNCTION std::string protein_model::make(std::span<const token_id> pr
             bounds.line_break = static_cast<token_id>(id);
         }
     }
-    runtime::residue_constraint legal{space_, bounds};
-    runtime::data_sink<codec::residues> made{space_};
-    text_model::state state = decoder_->make_state({.capacity = context});
-    runtime::generate_options how{.max_tokens = room, .sampling = options.sampling};
-    how.sampling.seed = options.seed;
-    if(runtime::make_tokens(*decoder_, state, prompt, legal, made, how) == runtime::finish_reason::stop) {
-        return made.data();
-    }
-    return space_.decode(made.ids()); // as long as the context
+    runtime::request what{.prompt = std::move(prompt)};
+    what.options.max_tokens = room; // then it is as long as the context
+    what.options.constraint = sampling::copies_of(runtime::residue_constraint{space_, bounds});
+    what.options.sampling = options.sampling;
+    what.options.sampling.seed = options.seed;
+    what.options.ignore_eos = true;
+    return what;
+}
+
+TOKENWORKS_FUNCTION std::vector<sampling::token_id> protein_model::make(const runtime::request& what) const {
+    std::vector<token_id> ids;
+    text_model::state state = decoder_->make_state({.capacity = config().context_length});
+    static_cast<void>(runtime::run_alone(*decoder_, state, what, ids));
+    return ids;
+}
+
+TOKENWORKS_FUNCTION runtime::request protein_model::request_of(const protein_options& options) const {
+    require_decoder();
+    return request_behind(frame(options.begin, options.family, false).ids, format_.end, options);
 }
 
 TOKENWORKS_FUNCTION std::string protein_model::generate(const protein_options& options) const {
-    if(!decoder_) {
-        detail::raise<unsupported_error>({path_, ": an encoder does not make sequences"});
-    }
-    return options.begin + make(frame(options.begin, options.family, false).ids, format_.end, options);
+    return sequence_of(options, make(request_of(options)));
 }
 
 TOKENWORKS_FUNCTION std::string protein_model::infill(std::string_view before, std::string_view after,
                                                       const protein_options& options) const {
     const std::size_t gap = options.most != 0 ? options.most : std::max<std::size_t>(options.least, 64);
     const std::size_t room = std::min(gap, std::max(options.least, config().context_length / 4));
-    return make(gap_prompt(before, after, options.family, room), infill_tokens().end, options);
+    const runtime::request what =
+        request_behind(gap_prompt(before, after, options.family, room), infill_tokens().end, options);
+    return space_.decode(make(what));
 }
 
 TOKENWORKS_FUNCTION std::vector<double> protein_model::decoder_likelihoods(const framed& of) const {

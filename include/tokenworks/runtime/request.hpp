@@ -17,8 +17,8 @@ class adapter;
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 
-/// A token and the natural logarithm of its probability, of the model's own logits: before bias, penalties,
-/// temperature and constraint.
+/// A token and the natural logarithm of its probability, of the model's own logits, or the guided ones: before bias,
+/// penalties, temperature and constraint.
 struct token_logprob {
     token_id id = 0;
     float logprob = 0;
@@ -35,11 +35,20 @@ struct token_event {
     finish_reason reason = finish_reason::none; ///< of the last event of a sample
 };
 
+/// Classifier-free guidance: what comes is continued behind another prompt too, and the logits behind both are joined
+/// before a token is chosen (sampling/guidance.hpp). It takes twice the work and twice the cache; log probabilities of
+/// the prompt are not told beside it.
+struct guidance {
+    float scale = 1;                 ///< how much more than the prompt asks for; 1: none, and nothing is run twice
+    std::vector<token_id> without{}; ///< the prompt without what is asked for, at least one id; as long as it likes
+};
+
 /// A request. What `options` says of one generation holds here too, but for prefill_chunk, on_full, history and
 /// on_progress, which are the engine's.
 struct request {
     std::vector<token_id> prompt{}; ///< ids, at least one
     generate_options options{};
+    std::optional<runtime::guidance> guidance{};
     std::size_t samples = 1; ///< answers to the same prompt: sample i draws with options.sampling.seed + i
     int priority = 0;        ///< higher ones are admitted first
     std::string client{};    ///< whose it is: among equals of priority, who had least comes first
@@ -67,7 +76,7 @@ struct sample_result {
 
 /// What a request has cost.
 struct usage {
-    std::size_t prompt_tokens = 0;
+    std::size_t prompt_tokens = 0;    ///< without those of guidance
     std::size_t cached_tokens = 0;    ///< of the prompt, found in the cache at first
     std::size_t generated_tokens = 0; ///< of all samples
     std::size_t preemptions = 0;      ///< times that a sample was put back for want of memory

@@ -4,9 +4,9 @@
 //   tokenworks::clip film = model.generate({.name = "fall", .frames = 16, .seed = 7});
 //   tokenworks::clip longer = model.generate({.name = "fall", .frames = 4}, film);   // those 16, then 4 new ones
 //
-// Frames come patch by patch through the loop of every kind (runtime/make_tokens.hpp); a constraint lets codes come and
-// nothing else, so that what comes is whole frames, whatever the weights are. Any number of frames may be asked for:
-// where the context is full, its older half is forgotten.
+// Frames come patch by patch through the loop of every kind (runtime/run_alone.hpp, runtime/engine.hpp); a constraint
+// lets codes come and nothing else, so that what comes is whole frames, whatever the weights are. Any number of frames
+// may be asked for: where the context is full, its older half is forgotten.
 //
 // Needs nlohmann-json.
 #pragma once
@@ -34,6 +34,7 @@
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/models/video_config.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
+#include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/candidates.hpp>
@@ -45,8 +46,9 @@
 
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/runtime/log_likelihoods.hpp>
-#include <tokenworks/runtime/make_tokens.hpp>
+#include <tokenworks/runtime/run_alone.hpp>
 #include <tokenworks/sampling/constraint.hpp>
+#include <tokenworks/sampling/constraint_copies.hpp>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI {
@@ -63,6 +65,8 @@ struct video_options {
 /// Immutable once loaded: share it by const reference.
 class video_model {
 public:
+    class growing_clip;
+
     /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for a model of something else
     [[nodiscard]] static video_model load(const std::string& path, const load_options& options = {},
                                           const limits& bounds = {}) {
@@ -85,6 +89,10 @@ public:
     [[nodiscard]] clip generate(const video_options& options, const clip& given = {},
                                 runtime::timings* timings = nullptr) const;
 
+    /// The same in requests for an engine of network(), whose other requests share its steps. Refers to the model.
+    /// @throws argument_error as generate
+    [[nodiscard]] growing_clip start(const video_options& options, const clip& given = {}) const;
+
     /// The natural logarithm of the probability of each patch of a film, its class given.
     /// @throws as generate; capacity_error for more frames than the model sees at once
     [[nodiscard]] std::vector<float> log_likelihoods(const clip& film, std::string_view name) const;
@@ -104,10 +112,6 @@ private:
 
     video_model(const std::string& path, const load_options& options, const limits& bounds);
 
-    /// Makes `count` frames behind those that the ids are of, and adds them.
-    void go_on(token_id label, std::size_t count, const video_options& options, float temperature, std::uint64_t seed,
-               const std::function<bool(std::size_t)>& on_token, std::vector<token_id>& ids,
-               runtime::timings& timings) const;
     [[nodiscard]] std::vector<float> check_output(std::span<const token_id> ids) const;
 
     std::optional<codec::frame_tokens> space_;
@@ -117,21 +121,43 @@ private:
     std::vector<float> check_output_{};
 };
 
+/// A clip that grows by windows: what the model sees at once is one request. Where there are more frames to come than
+/// it sees, those behind depend on those before.
+///
+///   video_model::growing_clip film = model.start({.name = "fall", .frames = 16});
+///   while(!film.is_complete()) film.add(engine.ask(film.next()).get().samples[0].ids);
+///   clip made = film.frames();
+class video_model::growing_clip {
+public:
+    [[nodiscard]] bool is_complete() const noexcept { return made() >= options_.frames * model_->space().cells(); }
+    /// Tokens made.
+    [[nodiscard]] std::size_t made() const noexcept { return ids_.size() - first_; }
+    /// What makes the next frames. @throws argument_error where it is complete
+    [[nodiscard]] runtime::request next() const;
+    /// Takes all ids of that request.
+    /// @throws argument_error for more or fewer, or others than codes
+    void add(std::span<const sampling::token_id> ids);
+    /// The frames given, and those made so far.
+    [[nodiscard]] clip frames() const;
+
+private:
+    friend class video_model;
+    growing_clip(const video_model& model, const video_options& options, const clip& given);
+    [[nodiscard]] std::size_t kept() const noexcept; // frames that the next request begins with
+    [[nodiscard]] std::size_t next_frames() const noexcept;
+
+    const video_model* model_;
+    video_options options_;
+    clip given_;
+    sampling::token_id label_;
+    std::vector<sampling::token_id> ids_{};
+    std::size_t first_ = 0;    // of them that was made
+    std::uint64_t window_ = 0; // requests before the next
+};
+
 #if TOKENWORKS_DEFINITIONS
 
 namespace detail {
-
-/// Takes tokens, and tells how many there are.
-struct counting_sink {
-    std::vector<sampling::token_id>& ids;
-    std::function<void()> on_token;
-
-    void put(sampling::token_id id) {
-        ids.push_back(id);
-        on_token();
-    }
-    void finish() const noexcept {}
-};
 
 /// The book of codes that a file has.
 [[nodiscard]] inline std::vector<std::uint8_t> read_codebook(const models::weight_source& weights,
@@ -177,70 +203,104 @@ TOKENWORKS_FUNCTION video_model::video_model(const std::string& path, const load
     network_ = std::make_unique<text_model>(load_text_model(path, options, bounds));
 }
 
-TOKENWORKS_FUNCTION void video_model::go_on(token_id label, std::size_t count, const video_options& options,
-                                            float temperature, std::uint64_t seed,
-                                            const std::function<bool(std::size_t)>& on_token,
-                                            std::vector<token_id>& ids, runtime::timings& timings) const {
-    const std::size_t cells = space_->cells();
-    const std::size_t kept = std::min(ids.size() / cells, std::max(frames_ / 2, frames_ - std::min(frames_, count)));
-    const std::size_t made = std::min(count, frames_ - kept);
-    std::vector<token_id> prompt{label};
-    prompt.insert(prompt.end(), ids.end() - static_cast<std::ptrdiff_t>(kept * cells), ids.end());
-    sampling::exactly codes{made * cells, [this](token_id id) { return space_->is_code(id); }};
-    std::stop_source stop;
-    bool is_cancelled = false;
-    const std::size_t before = ids.size();
-    detail::counting_sink sink{ids, [&] {
-                                   if(!on_token(ids.size() - before)) {
-                                       is_cancelled = true;
-                                       stop.request_stop();
-                                   }
-                               }};
-    text_model::state state = network_->make_state();
-    runtime::generate_options how{
-        .sampling = {.temperature = temperature, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed},
-        .cancel = stop.get_token()};
-    double seconds = 0;
-    bool is_complete = false;
-    {
-        const runtime::stopwatch watch{seconds};
-        is_complete =
-            runtime::make_tokens(*network_, state, prompt, codes, sink, std::move(how)) == runtime::finish_reason::stop;
+TOKENWORKS_FUNCTION video_model::growing_clip::growing_clip(const video_model& model, const video_options& options,
+                                                            const clip& given)
+    : model_{&model}, options_{options}, given_{given}, label_{model.space().class_token(options.name)} {
+    if(!given.bytes.empty()) {
+        ids_ = model.space().encode(given);
     }
-    if(!is_complete || is_cancelled) {
-        detail::raise<cancelled_error>({"making frames of class '", options.name, "': cancelled"});
+    first_ = ids_.size();
+}
+
+TOKENWORKS_FUNCTION std::size_t video_model::growing_clip::kept() const noexcept {
+    const std::size_t cells = model_->space().cells();
+    const std::size_t left = options_.frames - std::min(options_.frames, made() / cells);
+    const std::size_t context = model_->context_frames();
+    return std::min(ids_.size() / cells, std::max(context / 2, context - std::min(context, left)));
+}
+
+TOKENWORKS_FUNCTION std::size_t video_model::growing_clip::next_frames() const noexcept {
+    const std::size_t left = options_.frames - std::min(options_.frames, made() / model_->space().cells());
+    return std::min(left, model_->context_frames() - kept());
+}
+
+TOKENWORKS_FUNCTION runtime::request video_model::growing_clip::next() const {
+    if(is_complete()) {
+        detail::raise<argument_error>({"a film of ", options_.frames, " frames is complete"});
     }
-    timings.prompt_tokens += prompt.size();
-    timings.generated_tokens += made * cells;
-    timings.decode_seconds += seconds;
+    const codec::frame_tokens& space = model_->space();
+    const std::size_t cells = space.cells();
+    const std::size_t count = next_frames() * cells;
+    runtime::request what{.prompt = {label_}};
+    what.prompt.insert(what.prompt.end(), ids_.end() - static_cast<std::ptrdiff_t>(kept() * cells), ids_.end());
+    what.options.max_tokens = count;
+    what.options.constraint =
+        sampling::copies_of(sampling::exactly{count, [&space](sampling::token_id id) { return space.is_code(id); }});
+    // A seed of its own for each window, or dice would fall alike in all.
+    what.options.sampling = {.temperature = options_.temperature.value_or(first_ == 0 ? 0.8F : 0.0F),
+                             .top_k = 0,
+                             .top_p = 1,
+                             .min_p = 0,
+                             .seed = options_.seed + window_ * 0x9E3779B97F4A7C15U};
+    what.options.ignore_eos = true;
+    return what;
+}
+
+TOKENWORKS_FUNCTION void video_model::growing_clip::add(std::span<const sampling::token_id> ids) {
+    const codec::frame_tokens& space = model_->space();
+    const std::size_t wanted = next_frames() * space.cells();
+    if(ids.size() != wanted || !std::ranges::all_of(ids, [&](sampling::token_id id) { return space.is_code(id); })) {
+        detail::raise<argument_error>({"a film wants ", wanted, " codes, not ", ids.size(), " tokens of any kind"});
+    }
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    ++window_;
+}
+
+TOKENWORKS_FUNCTION clip video_model::growing_clip::frames() const {
+    clip made = model_->space().decode(std::span{ids_}.subspan(first_));
+    made.bytes.insert(made.bytes.begin(), given_.bytes.begin(), given_.bytes.end());
+    return made;
+}
+
+TOKENWORKS_FUNCTION video_model::growing_clip video_model::start(const video_options& options,
+                                                                 const clip& given) const {
+    return growing_clip{*this, options, given};
 }
 
 TOKENWORKS_FUNCTION clip video_model::generate(const video_options& options, const clip& given,
                                                runtime::timings* timings) const {
-    const token_id label = space_->class_token(options.name);
-    std::vector<token_id> ids = given.bytes.empty() ? std::vector<token_id>{} : space_->encode(given);
-    const float temperature = options.temperature.value_or(ids.empty() ? 0.8F : 0.0F);
-    const std::size_t cells = space_->cells();
-    const std::size_t first = ids.size();
+    growing_clip made = start(options, given);
+    const std::size_t total = options.frames * space_->cells();
     runtime::timings spent;
-    std::size_t done = 0; // frames
-    for(std::uint64_t window = 0; done < options.frames; ++window) {
-        // A seed of its own for each window, or dice would fall alike in all.
-        const std::uint64_t seed = options.seed + window * 0x9E3779B97F4A7C15U;
-        const auto on_token = [&](std::size_t tokens) {
-            return !options.on_progress || options.on_progress(done * cells + tokens, options.frames * cells);
-        };
-        go_on(label, options.frames - done, options, temperature, seed, on_token, ids, spent);
-        done = (ids.size() - first) / cells;
+    while(!made.is_complete()) {
+        std::stop_source stop;
+        runtime::request what = made.next();
+        what.options.cancel = stop.get_token();
+        bool is_cancelled = false;
+        std::vector<token_id> ids;
+        text_model::state state = network_->make_state();
+        {
+            const runtime::stopwatch watch{spent.decode_seconds};
+            runtime::run_alone(*network_, state, what, ids, [&](std::size_t count) {
+                if(options.on_progress && !options.on_progress(made.made() + count, total)) {
+                    is_cancelled = true;
+                    stop.request_stop();
+                }
+            });
+        }
+        if(is_cancelled) {
+            detail::raise<cancelled_error>({"making frames of class '", options.name, "': cancelled"});
+        }
+        spent.prompt_tokens += what.prompt.size();
+        spent.generated_tokens += ids.size();
+        made.add(ids);
     }
     if(timings != nullptr) {
         timings->prompt_tokens += spent.prompt_tokens;
         timings->generated_tokens += spent.generated_tokens;
         timings->decode_seconds += spent.decode_seconds;
     }
-    clip made = space_->decode(std::span{ids}.subspan(first));
-    made.bytes.insert(made.bytes.begin(), given.bytes.begin(), given.bytes.end());
-    return made;
+    return made.frames();
 }
 
 TOKENWORKS_FUNCTION std::vector<float> video_model::log_likelihoods(const clip& film, std::string_view name) const {

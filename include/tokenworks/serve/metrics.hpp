@@ -109,6 +109,18 @@ struct request_record {
     std::string reason{}; ///< "stop", "length" ...
 };
 
+/// What the engine of another kind of output tells of itself.
+struct kind_numbers {
+    std::string_view kind{}; ///< "image" ...
+    double running = 0;
+    double waiting = 0;
+    double generated_tokens = 0;
+    double steps = 0;
+    double finished = 0; ///< requests
+    double refused = 0;
+    double preemptions = 0;
+};
+
 /// What an engine tells of itself; see runtime::engine_counts.
 struct engine_numbers {
     double running = 0;
@@ -123,6 +135,7 @@ struct engine_numbers {
     std::optional<double> prefill_joules{};
     std::optional<double> decode_joules{};
     std::string_view energy_source = "none"; ///< "measured", "modelled"
+    std::vector<kind_numbers> kinds{};       ///< engines beside it
 };
 
 /// Any thread may call any of these.
@@ -183,10 +196,33 @@ public:
         for(const auto& [what, count]: answers_) {
             out.add(static_cast<double>(count), {{"route", what.first}, {"status", std::to_string(what.second)}});
         }
+        add_kinds(out, engine.kinds);
         return out.text();
     }
 
 private:
+    static void add_kinds(metrics_text& out, const std::vector<kind_numbers>& kinds) {
+        const auto each = [&](std::string_view name, std::string_view kind, std::string_view help,
+                              double kind_numbers::*value) {
+            if(kinds.empty()) {
+                return;
+            }
+            out.begin(name, kind, help);
+            for(const kind_numbers& of: kinds) {
+                out.add(of.*value, {{"kind", of.kind}});
+            }
+        };
+        each("kind_sequences_running", "gauge", "Images, films and so on that are being made.", &kind_numbers::running);
+        each("kind_samples_waiting", "gauge", "Those that wait for a place.", &kind_numbers::waiting);
+        each("kind_generation_tokens_total", "counter", "Tokens of them.", &kind_numbers::generated_tokens);
+        each("kind_steps_total", "counter", "Steps in which they were made.", &kind_numbers::steps);
+        each("kind_requests_total", "counter", "Requests that have ended.", &kind_numbers::finished);
+        each("kind_requests_refused_total", "counter", "Requests refused because the line was full.",
+             &kind_numbers::refused);
+        each("kind_preemptions_total", "counter", "Times that one was put back for want of memory.",
+             &kind_numbers::preemptions);
+    }
+
     mutable std::mutex mutex_{};
     histogram first_token_{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
                            1,     2.5,   5,    7.5,  10,   20,   40,   80,  160,  640, 2560};
