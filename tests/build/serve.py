@@ -361,6 +361,34 @@ def ends(check, command, *flags):
             check.expect(outcome[0][2]["choices"][0]["finish_reason"] == wanted, "what had begun was finished")
 
 
+def killed_saves(check, command, folder):
+    """kill -9 at some moment of a save: the next start finds the old prefixes or the new ones, whole, and no heap of leftovers."""
+    place = Path(folder) / "prefixes"
+    place.mkdir()
+    flags = ["--ctx", "8192", "--cache-tokens", "65536", "--prefix-cache", str(place / "cache")]
+    ended = 0
+    for i in range(12):
+        server = Server(command, *flags)
+        server.log.seek(0)
+        log = server.log.read()
+        check.expect("note:" not in log and ("tokens of prompts" in log) == (place / "cache").exists(), f"it starts with whole prefixes: {log}")
+        for part in range(4):
+            check.expect(chat(server, messages=[{"role": "user", "content": f"{i} {part} " + "word " * 1000}], max_tokens=1)[0] == 200,
+                         "it answers")
+        server.process.send_signal(signal.SIGTERM)
+        if i:
+            time.sleep(0.002 * i)
+            ended += server.process.poll() is not None
+            server.process.kill()
+        server.process.wait()
+        left = [each.name for each in place.iterdir()]
+        check.expect("cache" in left and len(left) <= 2, f"the cache, and what the killed one left: {left}")
+    print(f"of 11 servers that were killed, {ended} had saved and ended before")
+    with serving(command, *flags) as server:
+        check.expect(chat(server)[0] == 200, "and works")
+    check.expect([each.name for each in place.iterdir()] == ["cache"], "nothing is left behind")
+
+
 def client(check, server):
     """The official client of the interface."""
     with openai.OpenAI(base_url=f"http://{server.host}:{server.port}/v1", api_key="none", max_retries=0) as api:
@@ -446,6 +474,7 @@ def main():
                 print("the package openai is not here: left out")
         overload(check, command, *context)
         keys(check, command, *context)
+        killed_saves(check, command, folder)
         ends(check, command, "--ctx", "100000")
     real = real_models.folder(options.models) / real_models.FILES["smollm2"]
     if real.is_file():
