@@ -128,11 +128,14 @@ class Client:
         self.host, self.port, self.timeout = parts.hostname, parts.port or 80, timeout
         self.key = f"Authorization: Bearer {key}\r\n" if key else ""
 
+    def request(self, method, path, body=b""):
+        return (f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close\r\n{self.key}"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+
     async def open(self, method, path, body=b""):
         """Sends a request. The status, the headers, and pieces of the body as they come."""
         reader, writer = await asyncio.open_connection(self.host, self.port)
-        writer.write((f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close\r\n{self.key}"
-                      f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
+        writer.write(self.request(method, path, body))
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
@@ -294,16 +297,12 @@ def markdown(told):
     return "\n".join(lines)
 
 
-def parse(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def load_flags():
+    """Of where to, what and how long: what other tools that load a server have in common with this one."""
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--api-key")
     parser.add_argument("--model", help="the name that is sent; the first that the server tells if not given")
-    parser.add_argument("--rate", type=float, default=0.0, help="requests a second on average; open loop")
-    parser.add_argument("--burst", type=int, default=1, help="so many come at once")
-    parser.add_argument("--concurrency", type=int, default=0, help="so many at a time; closed loop")
-    parser.add_argument("--requests", type=int, default=0, help="so many in all")
-    parser.add_argument("--seconds", type=float, default=0.0, help="or as many as come in this time")
     parser.add_argument("--prompt-tokens", type=span, default=(32, 512), metavar="LOW:HIGH", help="words, about a token each")
     parser.add_argument("--answer-tokens", type=span, default=(16, 128), metavar="LOW:HIGH", help="at most")
     parser.add_argument("--prefix-tokens", type=int, default=0, help="words that prompts begin with alike")
@@ -316,6 +315,16 @@ def parse(arguments=None):
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds of a request")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object, with every request")
+    return parser
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], parents=[load_flags()])
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second on average; open loop")
+    parser.add_argument("--burst", type=int, default=1, help="so many come at once")
+    parser.add_argument("--concurrency", type=int, default=0, help="so many at a time; closed loop")
+    parser.add_argument("--requests", type=int, default=0, help="so many in all")
+    parser.add_argument("--seconds", type=float, default=0.0, help="or as many as come in this time")
     options = parser.parse_args(arguments)
     if (options.rate > 0) == (options.concurrency > 0):
         parser.error("exactly one of --rate and --concurrency")

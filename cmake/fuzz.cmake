@@ -12,7 +12,8 @@ endif()
 # All share one compilation of the library's large functions: replays that of the tests, fuzzers one with their flags. Most
 # need those of io and codec alone.
 set(fuzz_whole_library
-    gguf_model http_request image_processor importance_matrix lora model_folder sentencepiece_model tokenizer_json)
+    gguf_model http_request image_processor importance_matrix lora model_folder saved_prefixes sentencepiece_model
+    tokenizer_json)
 set(fuzz_flags -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined)
 if(TOKENWORKS_BUILD_FUZZ)
     add_separate(tokenworks_fuzz_separate ${fuzz_flags})

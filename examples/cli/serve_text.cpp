@@ -44,6 +44,8 @@ struct running_job {
     std::vector<clock::time_point> last{}; // token of each sample
     std::vector<bool> has_begun{};
     std::vector<std::size_t> calls{};
+    std::optional<std::vector<tw::runtime::prompt_logprob>> prompt{}; // where asked for, once it is there
+    std::vector<tw::runtime::token_event> early{};                    // of other samples, before that
     bool over = false;
 };
 
@@ -136,9 +138,6 @@ void text_service::chat(exchange& with, request_log& log) {
 void text_service::completions(exchange& with, request_log& log) {
     serve::completion_request ask = serve::parse_completion_request(with.request.body, how_.rules);
     check_model(ask.model);
-    if(ask.stream && ask.echo && ask.logprobs) {
-        throw api_error{400, "echo with logprobs does not go with stream", "stream"};
-    }
     asked what;
     for(const serve::prompt_input& each: ask.prompts) {
         if(ask.suffix) {
@@ -185,7 +184,11 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
 
     const clock::time_point begin = clock::now();
     const double seconds = std::min(common.timeout.value_or(how_.timeout), how_.timeout);
-    const bool wants_prompt = !what.echoes.empty() && common.logprobs;
+    const bool echoes_tokens = !what.echoes.empty() && common.logprobs;
+    std::optional<std::size_t> of_prompt = common.prompt_logprobs;
+    if(echoes_tokens) {
+        of_prompt = std::max(of_prompt.value_or(0), *common.logprobs);
+    }
     std::vector<running_job> jobs(what.prompts.size());
     const tw::codec::tokenizer& tokens = model_.tokenizer();
     for(std::size_t i = 0; i < jobs.size(); ++i) {
@@ -197,7 +200,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         ask.client = log.client;
         ask.cache_salt = common.cache_salt + (how_.separate_caches ? "\n" + log.client : "");
         ask.logprobs = common.logprobs;
-        ask.prompt_logprobs = wants_prompt;
+        ask.prompt_logprobs = of_prompt;
         ask.deadline = begin + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds));
         ask.joules = common.joules;
         jobs[i].job = engine_.submit(std::move(ask));
@@ -224,7 +227,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
     }
     bool is_begun = false;
     std::string out;
-    const auto take = [&](running_job& from, const tw::runtime::token_event& event) {
+    const auto take_one = [&](running_job& from, const tw::runtime::token_event& event) {
         if(event.id) {
             if(from.last[event.sample] != clock::time_point{}) {
                 metrics_.between_tokens(std::chrono::duration<double>(event.at - from.last[event.sample]).count());
@@ -233,18 +236,46 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         }
         serve::answer_delta next = from.readers[event.sample].take(event);
         const std::size_t index = next.index;
-        if(!what.echoes.empty() && !from.has_begun[event.sample]) {
-            next.text.insert(0, what.echoes[index / common.samples]);
+        if(!from.has_begun[event.sample]) {
+            const std::vector<token_id>& prompt = what.prompts[index / common.samples];
+            if(!what.echoes.empty()) {
+                next.text.insert(0, what.echoes[index / common.samples]);
+            }
+            if(echoes_tokens) {
+                std::vector<serve::shown_token> shown =
+                    serve::prompt_tokens(tokens, prompt, *from.prompt, *common.logprobs);
+                next.tokens.insert(next.tokens.begin(), std::make_move_iterator(shown.begin()),
+                                   std::make_move_iterator(shown.end()));
+            }
+            if(common.prompt_logprobs) {
+                next.prompt = serve::prompt_json(tokens, prompt, *from.prompt, *common.prompt_logprobs);
+            }
         }
         from.calls[event.sample] += next.calls.size();
         if(!common.stream) {
             from.has_begun[event.sample] = true;
             whole[index].add(std::move(next));
         } else if(!next.empty()) {
-            const bool first = !from.has_begun[event.sample];
-            from.has_begun[event.sample] = true;
-            out += serve::sse_event(what.is_chat ? serve::chat_chunk(head, next, first, from.calls[event.sample] != 0)
-                                                 : serve::completion_chunk(head, next));
+            for(const serve::answer_delta& each: serve::chunks_of(std::move(next))) {
+                const bool first = !from.has_begun[event.sample];
+                from.has_begun[event.sample] = true;
+                out +=
+                    serve::sse_event(what.is_chat ? serve::chat_chunk(head, each, first, from.calls[event.sample] != 0)
+                                                  : serve::completion_chunk(head, each));
+            }
+        }
+    };
+    const auto take = [&](running_job& from, const tw::runtime::token_event& event) {
+        if(of_prompt && !from.prompt) { // which the first event of sample 0 brings
+            if(event.sample != 0) {
+                from.early.push_back(event);
+                return;
+            }
+            from.prompt = from.job.prompt_logprobs();
+        }
+        take_one(from, event);
+        for(const tw::runtime::token_event& each: std::exchange(from.early, {})) {
+            take_one(from, each);
         }
     };
     const auto show = [&] {
@@ -317,13 +348,6 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
             record(all.usage, std::string{to_string(all.samples.front().reason)});
             any = any || all.samples.front().reason != tw::runtime::finish_reason::deadline ||
                   all.usage.generated_tokens != 0;
-            for(std::size_t s = 0; wants_prompt && s < common.samples && !common.stream; ++s) {
-                std::vector<serve::shown_token>& list = whole[i * common.samples + s].tokens;
-                std::vector<serve::shown_token> prompt =
-                    serve::prompt_tokens(tokens, what.prompts[i], all.prompt_logprobs);
-                list.insert(list.begin(), std::make_move_iterator(prompt.begin()),
-                            std::make_move_iterator(prompt.end()));
-            }
         }
         if(!any && !is_begun) {
             throw api_error{504, "the time was over before the first token", {}, "timeout"};

@@ -155,8 +155,16 @@ def interface(check, server):
         check.expect(answer["finish_reason"] == "tool_calls" and call["name"] in ("first", "second")[choice != "required":] and
                      isinstance(json.loads(call["arguments"])["yes"], bool), f"a call: {answer}")
     parts = events(chat(server, max_tokens=120, tools=tools, tool_choice="required", stream=True)[2])
-    deltas = [part["choices"][0]["delta"] for part in parts[:-1] if "tool_calls" in part["choices"][0]["delta"]]
-    check.expect(len(deltas) == 1 and deltas[0]["tool_calls"][0]["index"] == 0, "a call in a stream")
+    choices = [part["choices"][0] for part in parts[:-1]]
+    pieces = [choice["delta"]["tool_calls"] for choice in choices if "tool_calls" in choice["delta"]]
+    check.expect(all(len(each) == 1 and each[0]["index"] == 0 for each in pieces) and len(pieces) > 2, f"a call comes in pieces: {parts}")
+    first, more = pieces[0][0], [each[0] for each in pieces[1:]]
+    check.expect(first["id"] and first["type"] == "function" and first["function"]["name"] in ("first", "second") and
+                 first["function"]["arguments"] == "" and all(list(each["function"]) == ["arguments"] for each in more),
+                 "the name first, then arguments")
+    check.expect(isinstance(json.loads("".join(each["function"]["arguments"] for each in more))["yes"], bool) and
+                 not any(choice["delta"].get("content") for choice in choices) and
+                 choices[-1]["finish_reason"] == "tool_calls", "arguments in pieces are JSON")
 
     answer = server.ask("/v1/completions", {"prompt": ["Hello", "World"], "n": 2, "max_tokens": 3, "echo": True,
                                             "logprobs": 1})[2]
@@ -165,6 +173,33 @@ def interface(check, server):
     logprobs = answer["choices"][0]["logprobs"]
     check.expect(logprobs["token_logprobs"][0] is None and logprobs["token_logprobs"][1] < 0 and
                  len(logprobs["tokens"]) == len(logprobs["text_offset"]), "logprobs of a prompt")
+    for echo in ({"echo": True, "logprobs": 2}, {"prompt_logprobs": 3}, {"echo": True, "logprobs": 0, "prompt_logprobs": 1}):
+        ask = {"prompt": ["Hello wide world", "Yes"], "n": 2, "max_tokens": 4, "temperature": 0, **echo}
+        whole = server.ask("/v1/completions", ask)[2]["choices"]
+        made = [{"text": "", "tokens": [], "top": [], "offsets": [], "prompt": None} for _ in whole]
+        for part in events(server.ask("/v1/completions", {**ask, "stream": True})[2])[:-1]:
+            choice = part["choices"][0]
+            into = made[choice["index"]]
+            into["text"] += choice["text"]
+            into["prompt"] = choice.get("prompt_logprobs", into["prompt"])
+            into["tokens"] += (choice["logprobs"] or {}).get("tokens", [])
+            into["top"] += (choice["logprobs"] or {}).get("top_logprobs", [])
+            into["offsets"] += (choice["logprobs"] or {}).get("text_offset", [])
+        for one, choice in zip(made, whole):
+            logprobs = choice["logprobs"] or {"tokens": [], "top_logprobs": [], "text_offset": []}
+            check.expect((one["text"], one["tokens"], one["top"], one["offsets"], one["prompt"]) ==
+                         (choice["text"], logprobs["tokens"], logprobs["top_logprobs"], logprobs["text_offset"],
+                          choice.get("prompt_logprobs")), f"{echo}: the stream says what the whole answer says: {one} {choice}")
+        if "prompt_logprobs" in echo:
+            first, *rest = whole[0]["prompt_logprobs"]
+            check.expect(first is None and rest and all(1 <= min(one["rank"] for one in each.values()) and
+                         echo["prompt_logprobs"] <= len(each) <= echo["prompt_logprobs"] + 1 for each in rest), f"prompt_logprobs: {rest}")
+        else:
+            top = whole[0]["logprobs"]["top_logprobs"]
+            check.expect(top[0] is None and all(1 <= len(each) <= 2 for each in top[1:]), f"the likeliest of a prompt: {top}")
+    whole = chat(server, prompt_logprobs=0)[2]["prompt_logprobs"]
+    parts = events(chat(server, prompt_logprobs=0, stream=True)[2])
+    check.expect(len(whole) > 1 and parts[0]["prompt_logprobs"] == whole and "prompt_logprobs" not in parts[1], "of a chat")
     ids = server.ask("/tokenize", {"content": "Hello world"})[2]["tokens"]
     check.expect(server.ask("/detokenize", {"tokens": ids})[2]["content"] == "Hello world", "to tokens and back")
     answer = server.ask("/v1/completions", {"prompt": ids, "max_tokens": 2})
@@ -376,6 +411,34 @@ def ends(check, command, *flags):
             check.expect(outcome[0][2]["choices"][0]["finish_reason"] == wanted, "what had begun was finished")
 
 
+def killed_saves(check, command, folder):
+    """kill -9 at some moment of a save: the next start finds the old prefixes or the new ones, whole, and no heap of leftovers."""
+    place = Path(folder) / "prefixes"
+    place.mkdir()
+    flags = ["--ctx", "8192", "--cache-tokens", "65536", "--prefix-cache", str(place / "cache")]
+    ended = 0
+    for i in range(12):
+        server = Server(command, *flags)
+        server.log.seek(0)
+        log = server.log.read()
+        check.expect("note:" not in log and ("tokens of prompts" in log) == (place / "cache").exists(), f"it starts with whole prefixes: {log}")
+        for part in range(4):
+            check.expect(chat(server, messages=[{"role": "user", "content": f"{i} {part} " + "word " * 1000}], max_tokens=1)[0] == 200,
+                         "it answers")
+        server.process.send_signal(signal.SIGTERM)
+        if i:
+            time.sleep(0.002 * i)
+            ended += server.process.poll() is not None
+            server.process.kill()
+        server.process.wait()
+        left = [each.name for each in place.iterdir()]
+        check.expect("cache" in left and len(left) <= 2, f"the cache, and what the killed one left: {left}")
+    print(f"of 11 servers that were killed, {ended} had saved and ended before")
+    with serving(command, *flags) as server:
+        check.expect(chat(server)[0] == 200, "and works")
+    check.expect([each.name for each in place.iterdir()] == ["cache"], "nothing is left behind")
+
+
 def client(check, server):
     """The official client of the interface."""
     with openai.OpenAI(base_url=f"http://{server.host}:{server.port}/v1", api_key="none", max_retries=0) as api:
@@ -399,6 +462,18 @@ def client(check, server):
         answer = api.chat.completions.create(**{**ask, "max_tokens": 100}, tools=[tool], tool_choice="required")
         call = answer.choices[0].message.tool_calls[0]
         check.expect(call.function.name == "look" and json.loads(call.function.arguments)["kind"] in ("a", "b"), "openai: tools")
+        parts, chunks = {}, 0
+        for chunk in api.chat.completions.create(**{**ask, "max_tokens": 100}, tools=[tool], tool_choice="required", stream=True):
+            for piece in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
+                into = parts.setdefault(piece.index, {"id": piece.id, "name": piece.function.name, "arguments": ""})
+                into["arguments"] += piece.function.arguments
+                chunks += 1
+        check.expect(list(parts) == [0] and parts[0]["id"] and parts[0]["name"] == "look" and chunks > 2 and
+                     json.loads(parts[0]["arguments"])["kind"] in ("a", "b"), f"openai: tools in a stream: {parts}")
+        with api.chat.completions.stream(**{**ask, "max_tokens": 100}, tools=[tool], tool_choice="required") as stream:
+            call_made = stream.get_final_completion().choices[0].message.tool_calls[0]
+        check.expect(call_made.function.name == "look" and json.loads(call_made.function.arguments)["kind"] in ("a", "b"),
+                     "openai: tools, put together by the client")
         talk = [*HELLO, answer.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": "42"}]
         check.expect(api.chat.completions.create(model=model, messages=talk, max_tokens=2).choices, "openai: a tool's answer")
         check.expect(len(api.embeddings.create(model=model, input=["a", "b"]).data[1].embedding) > 8, "openai: embeddings")
@@ -450,6 +525,7 @@ def main():
                 print("the package openai is not here: left out")
         overload(check, command, *context)
         keys(check, command, *context)
+        killed_saves(check, command, folder)
         ends(check, command, "--ctx", "100000")
     real = real_models.folder(options.models) / real_models.FILES["smollm2"]
     if real.is_file():

@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Server:
                 await self.tokens(path, body, writer)
             finally:
                 self.now -= 1
-        except (asyncio.CancelledError, ConnectionError):
+        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
             pass # who asked has gone
         finally:
             writer.close()
@@ -162,11 +163,37 @@ def loads(check):
     check.expect(told["failed"] == 2 and "without a reason" in told["problems"][0], f"streams that break off are failures: {told['problems']}")
 
 
+def overloads(check):
+    """bench/serve_overload.py beside the same server: it finds the capacity, then asks for far more."""
+    sys.path.insert(0, str(SOURCE.parent))
+    import serve_overload # it takes serve_load from its own folder
+
+    async def both():
+        listening = await asyncio.start_server(Server(most=4).answer, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        async with listening:
+            return await serve_overload.run(serve_overload.parse(
+                ["--url", f"http://127.0.0.1:{port}", "--concurrency", "4", "--capacity-seconds", "2", "--seconds", "2", "--pid",
+                 str(os.getpid()), "--slow", "0", "--half-open", "2", "--answer-tokens", "8", "--prompt-tokens", "4:9"]))
+
+    told = asyncio.run(both())
+    one = Server.FIRST + 7 * Server.GAP
+    check.expect(0.5 * 4 / one < told["capacity_per_second"] <= 4 / one, f"what it can do: {told['capacity_per_second']}")
+    over = told["overload"]
+    check.expect(over["refused"] > over["done"] > 0 and set(told["statuses"]) == {200, 503}, f"the rest is refused: {told['statuses']}")
+    check.expect(over["requests"] > 5 * told["capacity_per_second"] * 2, "ten times as much is asked")
+    check.expect(told["memory"]["most"] >= told["memory"]["before"] > 0 and told["sockets"]["most"] > told["sockets"]["before"],
+                 f"what it holds: {told['memory']} {told['sockets']}")
+    table = serve_overload.markdown(told)
+    check.expect("| overload |" in table and "of 503" in table and "Resident memory" in table, table)
+
+
 def main():
     check = Checker()
     workloads(check)
     numbers(check)
     loads(check)
+    overloads(check)
     print(f"{check.failures} failures")
     return 1 if check.failures else 0
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets gguf, gguf_model, safetensors, packed, tokenizer_json, regex,
-sentencepiece_model, chat_template, model_folder, lora, importance_matrix and image_processor into corpus/<target>/, next
+sentencepiece_model, chat_template, model_folder, lora, importance_matrix, image_processor and saved_prefixes into corpus/<target>/, next
 to this file.
 
 One seed for each value type, each tensor type and each edge of the formats, made from the formats' descriptions with
@@ -266,6 +266,33 @@ def packed_seeds():
     yield "short", b"TWPACKED"
 
 
+def saved_prefixes_seeds():
+    """Pages of 512 bytes: those of the target's pool."""
+    def page(name, fill, size=512):
+        return name, 0, 1, size, fill * size, None
+
+    def saved(rows, pages=None, tail=b""):
+        tree = b"".join(struct.pack("<66i", parent, count, *range(first, first + max(count, 0)), *[0] * (64 - max(count, 0)))
+                        for parent, count, first in rows) + tail
+        return packed([("tree", 26, len(rows), 66, tree, None), *(pages or [page(str(i), b"p") for i in range(len(rows))])])
+
+    yield "none", saved([])
+    yield "one", saved([(-1, 5, 0)])
+    yield "tree", saved([(-1, 64, 0), (0, 64, 64), (1, 3, 128), (0, 7, 500), (-1, 64, 900), (4, 64, 0)])
+    yield "twice", saved([(-1, 64, 0), (0, 9, 5), (0, 9, 5), (-1, 64, 0)])
+    yield "many", saved([(-1, 64, 0), *((i, 64, 0) for i in range(24))])
+    yield "behind_part", saved([(-1, 63, 0), (0, 5, 0)])
+    yield "behind_itself", saved([(0, 64, 0)])
+    yield "behind_later", saved([(1, 64, 0), (-1, 64, 9)])
+    yield "count_none", saved([(-1, 0, 0)])
+    yield "count_less", saved([(-1, -1, 0)])
+    yield "half_a_row", saved([(-1, 5, 0)], tail=b"\0" * 4)
+    yield "no_page", saved([(-1, 5, 0)], [page("1", b"p")])
+    yield "page_of_another_size", saved([(-1, 5, 0)], [page("0", b"p", 256)])
+    yield "page_more", saved([(-1, 5, 0)], [page("0", b"p"), page("1", b"p")])
+    yield "no_tree", packed([page("0", b"p")])
+
+
 NORMALIZERS = {
     "nfc": {"type": "NFC"}, "nfd": {"type": "NFD"}, "nfkc": {"type": "NFKC"}, "nfkd": {"type": "NFKD"},
     "lowercase": {"type": "Lowercase"}, "strip": {"type": "Strip", "strip_left": True, "strip_right": True},
@@ -484,7 +511,7 @@ def main():
                           ("sentencepiece_model", sentencepiece_seeds()), ("chat_template", chat_template_seeds()),
                           ("model_folder", model_folder_seeds()), ("lora", lora_seeds()),
                           ("importance_matrix", importance_matrix_seeds()), ("image_processor", image_processor_seeds()),
-                          ("http_request", http_request_seeds())):
+                          ("http_request", http_request_seeds()), ("saved_prefixes", saved_prefixes_seeds())):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

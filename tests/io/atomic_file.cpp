@@ -287,5 +287,26 @@ TEST_CASE("a writer that is killed leaves the old content or the new", "[io][ato
         ::waitpid(child, nullptr, 0);
         const std::string now = files::read(path);
         REQUIRE((now == contents[0] || now == contents[1]));
+        REQUIRE(folder.names().size() <= 2); // with what the killed one left, which the next removes
     }
+    tw::io::write_whole(path, files::bytes_of("end"));
+    CHECK(folder.names() == std::vector<std::string>{"f"});
+}
+
+TEST_CASE("what is called like a temporary file and is somebody's stays", "[io][atomic_file]") {
+    const files::temporary_folder folder;
+    std::filesystem::create_directory(folder / ".tokenworks-f-0.tmp");
+    std::filesystem::create_symlink("none", folder / ".tokenworks-f-1.tmp");
+    {
+        const atomic_file written{folder / "f"}; // by somebody, now
+        CHECK(folder.names().back() == ".tokenworks-f-2.tmp");
+        tw::io::write_whole(folder / "f", files::bytes_of("x"));
+        CHECK(folder.names().size() == 4);
+    }
+    files::write(folder / ".tokenworks-f-2.tmp", "left"); // nobody holds it
+    tw::io::write_whole(folder / "f", files::bytes_of("y"));
+    CHECK(folder.names() == std::vector<std::string>{".tokenworks-f-0.tmp", ".tokenworks-f-1.tmp", "f"});
+    const std::string longest(255, 'n');
+    tw::io::write_whole(folder / longest, files::bytes_of("z"));
+    CHECK(files::read(folder / longest) == "z");
 }

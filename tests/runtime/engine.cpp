@@ -1,10 +1,12 @@
 #include <tokenworks/runtime/engine.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <map>
 #include <optional>
@@ -177,7 +179,7 @@ TEST_CASE("engine: logprobs are those of the model's own logits", "[runtime]") {
     request what{.prompt = words(model, std::string(90, 'q') + " end"),
                  .options = {.max_tokens = 6, .ignore_eos = true}};
     what.logprobs = 3;
-    what.prompt_logprobs = true;
+    what.prompt_logprobs = 2;
     what.options.constraint = model.bind(tw::codec::parse_regex_grammar("[0-9]{6,}"));
     job asked = one.submit(what);
     run_all(one);
@@ -202,7 +204,16 @@ TEST_CASE("engine: logprobs are those of the model's own logits", "[runtime]") {
             return static_cast<double>(logits[static_cast<std::size_t>(id)]) - std::log(sum);
         };
         if(t + 1 < what.prompt.size()) {
-            CHECK(all.prompt_logprobs[t] == Approx(of(tokens[t + 1])).margin(1e-5));
+            const tw::runtime::prompt_logprob& told = all.prompt_logprobs[t];
+            CHECK(told.logprob == Approx(of(tokens[t + 1])).margin(1e-5));
+            std::vector<float> best = logits;
+            std::ranges::sort(best, std::greater{});
+            CHECK(best[told.rank - 1] == logits[static_cast<std::size_t>(tokens[t + 1])]);
+            REQUIRE(told.top.size() == 2);
+            for(std::size_t i = 0; i < 2; ++i) {
+                CHECK(logits[static_cast<std::size_t>(told.top[i].id)] == best[i]);
+                CHECK(told.top[i].logprob == Approx(of(told.top[i].id)).margin(1e-5));
+            }
             continue;
         }
         const tw::runtime::token_event& event = events[t + 1 - what.prompt.size()];

@@ -62,6 +62,40 @@ TEST_CASE("tool_calls: what is none stays text", "[serve]") {
     CHECK(off.push("<tool_call>") == "<tool_call>");
 }
 
+TEST_CASE("tool_calls: a call is told before it ends", "[serve]") {
+    serve::tool_call_reader reader{true};
+    CHECK(reader.push(R"(So: <tool_call> {"arguments_of": 1, "name": "f", "arguments": )") == "So: ");
+    CHECK(reader.calls().empty());
+    CHECK(reader.push("{").empty());
+    REQUIRE(reader.calls().size() == 1);
+    CHECK(reader.calls()[0].name == "f");
+    CHECK(reader.push(R"("a": "x)").empty());
+    CHECK(reader.calls()[0].arguments == R"({"a":"x)");
+    CHECK(reader.finish().empty()); // cut short: it keeps what it had
+    CHECK(reader.calls().size() == 1);
+    for(std::size_t piece = 1; piece < 9; ++piece) {
+        // No JSON any more, behind the beginning of a call.
+        const outcome broken = read(R"({"name": "f", "arguments": {"a": 1, b} more)", piece);
+        CHECK(broken.shown == "b} more");
+        CHECK(broken.calls.size() == 1);
+        // Several, with and without a bracket too few; then text.
+        const outcome two = read("<tool_call>{\"name\": \"f\", \"arguments\": {}</tool_call>\n<tool_call>{\"name\": "
+                                 "\"g\", \"arguments\": {}}{\"name\": \"h\", \"arguments\": {}}</tool_call> <end>",
+                                 piece);
+        CHECK(two.shown == "\n <end>");
+        CHECK(two.calls.size() == 3);
+        const outcome list = read(R"([{"name": "f", "arguments": {}}, {"a": 2}] ?)", piece);
+        CHECK(list.shown == R"(, {"a": 2}] ?)");
+        CHECK(list.calls.size() == 1);
+        // JSON that is no call streams on as text, in which calls are looked for.
+        const outcome late = read(R"({"a": [1]} <tool_call>{"name": "f", "arguments": {}}</tool_call>)", piece);
+        CHECK(late.shown == R"({"a": [1]} )");
+        CHECK(late.calls.size() == 1);
+    }
+    serve::tool_call_reader streams{true};
+    CHECK(streams.push(R"({"a": 1} and)") == R"({"a": 1} and)");
+}
+
 TEST_CASE("tool_calls: the schema of a call", "[serve]") {
     const std::vector<serve::tool> two{
         {"f", serve::json::parse(R"({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}, "required": ["a"],

@@ -1,6 +1,8 @@
 // Writes a file so that its name holds either the old content or the new one, never a part: the bytes go to a temporary
 // file in the same folder, which is flushed to the disk and renamed when complete. A failure at any point (full disk,
-// size limit, exception of the caller) removes the temporary file and leaves the old one as it was.
+// size limit, exception of the caller) removes the temporary file and leaves the old one as it was. One that a killed
+// program left behind is removed by the next that writes the same file: whoever writes holds a lock (flock) on its
+// temporary file, so one without is nobody's. On file systems without such locks it stays.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,18 +108,44 @@ private:
     }
 
     void open_temporary() {
-        const std::string stem = tokenworks::detail::message({folder_, ".tokenworks-", ::getpid(), "-"});
-        for(unsigned attempt = 0;; ++attempt) {
+        constexpr std::size_t most = 128; // bytes of the name: those of a file may not have more than 255
+        const std::string name = target_.substr(target_.rfind('/') + 1, most);
+        const std::string stem = tokenworks::detail::message({folder_, ".tokenworks-", name, "-"});
+        for(unsigned attempt = 0;;) {
             temporary_ = tokenworks::detail::message({stem, attempt, ".tmp"});
             file_ = detail::descriptor{Calls::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+            const int code = errno;
             if(file_.get() >= 0) {
-                return;
-            }
-            if(errno != EEXIST) {
+                if(lock(file_)) {
+                    lock_ = detail::descriptor{::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0)}; // beyond close()
+                    return;
+                }
+                ++attempt; // another has just taken it for a left one
+            } else if(code != EEXIST) {
                 temporary_.clear();
-                detail::raise_errno(path_, {"write in its folder"}, errno);
+                detail::raise_errno(path_, {"write in its folder"}, code);
+            } else if(!remove_left()) {
+                ++attempt;
             }
         }
+    }
+
+    /// Whether the temporary file is ours now, and still has its name.
+    [[nodiscard]] bool lock(const detail::descriptor& file) const noexcept {
+        struct stat held {};
+        struct stat named {};
+        return (::flock(file.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+               ::fstat(file.get(), &held) == 0 && ::lstat(temporary_.c_str(), &named) == 0 &&
+               held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    }
+
+    /// Removes a temporary file that nobody writes any more. False where somebody does, or it cannot be told.
+    [[nodiscard]] bool remove_left() const noexcept {
+        const detail::descriptor left{
+            ::open(temporary_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+        struct stat status {};
+        return left.get() >= 0 && ::fstat(left.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+               ::flock(left.get(), LOCK_EX | LOCK_NB) == 0 && lock(left) && ::unlink(temporary_.c_str()) == 0;
     }
 
     void flush() {
@@ -156,6 +185,7 @@ private:
     std::string folder_;
     std::string temporary_;
     detail::descriptor file_;
+    detail::descriptor lock_; // of the same open file
     std::vector<std::byte> buffer_;
     std::uint64_t written_ = 0;
 };

@@ -46,7 +46,7 @@ private:
     void choose_one(const step_share& each, unsigned worker) noexcept;
     static void read_likeliest(std::span<const float> logits, double total, std::size_t k, sampling::candidates& work,
                                std::vector<token_logprob>& best);
-    void read_prompt_logprobs(const step_share& each);
+    void read_prompt_logprobs(const step_share& each, sampling::candidates& work);
 
     const models::decoder* network_;
     std::vector<models::decoder_input> inputs_{};
@@ -133,7 +133,7 @@ TOKENWORKS_FUNCTION void engine_model::choose_one(const step_share& each, unsign
     }
     try {
         const std::size_t vocab = network_->vocab_size();
-        read_prompt_logprobs(each);
+        read_prompt_logprobs(each, work_[worker]);
         if(of.remaining() != 0 || of.what().options.max_tokens == 0) { // more of the prompt is to come, or nothing
             return;
         }
@@ -180,7 +180,7 @@ TOKENWORKS_FUNCTION void engine_model::read_likeliest(std::span<const float> log
 }
 
 /// Of tokens of a prompt, from the logits after the tokens before them.
-TOKENWORKS_FUNCTION void engine_model::read_prompt_logprobs(const step_share& each) {
+TOKENWORKS_FUNCTION void engine_model::read_prompt_logprobs(const step_share& each, sampling::candidates& work) {
     engine_sequence& of = *each.of;
     if(!of.what().prompt_logprobs || !each.is_prompt || of.sample != 0) {
         return;
@@ -193,8 +193,12 @@ TOKENWORKS_FUNCTION void engine_model::read_prompt_logprobs(const step_share& ea
         }
         const std::span<const float> logits{logits_.data() + (each.first_row + i) * vocab, vocab};
         const auto next = static_cast<std::size_t>(of.tokens[first + i + 1]);
-        of.record->prompt_logprobs.push_back(
-            static_cast<float>(static_cast<double>(logits[next]) - log_sum_exp(logits)));
+        const double total = log_sum_exp(logits);
+        prompt_logprob& told = of.record->prompt_logprobs.emplace_back();
+        told.logprob = static_cast<float>(static_cast<double>(logits[next]) - total);
+        told.rank = 1 + static_cast<std::size_t>(
+                            std::ranges::count_if(logits, [&](float other) { return other > logits[next]; }));
+        read_likeliest(logits, total, *of.what().prompt_logprobs, work, told.top);
     }
 }
 

@@ -42,7 +42,7 @@ public:
 
     // Of the engine's thread alone.
     usage cost{};
-    std::vector<float> prompt_logprobs{};
+    std::vector<prompt_logprob> prompt_logprobs{};
     std::size_t left = 0;         ///< samples that have not ended
     std::exception_ptr problem{}; ///< what ended one of them
     std::chrono::steady_clock::time_point submitted{};
@@ -51,6 +51,9 @@ public:
     void add(token_event&& event) {
         {
             const std::scoped_lock lock{mutex_};
+            if(event.sample == 0 && result_.prompt_logprobs.empty()) { // read by now, and maybe read again later
+                result_.prompt_logprobs = prompt_logprobs;
+            }
             sample_result& sample = result_.samples[event.sample];
             if(event.id) {
                 sample.ids.push_back(*event.id);
@@ -75,7 +78,6 @@ public:
         {
             const std::scoped_lock lock{mutex_};
             result_.usage = cost;
-            result_.prompt_logprobs = std::move(prompt_logprobs);
             problem_ = problem;
             ended_ = true;
         }
@@ -109,6 +111,11 @@ public:
     [[nodiscard]] bool all_read() const {
         const std::scoped_lock lock{mutex_};
         return ended_ && read_ == events_.size() && !problem_;
+    }
+
+    [[nodiscard]] std::vector<prompt_logprob> prompt() const {
+        const std::scoped_lock lock{mutex_};
+        return result_.prompt_logprobs;
     }
 
     [[nodiscard]] const completion& wait() {
@@ -171,6 +178,10 @@ public:
     /// Waits for the end. Events need not have been read.
     /// @throws as next()
     [[nodiscard]] const completion& wait() { return record_->wait(); }
+
+    /// What was asked of the prompt's tokens, [prompt - 1]: there once an event of sample 0 has been read, empty
+    /// before. Fewer where that event ended the sample before its prompt was read.
+    [[nodiscard]] std::vector<prompt_logprob> prompt_logprobs() const { return record_->prompt(); }
 
     /// The events as an input range.
     class iterator {

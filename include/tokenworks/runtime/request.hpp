@@ -43,6 +43,13 @@ struct guidance {
     std::vector<token_id> without{}; ///< the prompt without what is asked for, at least one id; as long as it likes
 };
 
+/// A token of a prompt, given those before it.
+struct prompt_logprob {
+    float logprob = 0;
+    std::size_t rank = 1;             ///< 1 where none is likelier
+    std::vector<token_logprob> top{}; ///< the likeliest in its place, best first: request::prompt_logprobs of them
+};
+
 /// A request. What `options` says of one generation holds here too, but for prefill_chunk, on_full, history and
 /// on_progress, which are the engine's.
 struct request {
@@ -59,8 +66,9 @@ struct request {
     /// apart by them.
     std::vector<const nn::adapter*> adapters{};
     std::optional<std::size_t>
-        logprobs{};               ///< so many of the likeliest tokens beside the chosen one; nothing: none at all
-    bool prompt_logprobs = false; ///< of each token of the prompt after the first, given those before it
+        logprobs{}; ///< so many of the likeliest tokens beside the chosen one; nothing: none at all
+    std::optional<std::size_t>
+        prompt_logprobs{}; ///< the same for each token of the prompt after the first, given those before it
     std::optional<std::chrono::steady_clock::time_point> deadline{}; ///< ends with finish_reason::deadline
     std::optional<double> joules{};                                  ///< ends with finish_reason::budget; needs a meter
     /// Called by the engine's thread with every event. It must be quick, and must not call the engine.
@@ -91,7 +99,7 @@ struct usage {
 /// All of an answer.
 struct completion {
     std::vector<sample_result> samples{};
-    std::vector<float> prompt_logprobs{}; ///< [prompt - 1], where asked for
+    std::vector<prompt_logprob> prompt_logprobs{}; ///< [prompt - 1], where asked for
     runtime::usage usage{};
 };
 

@@ -14,6 +14,7 @@
 // Needs nlohmann-json.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,7 @@
 #include <tokenworks/runtime/generate_options.hpp>
 #include <tokenworks/runtime/request.hpp>
 #include <tokenworks/serve/api_error.hpp>
+#include <tokenworks/serve/generation_request.hpp>
 #include <tokenworks/serve/tool_calls.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::serve {
@@ -51,17 +53,26 @@ struct shown_token {
     std::size_t offset = 0; ///< characters of the text before it
 };
 
+/// What came of a call of a function: its beginning, more of its arguments, or all of it.
+struct call_piece {
+    std::size_t index = 0; ///< of the call in its choice
+    bool begins = false;   ///< the name is there
+    tool_call what{};
+};
+
 /// What came of one event, or of several.
 struct answer_delta {
     std::size_t index = 0; ///< of the choice
     std::string text{};
     std::vector<shown_token> tokens{};
-    std::vector<tool_call> calls{};
-    std::size_t first_call = 0;                                   ///< number of the first of them
+    std::vector<call_piece> calls{};                              ///< of one event: a beginning has no arguments yet
+    std::optional<json> prompt{};                                 ///< of prompt_json(), where asked for
     runtime::finish_reason reason = runtime::finish_reason::none; ///< none: it goes on
 
     [[nodiscard]] bool ends() const noexcept { return reason != runtime::finish_reason::none; }
-    [[nodiscard]] bool empty() const noexcept { return text.empty() && tokens.empty() && calls.empty() && !ends(); }
+    [[nodiscard]] bool empty() const noexcept {
+        return text.empty() && tokens.empty() && calls.empty() && !prompt && !ends();
+    }
     /// Appends what came later.
     void add(answer_delta next);
 };
@@ -95,13 +106,20 @@ private:
     answer_options options_;
     std::size_t index_;
     tool_call_reader calls_;
-    std::size_t told_ = 0; // calls
+    std::size_t told_ = 0;            // calls that have ended
+    std::optional<std::size_t> in_{}; // bytes told of the arguments of the next, where it has begun
     std::size_t offset_;
 };
 
-/// The tokens of a prompt. @param logprobs  [prompt - 1]
+/// The tokens of a prompt.
+/// @param logprobs  [prompt - 1]   @param most  of the likeliest that are told
 [[nodiscard]] TOKENWORKS_FUNCTION std::vector<shown_token>
-prompt_tokens(const codec::tokenizer& tokens, std::span<const token_id> prompt, std::span<const float> logprobs);
+prompt_tokens(const codec::tokenizer& tokens, std::span<const token_id> prompt,
+              std::span<const runtime::prompt_logprob> logprobs, std::size_t most);
+/// The tokens of a prompt in the form of vLLM's field "prompt_logprobs" (of its version 0.11): for each token an object
+/// of the token's and the likeliest ids with "logprob", "rank" and "decoded_token"; null for the first.
+[[nodiscard]] TOKENWORKS_FUNCTION json prompt_json(const codec::tokenizer& tokens, std::span<const token_id> prompt,
+                                                   std::span<const runtime::prompt_logprob> logprobs, std::size_t most);
 
 /// Of several jobs of one request together.
 struct usage_sum {
@@ -138,6 +156,10 @@ struct usage_sum {
 /// The last chunk, without choices.
 [[nodiscard]] TOKENWORKS_FUNCTION json usage_chunk(const answer_head& head, bool is_chat, json usage);
 
+/// What came of an event as the chunks that a stream shows, at least one: each has one piece of a call at most, which
+/// clients' libraries count on. The last has the end.
+[[nodiscard]] TOKENWORKS_FUNCTION std::vector<answer_delta> chunks_of(answer_delta next);
+
 /// An event of a stream.
 [[nodiscard]] inline std::string sse_event(const json& what) { return "data: " + dump(what) + "\n\n"; }
 inline constexpr std::string_view sse_end = "data: [DONE]\n\n";
@@ -153,6 +175,13 @@ TOKENWORKS_FUNCTION json byte_list(std::string_view bytes) {
         all.push_back(static_cast<unsigned char>(c));
     }
     return all;
+}
+
+TOKENWORKS_FUNCTION void put_top(shown_token& token, const codec::tokenizer& tokens,
+                                 std::span<const runtime::token_logprob> top, std::size_t most) {
+    for(const runtime::token_logprob& other: top.first(std::min(most, top.size()))) {
+        token.top.push_back({std::string{tokens.piece(other.id)}, other.logprob});
+    }
 }
 
 TOKENWORKS_FUNCTION json chat_logprobs(std::span<const shown_token> tokens) {
@@ -189,18 +218,21 @@ TOKENWORKS_FUNCTION json completion_logprobs(std::span<const shown_token> tokens
     return out;
 }
 
-/// Calls as a message has them. @param numbered  with their place, as pieces of a stream have it
-TOKENWORKS_FUNCTION json call_list(const answer_head& head, const answer_delta& of, bool numbered) {
+/// Calls as a message has them. @param in_stream  with their place, and without what came in an earlier piece
+TOKENWORKS_FUNCTION json call_list(const answer_head& head, const answer_delta& of, bool in_stream) {
     json all = json::array();
-    for(std::size_t i = 0; i < of.calls.size(); ++i) {
+    for(const call_piece& each: of.calls) {
         json one;
-        if(numbered) {
-            one["index"] = of.first_call + i;
+        if(in_stream) {
+            one["index"] = each.index;
         }
-        one["id"] = "call_" + head.id.substr(head.id.find('-') + 1) + "_" + std::to_string(of.index) + "_" +
-                    std::to_string(of.first_call + i);
-        one["type"] = "function";
-        one["function"] = {{"name", of.calls[i].name}, {"arguments", of.calls[i].arguments}};
+        if(each.begins) {
+            one["id"] = "call_" + head.id.substr(head.id.find('-') + 1) + "_" + std::to_string(of.index) + "_" +
+                        std::to_string(each.index);
+            one["type"] = "function";
+            one["function"]["name"] = each.what.name;
+        }
+        one["function"]["arguments"] = each.what.arguments;
         all.push_back(std::move(one));
     }
     return all;
@@ -223,18 +255,33 @@ TOKENWORKS_FUNCTION void put_finish(json& choice, const answer_delta& of, bool c
     }
 }
 
+TOKENWORKS_FUNCTION void put_prompt(json& to, const answer_delta& of) {
+    if(of.prompt) {
+        to["prompt_logprobs"] = *of.prompt;
+    }
+}
+
 } // namespace detail
 
 TOKENWORKS_FUNCTION void answer_delta::add(answer_delta next) {
     text += next.text;
     tokens.insert(tokens.end(), std::make_move_iterator(next.tokens.begin()),
                   std::make_move_iterator(next.tokens.end()));
-    calls.insert(calls.end(), std::make_move_iterator(next.calls.begin()), std::make_move_iterator(next.calls.end()));
+    if(next.prompt) {
+        prompt = std::move(next.prompt);
+    }
+    for(call_piece& each: next.calls) {
+        if(each.begins || calls.empty()) {
+            calls.push_back(std::move(each));
+        } else {
+            calls.back().what.arguments += each.what.arguments;
+        }
+    }
     reason = next.reason;
 }
 
 TOKENWORKS_FUNCTION answer_delta answer_reader::take(const runtime::token_event& event) {
-    answer_delta next{.index = index_, .first_call = told_, .reason = event.reason};
+    answer_delta next{.index = index_, .reason = event.reason};
     const bool is_end = event.id && tokens_->is_end(*event.id) && !options_.ignore_eos;
     if(options_.logprobs && event.id && event.logprob && !is_end) {
         shown_token& token = next.tokens.emplace_back();
@@ -242,21 +289,50 @@ TOKENWORKS_FUNCTION answer_delta answer_reader::take(const runtime::token_event&
         token.logprob = event.logprob;
         token.offset = offset_;
         offset_ += count_characters(token.bytes);
-        for(const runtime::token_logprob& other: event.top) {
-            token.top.push_back({std::string{tokens_->piece(other.id)}, other.logprob});
-        }
+        detail::put_top(token, *tokens_, event.top, event.top.size());
     }
     next.text = calls_.push(event.text);
     if(next.ends()) {
         next.text += calls_.finish();
     }
-    next.calls.assign(calls_.calls().begin() + static_cast<std::ptrdiff_t>(told_), calls_.calls().end());
-    told_ = calls_.calls().size();
+    const std::vector<tool_call>& calls = calls_.calls();
+    for(; told_ < calls.size(); ++told_, in_.reset()) {
+        const tool_call& call = calls[told_];
+        if(!in_) {
+            next.calls.push_back({told_, true, {call.name, {}}});
+            in_ = 0;
+        }
+        if(call.arguments.size() > *in_) {
+            next.calls.push_back({told_, false, {{}, call.arguments.substr(*in_)}});
+            in_ = call.arguments.size();
+        }
+        if(told_ + 1 == calls.size()) {
+            break; // it may go on
+        }
+    }
     return next;
 }
 
-TOKENWORKS_FUNCTION std::vector<shown_token>
-prompt_tokens(const codec::tokenizer& tokens, std::span<const token_id> prompt, std::span<const float> logprobs) {
+TOKENWORKS_FUNCTION std::vector<answer_delta> chunks_of(answer_delta next) {
+    std::vector<call_piece> calls = std::exchange(next.calls, {});
+    const std::size_t index = next.index;
+    const runtime::finish_reason reason = std::exchange(next.reason, runtime::finish_reason::none);
+    std::vector<answer_delta> all;
+    if(calls.empty() || !next.empty()) {
+        all.push_back(std::move(next));
+    }
+    for(call_piece& each: calls) {
+        all.push_back({.index = index});
+        all.back().calls.push_back(std::move(each));
+    }
+    all.back().reason = reason;
+    return all;
+}
+
+TOKENWORKS_FUNCTION std::vector<shown_token> prompt_tokens(const codec::tokenizer& tokens,
+                                                           std::span<const token_id> prompt,
+                                                           std::span<const runtime::prompt_logprob> logprobs,
+                                                           std::size_t most) {
     std::vector<shown_token> all;
     std::size_t offset = 0;
     for(std::size_t i = 0; i < prompt.size(); ++i) {
@@ -265,7 +341,26 @@ prompt_tokens(const codec::tokenizer& tokens, std::span<const token_id> prompt, 
         token.offset = offset;
         offset += count_characters(token.bytes);
         if(i > 0 && i - 1 < logprobs.size()) {
-            token.logprob = logprobs[i - 1];
+            token.logprob = logprobs[i - 1].logprob;
+            detail::put_top(token, tokens, logprobs[i - 1].top, most);
+        }
+    }
+    return all;
+}
+
+TOKENWORKS_FUNCTION json prompt_json(const codec::tokenizer& tokens, std::span<const token_id> prompt,
+                                     std::span<const runtime::prompt_logprob> logprobs, std::size_t most) {
+    json all = json::array({nullptr});
+    for(std::size_t i = 0; i < logprobs.size() && i + 1 < prompt.size(); ++i) {
+        json& entry = all.emplace_back(json::object());
+        const auto put = [&](token_id id, float logprob, std::size_t rank) {
+            json one{{"logprob", logprob}, {"rank", rank}, {"decoded_token", std::string{tokens.piece(id)}}};
+            entry.emplace(std::to_string(id), std::move(one));
+        };
+        const runtime::prompt_logprob& of = logprobs[i];
+        put(prompt[i + 1], of.logprob, of.rank);
+        for(std::size_t k = 0; k < std::min(most, of.top.size()); ++k) {
+            put(of.top[k].id, of.top[k].logprob, k + 1);
         }
     }
     return all;
@@ -306,6 +401,9 @@ TOKENWORKS_FUNCTION json chat_answer(const answer_head& head, std::span<const an
         list.push_back(std::move(choice));
     }
     json out = detail::head_json(head, "chat.completion", std::move(list));
+    if(!choices.empty()) {
+        detail::put_prompt(out, choices.front()); // all have the same
+    }
     out["usage"] = std::move(usage);
     return out;
 }
@@ -317,6 +415,7 @@ TOKENWORKS_FUNCTION json completion_answer(const answer_head& head, std::span<co
         json choice{{"text", each.text}, {"index", each.index}};
         choice["logprobs"] = logprobs ? detail::completion_logprobs(each.tokens) : json{};
         detail::put_finish(choice, each, false);
+        detail::put_prompt(choice, each);
         list.push_back(std::move(choice));
     }
     json out = detail::head_json(head, "text_completion", std::move(list));
@@ -338,13 +437,16 @@ TOKENWORKS_FUNCTION json chat_chunk(const answer_head& head, const answer_delta&
     json choice{{"index", next.index}, {"delta", std::move(delta)}};
     choice["logprobs"] = next.tokens.empty() ? json{} : detail::chat_logprobs(next.tokens);
     detail::put_finish(choice, next, called);
-    return detail::head_json(head, "chat.completion.chunk", json::array({std::move(choice)}));
+    json out = detail::head_json(head, "chat.completion.chunk", json::array({std::move(choice)}));
+    detail::put_prompt(out, next);
+    return out;
 }
 
 TOKENWORKS_FUNCTION json completion_chunk(const answer_head& head, const answer_delta& next) {
     json choice{{"text", next.text}, {"index", next.index}};
     choice["logprobs"] = next.tokens.empty() ? json{} : detail::completion_logprobs(next.tokens);
     detail::put_finish(choice, next, false);
+    detail::put_prompt(choice, next);
     return detail::head_json(head, "text_completion", json::array({std::move(choice)}));
 }
 

@@ -67,8 +67,9 @@ struct generation_request {
     bool says_max_tokens = false;        ///< otherwise as many as fit
     std::size_t samples = 1;             ///< n
     bool stream = false;
-    bool include_usage = false;            ///< a last chunk with the usage
-    std::optional<std::size_t> logprobs{}; ///< the likeliest tokens beside each; nothing: none at all
+    bool include_usage = false;                   ///< a last chunk with the usage
+    std::optional<std::size_t> logprobs{};        ///< the likeliest tokens beside each; nothing: none at all
+    std::optional<std::size_t> prompt_logprobs{}; ///< the same of the prompt's tokens, in vLLM's form
     answer_form form{};
     // Of this library alone.
     int priority = 0;                ///< -100 to 100
@@ -260,6 +261,9 @@ TOKENWORKS_FUNCTION void parse_shared_fields(request_fields& in, generation_requ
             in.refuse("stop_token_ids", {"has more than 256 ids"});
         }
         to.options.stop_tokens = detail::parse_ids(*ids, "stop_token_ids");
+    }
+    if(const auto top = in.whole("prompt_logprobs", 0, 20)) {
+        to.prompt_logprobs = static_cast<std::size_t>(*top);
     }
     to.options.ignore_eos = in.boolean("ignore_eos").value_or(false);
     to.form = detail::parse_form(in);

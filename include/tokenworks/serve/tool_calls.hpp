@@ -5,16 +5,14 @@
 //   shown += read.finish();                          // "Let me look. "; read.calls()[0].name is "now"
 //
 // Two forms are known, which most published templates ask for: <tool_call>{...}</tool_call> anywhere in the text
-// (Qwen, Hermes, SmolLM), and a text that is one JSON object or a list of them (Llama 3.1). An object is a call where
-// it has a "name" and, as "arguments" or "parameters", an object. What looks like a call and is none stays text.
+// (Qwen, Hermes, SmolLM), and a text that begins with JSON (Llama 3.1); in both, objects or lists of them that
+// serve/call_scanner.hpp takes, one behind the other. A call is told as soon as its name and the beginning of its
+// arguments are there, and grows from then on. What looks like a call and turns out to be none before that is text.
 //
 // Needs nlohmann-json.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <iterator>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,9 +20,8 @@
 #include <vector>
 
 #include <tokenworks/config.hpp>
-#include <tokenworks/core/error.hpp>
 #include <tokenworks/serve/api_error.hpp>
-#include <tokenworks/serve/generation_request.hpp>
+#include <tokenworks/serve/call_scanner.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI::serve {
 
@@ -34,19 +31,10 @@ struct tool {
     json parameters; ///< a JSON Schema; an object without members where none was given
 };
 
-/// A call that a model made.
-struct tool_call {
-    std::string name;
-    std::string arguments; ///< JSON text
-};
-
 /// The schema of {"name": ..., "arguments": ...} for one of these functions: what an answer that must call one is bound
 /// to. References inside of a function's own schema still lead to its parts.
 /// @param only  the one that may be called, or empty: any
 [[nodiscard]] TOKENWORKS_FUNCTION std::string schema_of_call(std::span<const tool> functions, const std::string& only);
-
-/// The calls that a JSON text is: an object, or a list of them. None where it is something else.
-[[nodiscard]] TOKENWORKS_FUNCTION std::vector<tool_call> calls_of(std::string_view text);
 
 /// Takes a text in pieces and tells its calls from what is to be shown.
 class tool_call_reader {
@@ -61,15 +49,32 @@ public:
     [[nodiscard]] std::string push(std::string_view piece);
     /// The text is complete. @return what is left to show
     [[nodiscard]] std::string finish();
-    /// So far; complete after finish().
+    /// So far: there may be more, and more arguments of the last. One whose text ended too early, or goes on with
+    /// something that is no JSON, keeps the arguments that it had.
     [[nodiscard]] const std::vector<tool_call>& calls() const noexcept { return calls_; }
 
 private:
+    enum class mode {
+        text,     ///< held_ may become an opening
+        before,   ///< where a call may begin
+        scanning, ///< in scan_
+        after,    ///< behind a call
+        ending    ///< held_ ends with what may become a closing
+    };
+
+    void take(char c, std::string& shown);
+    void take_text(char c, std::string& shown);
+    void take_json(char c, std::string& shown);
+    void take_ending(char c, std::string& shown);
+    void turn_to_text(char c, std::string& shown);
+
     bool looks_;
-    bool began_ = false;  // something that is no blank has come
-    bool whole_ = false;  // the text may be JSON from its beginning
-    bool inside_ = false; // behind an opening
-    std::string held_{};
+    bool is_inside_ = false; // behind an opening
+    mode mode_ = mode::before;
+    std::string held_{};     // what is to be shown where this is no call
+    std::size_t border_ = 0; // characters of the closing that have come
+    std::size_t first_ = 0;  // the call that is the first of scan_
+    call_scanner scan_{};
     std::vector<tool_call> calls_{};
 };
 
@@ -92,22 +97,6 @@ inline void move_references(json& schema, const std::string& to) {
             move_references(each, to);
         }
     }
-}
-
-inline bool append_call(const io::json_value& value, std::vector<tool_call>& to) {
-    if(!value.is_object()) {
-        return false;
-    }
-    const std::optional<io::json_value> name = value.find("name", {"name"});
-    std::optional<io::json_value> arguments = value.find("arguments", {"arguments"});
-    if(!arguments) {
-        arguments = value.find("parameters", {"parameters"});
-    }
-    if(!name || !name->is_string() || !arguments || !arguments->is_object()) {
-        return false;
-    }
-    to.push_back({std::string{name->string({"name"})}, dump(json_of(*arguments))});
-    return true;
 }
 
 } // namespace detail
@@ -139,76 +128,110 @@ TOKENWORKS_FUNCTION std::string schema_of_call(std::span<const tool> functions, 
     }() : json{{"anyOf", ways}, {"$defs", parts}});
 }
 
-TOKENWORKS_FUNCTION std::vector<tool_call> calls_of(std::string_view text) {
-    std::vector<tool_call> found;
-    try {
-        const io::json_tree tree = parse_body(text);
-        bool good = true;
-        if(tree.root().is_array()) {
-            tree.root().elements({}, [&](io::json_value each) { good = good && detail::append_call(each, found); });
-        } else {
-            good = detail::append_call(tree.root(), found);
-        }
-        return good ? found : std::vector<tool_call>{};
-    } catch(const error&) { // no JSON, then
-        return {};
-    }
-}
-
 TOKENWORKS_FUNCTION std::string tool_call_reader::push(std::string_view piece) {
     if(!looks_) {
         return std::string{piece};
     }
-    held_ += piece;
     std::string shown;
-    if(!began_) {
-        const std::size_t first = held_.find_first_not_of(" \t\r\n");
-        if(first == held_.npos) {
-            return shown;
-        }
-        began_ = true;
-        whole_ = held_[first] == '{' || held_[first] == '[';
-    }
-    while(!whole_) {
-        const std::string_view border = inside_ ? closing : opening;
-        const std::size_t at = held_.find(border);
-        if(at == held_.npos) {
-            break;
-        }
-        if(inside_) {
-            std::vector<tool_call> found = calls_of(std::string_view{held_}.substr(0, at));
-            if(found.empty()) {
-                shown += std::string{opening} + held_.substr(0, at) + std::string{closing};
-            }
-            calls_.insert(calls_.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
-        } else {
-            shown += held_.substr(0, at);
-        }
-        held_.erase(0, at + border.size());
-        inside_ = !inside_;
-    }
-    if(!whole_ && !inside_) { // all but what may become an opening
-        std::size_t keep = std::min(held_.size(), opening.size() - 1);
-        while(!opening.starts_with(std::string_view{held_}.substr(held_.size() - keep))) {
-            --keep;
-        }
-        shown += held_.substr(0, held_.size() - keep);
-        held_.erase(0, held_.size() - keep);
+    for(const char c: piece) {
+        take(c, shown);
     }
     return shown;
 }
 
 TOKENWORKS_FUNCTION std::string tool_call_reader::finish() {
-    std::string rest = std::exchange(held_, {});
-    if(!looks_ || (!whole_ && !inside_)) {
-        return rest;
+    return mode_ == mode::after || mode_ == mode::ending ? std::string{} : std::exchange(held_, {});
+}
+
+TOKENWORKS_FUNCTION void tool_call_reader::take(char c, std::string& shown) {
+    switch(mode_) {
+    case mode::text:
+        return take_text(c, shown);
+    case mode::scanning:
+        return take_json(c, shown);
+    case mode::ending:
+        return take_ending(c, shown);
+    case mode::before:
+    case mode::after:
+        break;
     }
-    std::vector<tool_call> found = calls_of(rest);
-    if(found.empty()) {
-        return (inside_ ? std::string{opening} : std::string{}) + rest;
+    if(c == '{' || c == '[') {
+        scan_ = {};
+        first_ = calls_.size();
+        mode_ = mode::scanning;
+        return take_json(c, shown);
     }
-    calls_.insert(calls_.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
-    return {};
+    if(std::string_view{" \t\r\n"}.find(c) != std::string_view::npos) {
+        held_.push_back(c);
+    } else if(mode_ == mode::after && is_inside_ && c == closing.front()) {
+        mode_ = mode::ending;
+        border_ = 0;
+        take_ending(c, shown);
+    } else {
+        turn_to_text(c, shown);
+    }
+}
+
+TOKENWORKS_FUNCTION void tool_call_reader::turn_to_text(char c, std::string& shown) {
+    shown += std::exchange(held_, {});
+    is_inside_ = false;
+    mode_ = mode::text;
+    take_text(c, shown);
+}
+
+TOKENWORKS_FUNCTION void tool_call_reader::take_text(char c, std::string& shown) {
+    if(held_.size() == opening.size() || opening[held_.size()] != c) {
+        shown += std::exchange(held_, {});
+    }
+    if(held_.empty() && c != opening.front()) {
+        shown.push_back(c);
+        return;
+    }
+    held_.push_back(c);
+    if(held_ == opening) {
+        is_inside_ = true;
+        mode_ = mode::before;
+    }
+}
+
+TOKENWORKS_FUNCTION void tool_call_reader::take_json(char c, std::string& shown) {
+    const bool was_in_call = scan_.is_in_call();
+    const call_scanner::state now = scan_.push(c);
+    const std::vector<tool_call>& found = scan_.calls();
+    if(now == call_scanner::state::failed) {
+        if(was_in_call && is_inside_ && c == closing.front()) { // a bracket was forgotten
+            mode_ = mode::after;
+            take(c, shown);
+        } else {
+            turn_to_text(c, shown);
+        }
+        return;
+    }
+    held_.push_back(c);
+    if(!found.empty() && (was_in_call || scan_.is_in_call())) {
+        calls_.resize(first_ + found.size());
+        tool_call& last = calls_.back();
+        last.name = found.back().name;
+        last.arguments.append(found.back().arguments, last.arguments.size());
+        held_.clear();
+    }
+    if(now == call_scanner::state::done) {
+        held_.clear();
+        mode_ = mode::after;
+    }
+}
+
+TOKENWORKS_FUNCTION void tool_call_reader::take_ending(char c, std::string& shown) {
+    if(closing[border_] != c) {
+        turn_to_text(c, shown);
+        return;
+    }
+    held_.push_back(c);
+    if(++border_ == closing.size()) {
+        held_.clear();
+        is_inside_ = false;
+        mode_ = mode::text;
+    }
 }
 
 #endif
