@@ -109,6 +109,7 @@ private:
 
     void open_temporary() {
         constexpr std::size_t most = 128; // bytes of the name: those of a file may not have more than 255
+        constexpr unsigned tries = 64;    // then without a lock: a file system may tell of one file in two ways
         const std::string name = target_.substr(target_.rfind('/') + 1, most);
         const std::string stem = tokenworks::detail::message({folder_, ".tokenworks-", name, "-"});
         for(unsigned attempt = 0;;) {
@@ -116,7 +117,7 @@ private:
             file_ = detail::descriptor{Calls::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
             const int code = errno;
             if(file_.get() >= 0) {
-                if(lock(file_)) {
+                if(lock(file_) || attempt >= tries) {
                     lock_ = detail::descriptor{::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0)}; // beyond close()
                     return;
                 }

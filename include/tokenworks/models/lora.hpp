@@ -214,9 +214,9 @@ TOKENWORKS_FUNCTION void lora::take_matrices(parts& made, io::safetensors_file f
     made.file.emplace(std::move(file));
     made.label = made.file->name();
     made.stored = std::make_unique<safetensors_weights>(*made.file);
+    constexpr std::string_view copy = ".base_layer.weight"; // of the base's, which PEFT keeps beside a changed head
     for(const io::safetensor& tensor: made.file->tensors()) {
-        if(!tensor.name.ends_with(
-               ".base_layer.weight")) { // a copy of the base's, which PEFT keeps beside a changed head
+        if(!tensor.name.ends_with(copy)) {
             count(made, tensor.name, ".lora_A.weight", ".lora_B.weight");
         }
     }

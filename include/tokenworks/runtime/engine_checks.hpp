@@ -23,7 +23,7 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
 /// @param options  complete: with a context and a number of tokens in the cache
 /// @param vocab    V
 /// @throws argument_error, capacity_error as engine::submit
-void check_request(const request& what, const engine_options& options, std::size_t vocab);
+TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options& options, std::size_t vocab);
 
 #if TOKENWORKS_DEFINITIONS
 
