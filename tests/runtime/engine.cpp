@@ -19,11 +19,14 @@
 #include <tokenworks/runtime/grammar_constraint.hpp>
 
 #include "io/files.hpp"
+#include "runtime/engine_runs.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
-#include "support/tiny_model.hpp"
 
 namespace tw = tokenworks;
+using engine_runs::load;
+using engine_runs::run_all;
+using engine_runs::run_staggered;
 using tw::runtime::engine;
 using tw::runtime::finish_reason;
 using tw::runtime::job;
@@ -31,10 +34,6 @@ using tw::runtime::request;
 using tw::runtime::token_id;
 
 namespace {
-
-tw::text_model load(unsigned threads = 1, std::size_t context = 512) {
-    return tw::text_model::load(support::tiny_model{.context = context}.bytes(), "tiny.gguf", {.threads = threads});
-}
 
 std::vector<token_id> words(const tw::text_model& model, const std::string& text) {
     return model.tokenizer().encode(text, {.add_special = true});
@@ -80,11 +79,6 @@ request mixed(const tw::text_model& model, std::size_t i) {
     return what;
 }
 
-void run_all(engine& of) {
-    while(of.step()) {
-    }
-}
-
 } // namespace
 
 TEST_CASE("engine: each of many gets what it would have got alone", "[runtime]") {
@@ -99,22 +93,7 @@ TEST_CASE("engine: each of many gets what it would have got alone", "[runtime]")
          way{2, {.max_sequences = 3, .max_waiting = 200, .keep_prefixes = false, .step_tokens_beside = 7}}}) {
         const tw::text_model model = load(each.threads);
         engine many{model, each.options};
-        std::vector<job> jobs;
-        std::vector<job> cancelled;
-        for(std::size_t i = 0; i < 64; ++i) {
-            jobs.push_back(many.submit(mixed(model, i)));
-            if(i % 5 == 0) {
-                cancelled.push_back(many.submit(mixed(model, i + 100)));
-            }
-            if(i % 3 == 0) {
-                many.step();
-            }
-            if(i % 10 == 9) {
-                cancelled[i / 10].cancel();
-            }
-        }
-        cancelled.clear();
-        run_all(many);
+        std::vector<job> jobs = run_staggered(many, 64, 5, 100, [&](std::size_t i) { return mixed(model, i); });
         for(std::size_t i = 0; i < jobs.size(); ++i) {
             const request what = mixed(model, i);
             const tw::runtime::completion& all = jobs[i].wait();

@@ -14,11 +14,14 @@
 #include <tokenworks/sampling/constraint.hpp>
 #include <tokenworks/sampling/constraint_copies.hpp>
 
+#include "runtime/engine_runs.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
-#include "support/tiny_model.hpp"
 
 namespace tw = tokenworks;
+using engine_runs::load;
+using engine_runs::run_all;
+using engine_runs::run_staggered;
 using tw::runtime::engine;
 using tw::runtime::finish_reason;
 using tw::runtime::job;
@@ -26,10 +29,6 @@ using tw::runtime::request;
 using tw::runtime::token_id;
 
 namespace {
-
-tw::text_model load(unsigned threads = 1) {
-    return tw::text_model::load(support::tiny_model{.context = 512}.bytes(), "tiny.gguf", {.threads = threads});
-}
 
 /// Two sequences that differ in their prompts.
 struct pair_model {
@@ -57,7 +56,7 @@ std::vector<token_id> alone(const tw::text_model& model, request what, std::size
     what.options.sampling.seed += sample;
     what.options.prefill_chunk = 0; // the other prompt is as long as it likes
     std::vector<token_id> ids;
-    if(what.guidance && what.guidance->scale != 1) {
+    if(what.is_guided()) {
         pair_model::state both{model.make_state(), model.make_state()};
         tw::runtime::run_alone(pair_model{model, *what.guidance}, both, what, ids);
     } else {
@@ -100,11 +99,6 @@ request mixed(std::size_t i) {
     return what;
 }
 
-void run_all(engine& of) {
-    while(of.step()) {
-    }
-}
-
 } // namespace
 
 TEST_CASE("engine: guided requests among others get what they would have got alone", "[runtime]") {
@@ -118,22 +112,7 @@ TEST_CASE("engine: guided requests among others get what they would have got alo
          way{2, {.max_sequences = 4, .max_waiting = 100, .keep_prefixes = false, .step_tokens_beside = 3}}}) {
         const tw::text_model model = load(each.threads);
         engine many{model, each.options};
-        std::vector<job> jobs;
-        std::vector<job> cancelled;
-        for(std::size_t i = 0; i < 40; ++i) {
-            jobs.push_back(many.submit(mixed(i)));
-            if(i % 4 == 0) {
-                cancelled.push_back(many.submit(mixed(i + 60)));
-            }
-            if(i % 3 == 0) {
-                many.step();
-            }
-            if(i % 8 == 7) {
-                cancelled[i / 8].cancel();
-            }
-        }
-        cancelled.clear();
-        run_all(many);
+        std::vector<job> jobs = run_staggered(many, 40, 4, 60, mixed);
         for(std::size_t i = 0; i < jobs.size(); ++i) {
             const request what = mixed(i);
             const tw::runtime::completion& all = jobs[i].wait();
@@ -253,7 +232,7 @@ TEST_CASE("engine: guidance that it refuses", "[runtime]") {
     CHECK_THROWS_AS(one.submit(guided(2, some_ids(600, 1))), tw::capacity_error);
     CHECK_THROWS_AS(one.submit(guided(2, some_ids(100, 1))), tw::capacity_error); // 5 pages, there are 4
     request scored = guided(2, {40});
-    scored.prompt_logprobs = true;
+    scored.prompt_logprobs = 1;
     CHECK_THROWS_AS(one.submit(scored), tw::argument_error);
     job fits = one.submit(guided(2, {41}));
     run_all(one);

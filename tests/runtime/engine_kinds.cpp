@@ -13,6 +13,7 @@
 #include <tokenworks/runtime/protein_model.hpp>
 #include <tokenworks/runtime/video_model.hpp>
 
+#include "runtime/engine_runs.hpp"
 #include "support/catch.hpp"
 
 namespace tw = tokenworks;
@@ -42,8 +43,7 @@ std::vector<std::vector<token_id>> together(engine& of, const std::vector<reques
         of.step();
     }
     cancelled->cancel();
-    while(of.step()) {
-    }
+    engine_runs::run_all(of);
     CHECK(cancelled->wait().samples[0].reason == finish_reason::cancelled);
     std::vector<std::vector<token_id>> ids;
     for(job& each: jobs) {
@@ -96,8 +96,7 @@ TEST_CASE("engine: pictures of a batch are those drawn alone", "[runtime]") {
     }
     job pair = of.submit(two);
     job filled = of.submit(model.request_of(3, {.seed = 4}, given));
-    while(of.step()) {
-    }
+    engine_runs::run_all(of);
     tw::draw_options next = options(1);
     ++next.seed;
     CHECK(model.picture_of(pair.wait().samples[1].ids) == model.draw(label(1), next));

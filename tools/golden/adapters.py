@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes tests/golden/adapters: what the peft library makes of tiny adapters on the models of tests/golden/families.
 
-A file holds the family, the adapter_config.json that peft writes, name and shape of every matrix, copies of the model's own, and the logits of the
-family's ids with the adapter. Values of a matrix are made from its name, as families.py makes those of models.
+A file holds the family, the adapter_config.json that peft writes, the tensors beside it, and the logits of the family's ids
+with the adapter. A tensor is its name and shape, and the name, mean and scale that families.py makes values from: its own,
+or of a copy of the model's those of what it is a copy of.
 
 Needs torch, transformers, peft, safetensors, numpy. Writes the versions it ran with to VERSIONS.
 """
@@ -50,12 +51,16 @@ def make(name, family, arguments):
         load = lambda: AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager").eval()
         peft.get_peft_model(load(), peft.LoraConfig(task_type="CAUSAL_LM", **arguments)).save_pretrained(adapter)
         path = adapter / "adapter_model.safetensors"
-        saved = safetensors.numpy.load_file(path)
-        # Beside a changed head peft keeps a copy of what it changes.
-        copies = {key: key.removeprefix("base_model.model.").replace(".base_layer", "") for key in saved if ".base_layer." in key}
-        shapes = {key: list(saved[key].shape) for key in sorted(saved.keys() - copies.keys())}
-        made = {key: families.weights(key, shape, 0.0, SCALE) for key, shape in shapes.items()}
-        safetensors.numpy.save_file(made | {key: saved[key] for key in copies}, path, {"format": "pt"})
+        base_rows = {row[0]: row for row in golden["tensors"]}
+        rows = []
+        for key, value in sorted(safetensors.numpy.load_file(path).items()):
+            if ".base_layer." in key:  # beside a changed head peft keeps a copy of what it changes
+                of, _, mean, scale = base_rows[key.removeprefix("base_model.model.").replace(".base_layer", "")]
+            else:
+                of, mean, scale = key, 0.0, SCALE
+            rows.append([key, list(value.shape), of, mean, scale])
+        safetensors.numpy.save_file({key: families.weights(of, shape, mean, scale) for key, shape, of, mean, scale in rows},
+                                    path, {"format": "pt"})
         said = json.loads((adapter / "adapter_config.json").read_text())
         ids = torch.tensor([golden["ids"]])
         with torch.no_grad():
@@ -63,10 +68,10 @@ def make(name, family, arguments):
             logits = peft.PeftModel.from_pretrained(load(), adapter).eval()(ids, use_cache=False).logits[0].numpy()
     assert np.abs(plain - np.array(golden["logits"])).max() < 1e-5, "the base is that of families.py"
     lines = json.dumps({"family": family, "config": {key: value for key, value in said.items() if key not in UNREAD}})[:-1]
-    lines += f', "scale": {SCALE}, "copies": {json.dumps(copies)}, "tensors": [\n' + ",\n".join(json.dumps([key, shape]) for key, shape in shapes.items()) + "\n],"
+    lines += ', "tensors": [\n' + ",\n".join(json.dumps(row) for row in rows) + "\n],"
     lines += ' "logits": [\n' + ",\n".join(json.dumps([round(float(x), 6) for x in row]) for row in logits) + "\n]}\n"
     (OUT / f"{name}.json").write_text(lines)
-    print(name, len(shapes), "matrices, changes logits by", np.abs(logits - plain).max() / np.abs(plain).max())
+    print(name, len(rows), "matrices, changes logits by", np.abs(logits - plain).max() / np.abs(plain).max())
 
 
 OUT = families.OUT / "adapters"

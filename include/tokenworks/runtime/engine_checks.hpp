@@ -38,7 +38,6 @@ TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options
             {"engine: ", what.samples, " samples, the line takes ", options.max_sequences + options.max_waiting});
     }
     models::detail::require_ids("engine", what.prompt, vocab);
-    const bool is_guided = what.guidance && what.guidance->scale != 1;
     if(what.guidance) {
         if(!std::isfinite(what.guidance->scale) || what.guidance->without.empty()) {
             raise<argument_error>({"engine: a guidance of ", what.guidance->scale, " beside a prompt of ",
@@ -46,22 +45,22 @@ TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options
         }
         models::detail::require_ids("engine: guidance", what.guidance->without, vocab);
     }
-    const std::size_t longest = std::max(what.prompt.size(), is_guided ? what.guidance->without.size() : 0);
+    const std::size_t longest = std::max(what.prompt.size(), what.is_guided() ? what.guidance->without.size() : 0);
     if(longest > options.context) {
         raise<capacity_error>({"engine: the prompt has ", longest, " tokens, the context takes ", options.context});
     }
     // All that it may ever hold, and a page a row to copy into.
     const std::size_t answer = std::min(what.options.max_tokens, options.context - longest);
     std::size_t pages = nn::page_pool::pages_for(what.prompt.size() + answer) + 1;
-    if(is_guided) {
+    if(what.is_guided()) {
         pages += nn::page_pool::pages_for(what.guidance->without.size() + answer) + 1;
     }
     if(pages > options.cache_tokens / nn::page_pool::page_tokens) {
         raise<capacity_error>({"engine: ", what.prompt.size(), " tokens and an answer of up to ", answer,
-                               is_guided ? ", twice under guidance," : "", " do not fit a cache of ",
+                               what.is_guided() ? ", twice under guidance," : "", " do not fit a cache of ",
                                options.cache_tokens});
     }
-    if(is_guided && what.prompt_logprobs) {
+    if(what.is_guided() && what.prompt_logprobs) {
         raise<argument_error>({"engine: log probabilities of a prompt, but it has guidance"});
     }
     if(what.joules && !options.joules) {

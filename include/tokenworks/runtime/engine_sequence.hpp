@@ -58,7 +58,7 @@ public:
           sample{which},
           text{record->what.options.stop} {
         const request& what = record->what;
-        if(what.guidance && what.guidance->scale != 1) {
+        if(what.is_guided()) {
             without.emplace(what.guidance->without, what.options.max_tokens, pool, context);
         }
         if(what.options.chain) {

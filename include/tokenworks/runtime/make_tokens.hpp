@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -31,11 +30,7 @@ public:
     [[nodiscard]] std::size_t vocab_size() const { return model_->vocab_size(); }
     void forward(state& s, std::span<const token_id> tokens, std::span<float> logits) const {
         model_->forward(s, tokens, logits);
-        for(std::size_t i = 0; i < logits.size(); ++i) {
-            if(!constraint_->allows(static_cast<token_id>(i))) {
-                logits[i] = -std::numeric_limits<float>::infinity();
-            }
-        }
+        sampling::leave_allowed(*constraint_, logits);
     }
 
 private:

@@ -73,6 +73,9 @@ struct request {
     std::optional<double> joules{};                                  ///< ends with finish_reason::budget; needs a meter
     /// Called by the engine's thread with every event. It must be quick, and must not call the engine.
     std::function<void(const token_event&)> on_event{};
+
+    /// Whether it takes two rows.
+    [[nodiscard]] bool is_guided() const noexcept { return guidance && guidance->scale != 1; }
 };
 
 /// One answer.

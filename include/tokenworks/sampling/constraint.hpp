@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -20,6 +21,20 @@ concept constraint = requires(C& c, const C& held, token_id id) {
     c.accept(id);
     { held.done() } -> std::convertible_to<bool>;
 };
+
+/// Sets the logits [V] of all ids that may not come next to -infinity. @return whether any may
+template <constraint C>
+bool leave_allowed(const C& what, std::span<float> logits) {
+    bool any = false;
+    for(std::size_t i = 0; i < logits.size(); ++i) {
+        if(what.allows(static_cast<token_id>(i))) {
+            any = true;
+        } else {
+            logits[i] = -std::numeric_limits<float>::infinity();
+        }
+    }
+    return any;
+}
 
 /// A constraint on one sequence, for loops that do not know its type.
 class token_constraint {

@@ -6,7 +6,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -25,15 +24,7 @@ public:
     explicit erased_constraint(C what) : what_{std::move(what)} {}
 
     void restrict(std::span<float> logits) override {
-        bool any = false;
-        for(std::size_t i = 0; i < logits.size(); ++i) {
-            if(what_.allows(static_cast<token_id>(i))) {
-                any = true;
-            } else {
-                logits[i] = -std::numeric_limits<float>::infinity();
-            }
-        }
-        if(!any) {
+        if(!leave_allowed(what_, logits)) {
             tokenworks::detail::raise<argument_error>({"constraint: none of the ", logits.size(), " ids may follow"});
         }
     }

@@ -35,6 +35,7 @@ struct tool_call {
 class call_scanner {
 public:
     static constexpr std::size_t deepest = 128; ///< objects and lists in each other
+    static constexpr std::string_view blanks = " \t\r\n";
 
     enum class state : std::uint8_t {
         going, ///< more has to come
@@ -69,8 +70,6 @@ private:
         exponent_sign,
         exponent_digits
     };
-    static constexpr std::string_view blanks = " \t\r\n";
-
     [[nodiscard]] bool read(char c);
     [[nodiscard]] bool read_string(char c);
     [[nodiscard]] bool read_number(char c);

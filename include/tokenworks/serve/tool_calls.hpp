@@ -161,7 +161,7 @@ TOKENWORKS_FUNCTION void tool_call_reader::take(char c, std::string& shown) {
         mode_ = mode::scanning;
         return take_json(c, shown);
     }
-    if(std::string_view{" \t\r\n"}.find(c) != std::string_view::npos) {
+    if(call_scanner::blanks.find(c) != call_scanner::blanks.npos) {
         held_.push_back(c);
     } else if(mode_ == mode::after && is_inside_ && c == closing.front()) {
         mode_ = mode::ending;
