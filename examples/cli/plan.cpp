@@ -141,7 +141,8 @@ int plan(const common_options& options, const plan_options& what) {
                                .prompt = what.prompt,
                                .depth = what.depth,
                                .cache_type = type,
-                               .precision = matmul_precision(options.matmul_precision)};
+                               .precision = matmul_precision(options.matmul_precision),
+                               .set = how.set};
     if(model.encoder_config()) {
         return plan_of_pair(options, model, run, how);
     }

@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include <tokenworks/kernels/chained_block.hpp>
@@ -39,16 +40,25 @@ TEST_CASE("chained_block: any number of rows has the bits of the documented orde
     for(const std::size_t steps: {1U, 2U, 3U, 4U, 5U, 7U, 126U, 128U}) {
         // ask_ahead only asks for memory behind the block: no value of it is read.
         const std::vector<float> panel = support::random_floats(steps * 16, 2);
+        const std::vector<float> other = support::random_floats(steps * 16, 3);
         for(std::size_t rows = 1; rows <= most; ++rows) {
             CAPTURE(steps, rows);
             const std::vector<float> expected = in_order(panel, steps, x, stride, rows);
+            const std::vector<float> expected_of_other = in_order(other, steps, x, stride, rows);
             support::for_each_isa([&](const execution& how) {
                 if(how.set == isa::portable) {
                     return; // which may round twice
                 }
+                using product = inner::float_product<float>;
                 std::vector<float> total(rows * 16, 0.5F);
-                inner::float_product<float>::run(how.set, panel.data(), steps, x.data(), stride, rows, total.data());
+                product::run(how.set, {panel.data(), total.data()}, nullptr, steps, x.data(), stride, rows);
                 CHECK(support::same_bits(total, expected));
+                // Two panels at once.
+                std::vector<float> both(2 * rows * 16, 0.5F);
+                const product::sums second{other.data(), both.data() + rows * 16};
+                product::run(how.set, {panel.data(), both.data()}, &second, steps, x.data(), stride, rows);
+                CHECK(support::same_bits(std::span{both}.first(rows * 16), expected));
+                CHECK(support::same_bits(std::span{both}.subspan(rows * 16), expected_of_other));
             });
         }
     }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <tokenworks/kernels/matmul.hpp>
@@ -80,6 +81,48 @@ TEST_CASE("float_tiles: sums are added in the promised order, for one row and fo
                 CHECK(support::same_bits(
                     out, {expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(out.size())}));
             }
+        }
+    }
+}
+
+TEST_CASE("float_tiles: floats in parts are added in the promised order, for one row and for many") {
+    if(!is_supported(isa::amx)) {
+        return;
+    }
+    using enum kernels::matmul_precision;
+    for(const std::size_t columns: {1U, 31U, 32U, 77U, 128U, 576U}) {
+        CAPTURE(columns);
+        constexpr std::size_t rows = 37;
+        constexpr std::size_t most = 33;
+        const std::vector<float> w = support::random_floats(rows * columns, 15);
+        const std::vector<float> x = support::random_floats(most * columns, 16);
+        const kernels::packed_matrix packed =
+            kernels::pack(dtype::f32, std::as_bytes(std::span{w}), rows, columns, {}, {}, nullptr, bf16_x6);
+        std::vector<float> expected(most * rows);
+        for(std::size_t t = 0; t < most; ++t) {
+            for(std::size_t n = 0; n < rows; ++n) {
+                float sum = 0;
+                for(std::size_t block = 0; block < columns; block += 32) {
+                    for(const auto& [of_x, of_w]: {std::pair{0, 0}, {1, 0}, {2, 0}, {1, 1}, {0, 1}, {0, 2}}) {
+                        float chains[2] = {0, 0};
+                        for(std::size_t k = block; k < std::min(columns, block + 32); ++k) {
+                            chains[k % 2] =
+                                std::fma(parts_of(x[t * columns + k], highest)[std::size_t(of_x)],
+                                         parts_of(w[n * columns + k], highest)[std::size_t(of_w)], chains[k % 2]);
+                        }
+                        sum += chains[0] + chains[1];
+                    }
+                }
+                expected[t * rows + n] = sum;
+            }
+        }
+        for(const std::size_t tokens: {1U, 3U, 16U, 17U, 33U}) {
+            CAPTURE(tokens);
+            std::vector<float> out(tokens * rows);
+            kernels::matmul(view<const float, dyn, dyn>{x.data(), tokens, columns}, packed,
+                            view<float, dyn, dyn>{out.data(), tokens, rows}, {}, execution{isa::amx});
+            CHECK(support::same_bits(out,
+                                     {expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(out.size())}));
         }
     }
 }

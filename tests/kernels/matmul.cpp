@@ -202,6 +202,42 @@ TEST_CASE("products of medium precision are those of numbers rounded to bf16, on
     CHECK(kernels::panel_format_of(dtype::q4_0, medium) == kernels::panel_format_of(dtype::q4_0, highest));
 }
 
+TEST_CASE("products of floats in parts are as exact as those of floats, on every instruction set") {
+    using enum kernels::matmul_precision;
+    constexpr std::size_t rows = 29;
+    constexpr std::size_t outputs = 270; // more panels than a part takes at once
+    for(const dtype type: {dtype::f32, dtype::f64}) {
+        for(const std::size_t columns: {1U, 255U, 256U, 257U, 1100U}) {
+            CAPTURE(info(type).name, columns);
+            const auto bytes = random_plain(type, outputs * columns);
+            const packed_matrix w = pack(type, bytes, outputs, columns, bf16_x6);
+            CHECK(w.format() == kernels::panel_format::f32_parts);
+            CHECK(w.bytes() == (outputs + 15) / 16 * 16 * ((columns + 31) / 32 * 32) * 6);
+            const std::vector<float> weights = support::decoded(type, bytes);
+            std::vector<float> row(columns);
+            w.decode_row(140, row);
+            CHECK(support::same_bits(row, std::span{weights}.subspan(140 * columns, columns)));
+            const std::vector<float> x = support::random_floats(rows * columns, 33);
+            const auto exact = reference::matmul<float, float>(x, weights, rows, outputs, columns);
+            support::for_each_isa([&](execution how) {
+                CAPTURE(name(how.set));
+                const std::vector<float> out = product(x, rows, w, how);
+                CHECK(support::nmse(exact, out) < 1e-13);
+                if(how.set != isa::amx) { // where there are no tiles, the floats are multiplied
+                    CHECK(support::same_bits(out, product(x, rows, pack(type, bytes, outputs, columns, highest), how)));
+                }
+            });
+        }
+    }
+    // Others are as ever.
+    for(const dtype type: {dtype::q4_0, dtype::bf16, dtype::f16}) {
+        CHECK(kernels::panel_format_of(type, bf16_x6) == kernels::panel_format_of(type, highest));
+    }
+    CHECK(kernels::precision_for_many_rows(highest, isa::amx) == bf16_x6);
+    CHECK(kernels::precision_for_many_rows(medium, isa::amx) == medium);
+    CHECK(kernels::precision_for_many_rows(highest, isa::avx512) == highest);
+}
+
 TEST_CASE("the bits of a product with codes depend on nothing but its row, column and instruction set") {
     // One type per layout of packed codes.
     for(const dtype type: {dtype::q4_0, dtype::q4_1, dtype::q4_k, dtype::q8_0, dtype::q5_1, dtype::q5_k, dtype::iq4_xs,
@@ -222,7 +258,8 @@ TEST_CASE("the bits of a product with floats depend on nothing but its row, colu
         for(const std::size_t columns: {7U, 333U}) {
             CAPTURE(info(type).name, columns);
             const std::vector<float> x = support::random_floats(37 * columns, 43);
-            for(const auto precision: {kernels::matmul_precision::highest, kernels::matmul_precision::medium}) {
+            for(const auto precision: {kernels::matmul_precision::highest, kernels::matmul_precision::medium,
+                                       kernels::matmul_precision::bf16_x6}) {
                 const packed_matrix w = pack(type, random_plain(type, 250 * columns), 250, columns, precision);
                 support::for_each_isa([&](execution how) {
                     CAPTURE(name(how.set));

@@ -27,37 +27,55 @@ struct float_columns {
     TOKENWORKS_INLINE void add(const vector& w, vector& sum, const float* row, std::size_t k) const {
         sum = fma(w, row[k], sum);
     }
+    /// The same for two panels, whose factor is loaded once.
+    TOKENWORKS_INLINE void add_both(const vector& w, const vector& w2, vector& sum, vector& sum2, const float* row,
+                                    std::size_t k) const {
+        const vector factor = vector::broadcast(row[k]);
+        sum = fma(w, factor, sum);
+        sum2 = fma(w2, factor, sum2);
+    }
     TOKENWORKS_INLINE void ask_ahead(std::size_t k) const {
         __builtin_prefetch(panel + simd::lanes * (k + float_block)); // a few rows do not hide the memory's distance
     }
 };
 
-/// Adds `columns` columns of a panel [columns][16] times `tokens` rows of x to total [tokens][16].
+/// Adds `columns` columns of one or two panels [columns][16] times `tokens` rows of x to each one's total [tokens][16].
 /// @pre  the columns start at a multiple of 128, and end at one or at K
 template <class W>
 struct float_product {
+    struct sums {
+        const W* panel;
+        float* total;
+    };
+
     template <class Isa>
     struct kernel {
-        static TOKENWORKS_INLINE void run(const W* panel, std::size_t columns, const float* x, std::size_t stride,
-                                          std::size_t tokens, float* total) noexcept {
+        static TOKENWORKS_INLINE void run(const sums* first, const sums* second, std::size_t columns, const float* x,
+                                          std::size_t stride, std::size_t tokens) noexcept {
             for(std::size_t k = 0; k < columns; k += float_block) {
                 const std::size_t count = columns - k < float_block ? columns - k : float_block;
-                const float_columns<Isa, W> block{panel + simd::lanes * k};
-                chained_block_rows<Isa>(block, count, x + k, stride, tokens, total);
+                const float_columns<Isa, W> block{first->panel + simd::lanes * k};
+                if(second == nullptr) {
+                    chained_block_rows<Isa>(block, count, x + k, stride, tokens, first->total);
+                } else {
+                    chained_block_rows<Isa>({block, {second->panel + simd::lanes * k}}, count, x + k, stride, tokens,
+                                            first->total, second->total);
+                }
             }
         }
     };
 
-    static void run(isa set, const W* panel, std::size_t columns, const float* x, std::size_t stride,
-                    std::size_t tokens, float* total) noexcept;
+    /// @param second  null: one panel alone
+    static void run(isa set, const sums& first, const sums* second, std::size_t columns, const float* x,
+                    std::size_t stride, std::size_t tokens) noexcept;
 };
 
 #if TOKENWORKS_DEFINITIONS
 
 template <class W>
-void float_product<W>::run(isa set, const W* panel, std::size_t columns, const float* x, std::size_t stride,
-                           std::size_t tokens, float* total) noexcept {
-    simd::dispatch<kernel>(set, panel, columns, x, stride, tokens, total);
+void float_product<W>::run(isa set, const sums& first, const sums* second, std::size_t columns, const float* x,
+                           std::size_t stride, std::size_t tokens) noexcept {
+    simd::dispatch<kernel>(set, &first, second, columns, x, stride, tokens);
 }
 
 #endif

@@ -1,9 +1,11 @@
-// Panels of bf16 weights times float activations on the tile registers of AMX.
+// Panels of bf16 weights, or of parts of float weights, times float activations on the tile registers of AMX.
 //
 // Tiles multiply bf16, whose products are exact in float. A float is the sum of three bf16, 8 bits of its 24 each:
 //   x w = x1 w + x2 w + x3 w
 // so that three products of tiles are one of floats, at two to three times the speed of fused multiply-adds. Where the
-// activations are rounded to bf16 (medium precision), one is enough.
+// activations are rounded to bf16 (medium precision), one is enough. Where the weights are floats too, their parts are
+// packed, and of the nine products the six largest are added:
+//   x w = x1 w1 + x2 w1 + x3 w1 + x2 w2 + x1 w2 + x1 w3
 // The order of a sum: columns in blocks of 32; of a block the products above, one after the other; of each the even
 // columns in one chain, the odd ones in another, from zero on, each step rounded once, and the sum of both is added. It
 // is the same for one row and for many, which all are multiplied by tiles. Parts below 1e-38 count as zero; a row with
@@ -32,6 +34,15 @@ namespace tokenworks::inline TOKENWORKS_ABI::kernels::detail {
 struct bf16_pair {
     bf16 value[2];
 };
+
+/// A pair of columns of one part, in panels of parts (panel_format.hpp).
+struct part_pair {
+    bf16 value[2];
+};
+
+/// Bf16 parts that a weight is.
+template <class W>
+inline constexpr std::size_t weight_parts = std::is_same_v<W, part_pair> ? 3 : 1;
 
 /// Bf16 parts that an activation becomes.
 template <class W>
@@ -168,29 +179,53 @@ struct float_tile_loops {
         }
     }
 
-    /// @param x  as split_rows makes them   @param w  [panel], each as pair_columns makes it
+    TOKENWORKS_TARGET_AMX TOKENWORKS_INLINE static void load_rows(const bf16* x) noexcept {
+        load_tile<float_tile::rows(0)>(x, 64);
+        if constexpr(Tiles == 2) {
+            load_tile<float_tile::rows(1)>(x + 16 * tile_columns, 64);
+        }
+    }
+    TOKENWORKS_TARGET_AMX TOKENWORKS_INLINE static void load_weights(const bf16* const* w, std::size_t at) noexcept {
+        load_tile<float_tile::weights(0)>(w[0] + at, 64);
+        if constexpr(Panels == 2) {
+            load_tile<float_tile::weights(1)>(w[1] + at, 64);
+        }
+    }
+    TOKENWORKS_TARGET_AMX TOKENWORKS_INLINE static void multiply() noexcept {
+        using tile = float_tile;
+        add_bf16_tiles<tile::sums(0, 0), tile::rows(0), tile::weights(0)>();
+        if constexpr(Panels == 2) {
+            add_bf16_tiles<tile::sums(1, 0), tile::rows(0), tile::weights(1)>();
+        }
+        if constexpr(Tiles == 2) {
+            add_bf16_tiles<tile::sums(0, 1), tile::rows(1), tile::weights(0)>();
+        }
+        if constexpr(Panels == 2 && Tiles == 2) {
+            add_bf16_tiles<tile::sums(1, 1), tile::rows(1), tile::weights(1)>();
+        }
+    }
+
+    /// @param x  as split_rows makes them   @param w  [panel], each as pair_columns makes it, or of parts
     TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE static void add(const bf16* x, std::size_t tokens, const bf16* const* w,
                                                               std::size_t blocks) noexcept {
-        using tile = float_tile;
+        const std::size_t part = tokens * tile_columns;
         for(std::size_t b = 0; b < blocks; ++b) {
-            load_tile<tile::weights(0)>(w[0] + b * tile_values, 64);
-            if constexpr(Panels == 2) {
-                load_tile<tile::weights(1)>(w[1] + b * tile_values, 64);
+            const std::size_t at = b * weight_parts<W> * tile_values;
+            load_weights(w, at);
+            for(std::size_t i = 0; i < row_parts<W>; ++i) {
+                load_rows(x + i * part);
+                multiply();
             }
-            for(std::size_t part = 0; part < row_parts<W>; ++part, x += tokens * tile_columns) {
-                load_tile<tile::rows(0)>(x, 64);
-                add_bf16_tiles<tile::sums(0, 0), tile::rows(0), tile::weights(0)>();
-                if constexpr(Panels == 2) {
-                    add_bf16_tiles<tile::sums(1, 0), tile::rows(0), tile::weights(1)>();
-                }
-                if constexpr(Tiles == 2) {
-                    load_tile<tile::rows(1)>(x + 16 * tile_columns, 64);
-                    add_bf16_tiles<tile::sums(0, 1), tile::rows(1), tile::weights(0)>();
-                }
-                if constexpr(Panels == 2 && Tiles == 2) {
-                    add_bf16_tiles<tile::sums(1, 1), tile::rows(1), tile::weights(1)>();
-                }
+            if constexpr(weight_parts<W> == 3) { // as few tiles as can be are loaded anew
+                load_rows(x + part);
+                load_weights(w, at + tile_values);
+                multiply();
+                load_rows(x);
+                multiply();
+                load_weights(w, at + 2 * tile_values);
+                multiply();
             }
+            x += row_parts<W> * part;
         }
     }
 };
@@ -209,30 +244,49 @@ struct float_tile_pieces {
     alignas(64) W scratch[columns * panel_rows];    ///< for get_panel
 };
 
-/// Adds columns [first, last) of one or two panels to their sums: pieces of weights are made ready while those before
-/// them are multiplied.
+/// Parts lie ready for tiles.
+template <>
+struct float_tile_pieces<part_pair> {
+    static constexpr std::size_t tile = 32;
+    static constexpr std::size_t together = 16;
+    static constexpr std::size_t row_blocks = 16;
+
+    alignas(64) float acc[together][tile * panel_rows] = {};
+    alignas(64) bf16 x[row_blocks * row_parts<part_pair> * tile * tile_columns];
+};
+
+/// Adds columns [first, last) of one or two panels to their sums: pieces of weights that do not lie ready are made so
+/// while those before them are multiplied.
 template <class W, int Panels, int Tiles, class GetPanel>
 void add_panels_by_tiles(float_tile_pieces<W>& piece, const GetPanel& get_panel, std::size_t p, float* acc,
                          std::size_t tokens, std::size_t first, std::size_t last) {
     using loops = float_tile_loops<W, Panels, Tiles>;
-    constexpr std::size_t step = float_tile_pieces<W>::columns;
-    const auto prepare = [&](std::size_t k, std::size_t turn) {
-        const std::size_t until = std::min(last, k + step);
-        for(std::size_t i = 0; i < Panels; ++i) {
-            pair_columns(get_panel(p + i, k, until, static_cast<W*>(piece.scratch)), until - k,
-                         static_cast<bf16*>(piece.w[turn][i]));
-        }
-    };
+    const auto blocks = [](std::size_t from, std::size_t to) { return (to - from + tile_columns - 1) / tile_columns; };
     loops::begin(acc);
-    prepare(first, 0);
-    std::size_t turn = 0;
-    for(std::size_t k = first; k < last; k += step, turn = 1 - turn) {
-        if(k + step < last) {
-            prepare(k + step, 1 - turn);
+    if constexpr(std::is_same_v<W, part_pair>) {
+        const bf16* w[2];
+        for(std::size_t i = 0; i < Panels; ++i) {
+            w[i] = reinterpret_cast<const bf16*>(get_panel(p + i, first, last, static_cast<W*>(nullptr)));
         }
-        const bf16* const w[2] = {piece.w[turn][0], piece.w[turn][1]};
-        const std::size_t blocks = (std::min(last, k + step) - k + tile_columns - 1) / tile_columns;
-        loops::add(piece.x + (k - first) * row_parts<W> * tokens, tokens, w, blocks);
+        loops::add(piece.x, tokens, static_cast<const bf16* const*>(w), blocks(first, last));
+    } else {
+        constexpr std::size_t step = float_tile_pieces<W>::columns;
+        const auto prepare = [&](std::size_t k, std::size_t turn) {
+            const std::size_t until = std::min(last, k + step);
+            for(std::size_t i = 0; i < Panels; ++i) {
+                pair_columns(get_panel(p + i, k, until, static_cast<W*>(piece.scratch)), until - k,
+                             static_cast<bf16*>(piece.w[turn][i]));
+            }
+        };
+        prepare(first, 0);
+        std::size_t turn = 0;
+        for(std::size_t k = first; k < last; k += step, turn = 1 - turn) {
+            if(k + step < last) {
+                prepare(k + step, 1 - turn);
+            }
+            const bf16* const w[2] = {piece.w[turn][0], piece.w[turn][1]};
+            loops::add(piece.x + (k - first) * row_parts<W> * tokens, tokens, w, blocks(k, std::min(last, k + step)));
+        }
     }
     loops::end(acc);
 }
@@ -243,7 +297,7 @@ template <class W, class GetPanel>
 void multiply_by_tiles(float_tile_pieces<W>& piece, const float* x, std::size_t stride, std::size_t tokens,
                        std::size_t columns, const GetPanel& get_panel, std::size_t begin, std::size_t end) {
     using pieces = float_tile_pieces<W>;
-    constexpr std::size_t step = pieces::columns;
+    constexpr std::size_t step = 128;
     const std::size_t span = pieces::row_blocks * pieces::tile / tokens * tile_columns / step * step;
     shape_float_tiles(tokens);
     for(std::size_t first = 0; first < columns; first += span) {

@@ -240,6 +240,8 @@ TOKENWORKS_FUNCTION void matmul(detail::input_view x, const packed_matrix& w, de
         return detail::multiply_packed_floats<bf16>(rows, w, to, how);
     case panel_format::bf16_pairs:
         return detail::multiply_packed_pairs(rows, w, to, how);
+    case panel_format::f32_parts:
+        return detail::multiply_packed_parts(rows, w, to, how);
     default:
         break;
     }

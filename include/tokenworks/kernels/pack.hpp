@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,6 +31,13 @@ TOKENWORKS_FUNCTION void pack_row(dtype type, const std::byte* row, std::size_t 
 /// Lane `lane` of a panel as floats.
 TOKENWORKS_FUNCTION void unpack_row(panel_format format, const std::byte* panel, std::size_t lane,
                                     std::span<float> out);
+
+/// Column k of lane `lane` of a panel of parts.
+[[nodiscard]] inline float joined_parts(const std::byte* panel, std::size_t k, std::size_t lane) noexcept {
+    const auto* const parts = reinterpret_cast<const bf16*>(panel);
+    const float last{parts[part_index(2, k, lane)]};
+    return float{parts[part_index(0, k, lane)]} + (float{parts[part_index(1, k, lane)]} + last);
+}
 
 #if TOKENWORKS_DEFINITIONS
 
@@ -238,11 +246,6 @@ inline void pack_codes(dtype type, const std::byte* row, std::size_t begin, std:
     });
 }
 
-/// Where column k of a lane is in a panel of pairs, in elements.
-[[nodiscard]] constexpr std::size_t pair_index(std::size_t k, std::size_t lane) noexcept {
-    return 2 * (k / 2 * panel_rows + lane) + k % 2;
-}
-
 /// Columns [begin, end) of one row of plain numbers into lane `lane` of a panel whose row 0 holds column `begin`.
 /// The panel's element must hold every number exactly, except that f64 is rounded to f32.
 template <class From, class To>
@@ -295,6 +298,21 @@ inline void pack_pairs(dtype type, const std::byte* row, std::size_t begin, std:
     }
 }
 
+/// The same into a panel of parts: the upper half of the bits of what is left, three times. An infinity's parts are
+/// infinite and NaN, so that its products are NaN.
+template <class From>
+inline void pack_parts(const std::byte* row, std::size_t begin, std::size_t end, bf16* panel,
+                       std::size_t lane) noexcept {
+    for(std::size_t k = 0; k < (end - begin + 31) / 32 * 32; ++k) {
+        float left = begin + k < end ? static_cast<float>(get<From>(row, begin + k)) : 0.0F;
+        for(std::size_t part = 0; part < 3; ++part) {
+            const auto upper = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(left) >> 16);
+            panel[part_index(part, k, lane)] = bf16::from_bits(upper);
+            left -= float{bf16::from_bits(upper)};
+        }
+    }
+}
+
 /// Any plain type to the element of its panel format.
 inline void pack_floats(dtype type, const std::byte* row, std::size_t begin, std::size_t end, std::byte* panel,
                         std::size_t lane) noexcept {
@@ -321,6 +339,13 @@ TOKENWORKS_FUNCTION void pack_row(dtype type, const std::byte* row, std::size_t 
         pack_codes(type, row, begin, end, panel, lane);
     } else if(format == panel_format::bf16_pairs) {
         pack_pairs(type, row, begin, end, panel, lane);
+    } else if(format == panel_format::f32_parts) {
+        auto* const to = reinterpret_cast<bf16*>(panel);
+        if(type == dtype::f64) {
+            pack_parts<double>(row, begin, end, to, lane);
+        } else {
+            pack_parts<float>(row, begin, end, to, lane);
+        }
     } else {
         pack_floats(type, row, begin, end, panel, lane);
     }
@@ -338,7 +363,8 @@ TOKENWORKS_FUNCTION void unpack_row(panel_format format, const std::byte* panel,
     }
     for(std::size_t k = 0; k < out.size(); ++k) {
         const std::size_t index = k * panel_rows + lane;
-        out[k] = format == panel_format::f32          ? get<float>(panel, index)
+        out[k] = format == panel_format::f32_parts    ? joined_parts(panel, k, lane)
+                 : format == panel_format::f32        ? get<float>(panel, index)
                  : format == panel_format::f16        ? float{get<f16>(panel, index)}
                  : format == panel_format::bf16_pairs ? float{get<bf16>(panel, pair_index(k, lane))}
                                                       : float{get<bf16>(panel, index)};

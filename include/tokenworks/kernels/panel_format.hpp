@@ -5,7 +5,9 @@
 // and 6 bits are nibbles with a plane or two of 64 bits a group behind them, the higher bits of those bytes. Behind the
 // codes lie the scales of the 16 rows, then their minimums, negated. "Super" scales are an int8 factor times a half per
 // 256 columns, which stands in front of 8 records: what the K formats store, at their size, and the same product in
-// float32. A panel of floats is [K][16 rows], of pairs of bf16 [K / 2][16 rows][2], filled up with zero.
+// float32. A panel of floats is [K][16 rows], of pairs of bf16 [K / 2][16 rows][2], filled up with zero. A panel of
+// parts has a float as the sum of three bf16, [K / 32 blocks][3 parts][16 pairs of columns][16 rows][2]: tiles as AMX
+// reads them.
 //
 // A lane is a row, so sums need no horizontal additions, and a matrix is read front to back.
 #pragma once
@@ -14,6 +16,7 @@
 #include <cstdint>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/cpu.hpp>
 #include <tokenworks/core/dtype.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/quant/codes.hpp>
@@ -31,6 +34,7 @@ enum class panel_format : std::uint8_t {
     f16,
     bf16,
     bf16_pairs,       ///< what weights of floating point become where the precision is medium
+    f32_parts,        ///< what weights of float32 become where the precision is bf16_x6
     nibble_half,      ///< Q4_0
     nibble_half_min,  ///< Q4_1
     nibble_super_min, ///< Q4_K
@@ -45,13 +49,27 @@ enum class panel_format : std::uint8_t {
 };
 
 /// Whether activations must be quantised for a product with this format.
-[[nodiscard]] constexpr bool has_codes(panel_format format) noexcept { return format > panel_format::bf16_pairs; }
+[[nodiscard]] constexpr bool has_codes(panel_format format) noexcept { return format > panel_format::f32_parts; }
 
 /// How exactly weights of floating point are multiplied; quantised ones are not concerned.
 enum class matmul_precision : std::uint8_t {
     highest, ///< weights and activations as they are, sums in float
     medium,  ///< both rounded to bf16, sums in float: as PyTorch's float32_matmul_precision of that name; faster
+    /// float32 as sums of three bf16 each, of whose nine products the largest six are added, in float: as exact as
+    /// `highest` but for 2^-21 of a product, and faster where there are tiles and many rows. XLA calls it
+    /// BF16_BF16_F32_X6. Other weights of floating point are multiplied as in `highest`.
+    bf16_x6,
 };
+
+/// How a model that always reads many rows at once multiplies best on an instruction set.
+[[nodiscard]] constexpr matmul_precision precision_for_many_rows(matmul_precision wanted, isa set) noexcept {
+    return wanted == matmul_precision::highest && set == isa::amx ? matmul_precision::bf16_x6 : wanted;
+}
+
+/// The same for a table of which single rows are read, and which may be a head for few rows too.
+[[nodiscard]] constexpr matmul_precision precision_of_table(matmul_precision wanted) noexcept {
+    return wanted == matmul_precision::bf16_x6 ? matmul_precision::highest : wanted;
+}
 
 /// The layout that a matrix of this type is packed to, without loss except for f64, which is rounded to f32, and for
 /// what `medium` rounds to bf16.
@@ -60,6 +78,9 @@ enum class matmul_precision : std::uint8_t {
                                                      matmul_precision precision = matmul_precision::highest) {
     if(precision == matmul_precision::medium && !has_codes(panel_format_of(type))) {
         return panel_format::bf16_pairs;
+    }
+    if(precision == matmul_precision::bf16_x6 && (type == dtype::f32 || type == dtype::f64)) {
+        return panel_format::f32_parts;
     }
     switch(type) {
     case dtype::f32:
@@ -116,6 +137,16 @@ enum class matmul_precision : std::uint8_t {
 namespace detail {
 
 inline constexpr std::size_t panel_rows = 16;
+
+/// Where column k of a lane is in a panel of pairs, in elements.
+[[nodiscard]] constexpr std::size_t pair_index(std::size_t k, std::size_t lane) noexcept {
+    return 2 * (k / 2 * panel_rows + lane) + k % 2;
+}
+
+/// Where part 0, 1 or 2 of column k of a lane is in a panel of parts, in elements.
+[[nodiscard]] constexpr std::size_t part_index(std::size_t part, std::size_t k, std::size_t lane) noexcept {
+    return (k / 32 * 3 + part) * 32 * panel_rows + pair_index(k % 32, lane);
+}
 
 enum class scale_kind : std::uint8_t { half, single, super };
 
@@ -261,6 +292,9 @@ decltype(auto) visit_panel(panel_format format, F&& f) {
     }
     if(format == panel_format::bf16_pairs) {
         return panel_rows * (columns + columns % 2) * 2;
+    }
+    if(format == panel_format::f32_parts) {
+        return panel_rows * ((columns + 31) / 32 * 32) * 3 * 2;
     }
     return panel_rows * columns * (format == panel_format::f32 ? 4 : 2);
 }

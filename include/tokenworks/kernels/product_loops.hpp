@@ -19,6 +19,7 @@
 #include <tokenworks/kernels/code_product.hpp>
 #include <tokenworks/kernels/float_product.hpp>
 #include <tokenworks/kernels/float_tiles.hpp>
+#include <tokenworks/kernels/pack.hpp>
 #include <tokenworks/kernels/packed_matrix.hpp>
 #include <tokenworks/kernels/panel_format.hpp>
 #include <tokenworks/kernels/quantize_activations.hpp>
@@ -112,8 +113,8 @@ template <class W>
 struct float_pieces {
     static constexpr std::size_t tile = 48; ///< tokens; a multiple of every instruction set's group
 
-    alignas(64) float acc[tile * panel_rows] = {};
-    alignas(64) W scratch[float_block * panel_rows];
+    alignas(64) float acc[2][tile * panel_rows] = {};
+    alignas(64) W scratch[2][float_block * panel_rows];
 };
 
 /// Float rows times panels of bf16 or of pairs of them, by tiles. get_panel as below, in steps of 128 columns.
@@ -151,14 +152,22 @@ void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, 
         float_pieces<W> piece;
         const std::size_t tokens = std::min(tile, x.rows - i * tile);
         const float* const from = x.data + i * tile * x.stride;
-        for(std::size_t p = begin; p < end; ++p) {
+        const std::size_t most = tokens > 16 ? 2 : 1; // a few rows gain nothing from two panels at once
+        for(std::size_t p = begin; p < end; p += most) {
+            const std::size_t count = std::min(most, end - p);
             for(std::size_t k = 0; k < x.columns; k += step) {
                 const std::size_t until = std::min(x.columns, k + step);
-                const W* const panel = get_panel(p, k, until, static_cast<W*>(piece.scratch));
-                float_product<W>::run(how.set, panel, until - k, from + k, x.stride, tokens,
-                                      static_cast<float*>(piece.acc));
+                typename float_product<W>::sums sums[2];
+                for(std::size_t j = 0; j < count; ++j) {
+                    sums[j] = {get_panel(p + j, k, until, static_cast<W*>(piece.scratch[j])),
+                               static_cast<float*>(piece.acc[j])};
+                }
+                float_product<W>::run(how.set, sums[0], count == 2 ? &sums[1] : nullptr, until - k, from + k, x.stride,
+                                      tokens);
             }
-            to.take(how.set, static_cast<float*>(piece.acc), p, i * tile, tokens);
+            for(std::size_t j = 0; j < count; ++j) {
+                to.take(how.set, static_cast<float*>(piece.acc[j]), p + j, i * tile, tokens);
+            }
         }
     };
     for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows),
@@ -173,6 +182,28 @@ void multiply_packed_floats(const float_rows& x, const packed_matrix& w, const p
         return reinterpret_cast<const W*>(w.panel(p)) + begin * panel_rows;
     };
     multiply_floats<W>(x, w.panels(), step, get_panel, to, how);
+}
+
+/// Float rows times panels of parts; where there are no tiles, of the floats that they are.
+inline void multiply_packed_parts(const float_rows& x, const packed_matrix& w, const product_output& to,
+                                  const execution& how) {
+#if TOKENWORKS_X86
+    if(how.set == isa::amx) {
+        const auto get_panel = [&](std::size_t p, std::size_t begin, std::size_t, part_pair*) {
+            return reinterpret_cast<const part_pair*>(w.panel(p)) + begin / 2 * weight_parts<part_pair> * panel_rows;
+        };
+        return multiply_floats_by_tiles<part_pair>(x, w.panels(), get_panel, to, how);
+    }
+#endif
+    const auto get_panel = [&](std::size_t p, std::size_t begin, std::size_t end, float* scratch) {
+        for(std::size_t k = begin; k < end; ++k) {
+            for(std::size_t lane = 0; lane < panel_rows; ++lane) {
+                scratch[(k - begin) * panel_rows + lane] = joined_parts(w.panel(p), k, lane);
+            }
+        }
+        return static_cast<const float*>(scratch);
+    };
+    multiply_floats<float>(x, w.panels(), float_block, get_panel, to, how);
 }
 
 /// One row times N rows of floats as they lie.

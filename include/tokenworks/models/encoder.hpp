@@ -144,6 +144,7 @@ TOKENWORKS_FUNCTION encoder::encoder(model_config config, const weight_source& s
     if(config_.image) {
         tokenworks::detail::raise<unsupported_error>({config_.architecture, ": images are read, not texts"});
     }
+    loading.precision = kernels::precision_for_many_rows(loading.precision, how.set);
     block_loader load{config_, source, how, std::move(loading), part};
     embed_ = load.embeddings();
     layers_.reserve(config_.layers.size());

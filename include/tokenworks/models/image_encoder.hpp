@@ -99,6 +99,7 @@ TOKENWORKS_FUNCTION image_encoder::image_encoder(model_config config, const weig
     if(!config_.image) {
         tokenworks::detail::raise<unsupported_error>({config_.architecture, ": texts are read, not images"});
     }
+    loading.precision = kernels::precision_for_many_rows(loading.precision, how.set);
     block_loader load{config_, source, how, std::move(loading), part};
     embed_ = load.patch_embeddings();
     layers_.reserve(config_.layers.size());

@@ -164,8 +164,8 @@ private:
     }
 
     [[nodiscard]] nn::embedding table(const std::string& name, std::size_t rows) {
-        return nn::embedding{
-            std::make_shared<const kernels::packed_matrix>(matrix(name + ".weight", rows, config_.width))};
+        return nn::embedding{std::make_shared<const kernels::packed_matrix>(
+            matrix(name + ".weight", rows, config_.width, kernels::precision_of_table(loading_.precision)))};
     }
 
     /// The biases of distances, which all layers share.
@@ -180,6 +180,10 @@ private:
     }
 
     [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns) {
+        return matrix(name, rows, columns, loading_.precision);
+    }
+    [[nodiscard]] kernels::packed_matrix matrix(const std::string& name, std::size_t rows, std::size_t columns,
+                                                kernels::matmul_precision precision) {
         // What the matrix is tells whether a cache has it; its values, which may be costly to make, are then not
         // needed.
         const bool described = loading_.cache != nullptr;
@@ -191,13 +195,13 @@ private:
         }
         std::optional<kernels::packed_matrix> packed;
         if(loading_.cache != nullptr) {
-            packed = loading_.cache->find(name, found.type, rows, columns, how_, &pool_, loading_.precision);
+            packed = loading_.cache->find(name, found.type, rows, columns, how_, &pool_, precision);
         }
         if(packed) {
             done_ += static_cast<std::uint64_t>(rows) * (columns / type.block_size) * type.block_bytes;
         } else {
             const weight whole = described ? require_real(source_, name, std::array{rows, columns}) : found;
-            packed = kernels::pack(whole.type, whole.bytes, rows, columns, how_, {}, &pool_, loading_.precision);
+            packed = kernels::pack(whole.type, whole.bytes, rows, columns, how_, {}, &pool_, precision);
             source_.release(whole);
             done_ += whole.progress_bytes();
         }

@@ -71,11 +71,12 @@ struct weight_costs {
 };
 
 /// Reads names, types and extents of the tensors, not their data.
+/// @param set  where the model is to run: packed encoders differ
 /// @throws as models::decoder, for the tensors' sake: format_error, unsupported_error; argument_error for the
 ///         configuration's
 [[nodiscard]] TOKENWORKS_FUNCTION weight_costs
 weight_costs_of(const models::model_config& config, const models::weight_source& source,
-                kernels::matmul_precision precision = kernels::matmul_precision::highest);
+                kernels::matmul_precision precision = kernels::matmul_precision::highest, isa set = best_isa());
 
 /// Operations of the scores and sums of attention in all layers, for `count` tokens behind `depth` others.
 [[nodiscard]] TOKENWORKS_FUNCTION double attention_operations(const models::model_config& config, std::size_t depth,
@@ -122,6 +123,7 @@ struct plan_options {
     std::size_t depth = 0;         ///< tokens behind which is decoded, less than the context
     dtype cache_type = dtype::f16; ///< of keys and values
     kernels::matmul_precision precision = kernels::matmul_precision::highest;
+    isa set = best_isa();
 };
 
 struct model_plan {
@@ -265,13 +267,17 @@ namespace detail {
 
 /// Of a part of a model.
 [[nodiscard]] inline weight_costs part_costs(const models::model_config& config, const models::weight_source& source,
-                                             kernels::matmul_precision precision, const models::listed_part& part) {
+                                             kernels::matmul_precision wanted, isa set,
+                                             const models::listed_part& part) {
     config.validate();
+    const auto of_layers = config.causal ? wanted : kernels::precision_for_many_rows(wanted, set);
     weight_costs costs;
     models::for_each_matrix(config, part, [&](const models::listed_matrix& each) {
         using use = models::matrix_use;
         const std::array extents{each.rows, each.columns};
         const models::weight found = models::require_real(source, each.name, extents, true);
+        const bool is_table = each.use == use::table || each.use == use::table_as_head;
+        const auto precision = is_table ? kernels::precision_of_table(of_layers) : of_layers;
         const std::uint64_t bytes = kernels::packed_matrix::bytes_of(found.type, each.rows, each.columns, precision);
         const double twice = 2 * static_cast<double>(each.rows) * static_cast<double>(each.columns);
         const bool has_codes = kernels::has_codes(kernels::panel_format_of(found.type));
@@ -327,10 +333,10 @@ inline void check_batch(std::size_t batch) {
 
 TOKENWORKS_FUNCTION weight_costs weight_costs_of(const models::model_config& config,
                                                  const models::weight_source& source,
-                                                 kernels::matmul_precision precision) {
+                                                 kernels::matmul_precision precision, isa set) {
     const bool has_head =
         config.causal || config.image || (config.head_transform && source.describe("output_transform.weight"));
-    return detail::part_costs(config, source, precision, {.has_head = has_head});
+    return detail::part_costs(config, source, precision, set, {.has_head = has_head});
 }
 
 TOKENWORKS_FUNCTION double attention_operations(const models::model_config& config, std::size_t depth,
@@ -409,7 +415,7 @@ TOKENWORKS_FUNCTION model_plan plan_model(const models::model_config& config, co
                                           const plan_options& options) {
     detail::check_batch(options.batch);
     model_plan plan;
-    plan.weights = weight_costs_of(config, source, options.precision);
+    plan.weights = weight_costs_of(config, source, options.precision, options.set);
     plan.context = options.context == 0 || config.image ? config.context_length : options.context;
     plan.prompt = config.image ? plan.context : std::min(options.prompt, plan.context);
     plan.prefill = prefill_cost(config, plan.weights, plan.prompt);
@@ -463,9 +469,9 @@ TOKENWORKS_FUNCTION pair_plan plan_pair(const models::model_config& encoder, con
     detail::check_batch(options.batch);
     const bool has_memory = config.memory_width != 0;
     pair_plan plan;
-    plan.encoder = detail::part_costs(encoder, source, options.precision,
+    plan.encoder = detail::part_costs(encoder, source, options.precision, options.set,
                                       {.prefix = "enc.", .tokens = false, .has_head = encoder.image.has_value()});
-    plan.decoder = detail::part_costs(config, source, options.precision,
+    plan.decoder = detail::part_costs(config, source, options.precision, options.set,
                                       {.prefix = has_memory ? "dec." : "", .has_head = has_memory});
     const bool is_bounded = encoder.image || encoder.position == models::position_kind::learned;
     plan.source = encoder.image ? encoder.context_length
