@@ -80,14 +80,12 @@ TOKENWORKS_INLINE void chained_block(const Weights (&weights)[Panels], std::size
         for(; step + chains <= steps; step += 4) {
             TOKENWORKS_UNROLL(4)
             for(std::size_t i = 0; i < chains; ++i) {
-                if constexpr(Group.rows > 1) { // one row is read as fast as memory gives it
-                    if(ask) {
-                        TOKENWORKS_UNROLL(2)
-                        for(std::size_t p = 0; p < Panels; ++p) {
-                            weights[p].ask_ahead(asked);
-                        }
-                        ++asked;
+                if(ask) {
+                    TOKENWORKS_UNROLL(2)
+                    for(std::size_t p = 0; p < Panels; ++p) {
+                        weights[p].ask_ahead(asked);
                     }
+                    ++asked;
                 }
                 add_step(step + i, i);
             }

@@ -8,8 +8,9 @@
 //   x w = x1 w1 + x2 w1 + x3 w1 + x2 w2 + x1 w2 + x1 w3
 // The order of a sum: columns in blocks of 32; of a block the products above, one after the other; of each the even
 // columns in one chain, the odd ones in another, from zero on, each step rounded once, and the sum of both is added. It
-// is the same for one row and for many, which all are multiplied by tiles. Parts below 1e-38 count as zero; a row with
-// an infinity gives NaN.
+// is the same for many rows and for one, which vectors multiply to the same bits where the weights are bf16: tiles
+// would be fifteen sixteenths empty, and slower than the memory. Parts below 1e-38 count as zero; a row with an
+// infinity gives NaN.
 #pragma once
 
 #include <tokenworks/config.hpp>
@@ -124,6 +125,94 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void pair_columns(const W* panel, std:
             _mm512_storeu_si512(out + pair * 2 * panel_rows, both);
         }
     }
+}
+
+/// Values smaller than floats have them at full precision count as zero, as tiles take them, while this lives.
+class tiny_as_zero {
+public:
+    tiny_as_zero() noexcept : before_{_mm_getcsr()} { _mm_setcsr(before_ | 0x8040U); }
+    tiny_as_zero(const tiny_as_zero&) = delete;
+    tiny_as_zero& operator=(const tiny_as_zero&) = delete;
+    ~tiny_as_zero() { _mm_setcsr(before_); }
+
+private:
+    unsigned before_;
+};
+
+/// The parts of a row as floats, [blocks][parts][32]; behind the last column are zeros.
+template <std::size_t Parts>
+TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE inline void split_row(const float* x, std::size_t columns,
+                                                                float* out) noexcept {
+    const __m512i mask = _mm512_set1_epi32(-65536);
+    for(std::size_t k = 0; k < (columns + 31) / 32 * 32; k += 16) {
+        const std::size_t count = k < columns ? std::min<std::size_t>(16, columns - k) : 0;
+        __m512 left = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), x + k);
+        float* const to = out + k / tile_columns * Parts * tile_columns + k % tile_columns;
+        if constexpr(Parts == 1) {
+            __m256i rounded;
+            __asm__("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(left));
+            _mm512_storeu_si512(to, _mm512_slli_epi32(_mm512_maskz_cvtepu16_epi32(0xffff, rounded), 16));
+        } else {
+            TOKENWORKS_UNROLL(3)
+            for(std::size_t part = 0; part < Parts; ++part) {
+                const __m512 upper = _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(left), mask));
+                _mm512_storeu_ps(to + part * tile_columns, upper);
+                left = _mm512_sub_ps(left, upper);
+            }
+        }
+    }
+}
+
+/// Adds columns of a panel times one row to total [16], to the bits of tiles.
+/// @param panel  as pair_columns takes it   @param x  as split_row makes it
+/// @pre  tiny_as_zero lives
+template <class W>
+TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void add_one_row(const W* panel, std::size_t columns, const float* x,
+                                                           float* total) noexcept {
+    constexpr std::size_t step = std::is_same_v<W, bf16_pair> ? 2 : 1; // columns of an element
+    constexpr std::size_t parts = row_parts<W>;
+    alignas(64) std::uint16_t words[32];
+    for(std::size_t i = 0; i < 16; ++i) {
+        words[2 * i] = static_cast<std::uint16_t>(i);
+        words[2 * i + 1] = static_cast<std::uint16_t>(16 + i);
+    }
+    const __m512i order = _mm512_load_si512(words);
+    const __m512i mask = _mm512_set1_epi32(-65536);
+    alignas(64) W last[tile_values / step];
+    __m512 sum = _mm512_loadu_ps(total);
+    for(std::size_t k = 0; k < columns; k += tile_columns, x += parts * tile_columns) {
+        const W* from = panel + k / step * panel_rows;
+        if(columns - k < tile_columns) {
+            const std::size_t there = (columns - k + step - 1) / step * panel_rows;
+            std::memset(static_cast<void*>(last), 0, sizeof last);
+            std::memcpy(static_cast<void*>(last), from, there * sizeof(W));
+            from = last;
+        }
+        __m512 chains[parts][2];
+        for(std::size_t part = 0; part < parts; ++part) {
+            chains[part][0] = chains[part][1] = _mm512_setzero_ps();
+        }
+        TOKENWORKS_UNROLL(16)
+        for(std::size_t pair = 0; pair < 16; ++pair) {
+            const W* const at = from + 2 / step * pair * panel_rows;
+            __builtin_prefetch(at + tile_values / step); // the next block: memory is far
+            __m512i both = _mm512_loadu_si512(at);
+            if constexpr(step == 1) {
+                both = _mm512_permutexvar_epi16(order, both);
+            }
+            const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+            const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, mask));
+            for(std::size_t part = 0; part < parts; ++part) {
+                const float* const of_part = x + part * tile_columns + 2 * pair;
+                chains[part][0] = _mm512_fmadd_ps(even, _mm512_set1_ps(of_part[0]), chains[part][0]);
+                chains[part][1] = _mm512_fmadd_ps(odd, _mm512_set1_ps(of_part[1]), chains[part][1]);
+            }
+        }
+        for(std::size_t part = 0; part < parts; ++part) {
+            sum = _mm512_add_ps(sum, _mm512_add_ps(chains[part][0], chains[part][1]));
+        }
+    }
+    _mm512_storeu_ps(total, sum);
 }
 
 /// The registers: sums of two panels times two tiles of rows, then the rows, then the weights.

@@ -117,12 +117,62 @@ struct float_pieces {
     alignas(64) W scratch[2][float_block * panel_rows];
 };
 
+#if TOKENWORKS_X86
+
+/// What multiply_row_as_tiles keeps on the stack.
+template <class W>
+struct row_pieces {
+    static constexpr std::size_t together = 16;  ///< panels
+    static constexpr std::size_t columns = 3072; ///< of the row
+
+    alignas(64) float acc[together][panel_rows] = {};
+    alignas(64) float x[columns * row_parts<W>];
+    alignas(64) W scratch[float_block * panel_rows];
+};
+
+/// One float row times panels of bf16 or of pairs of them, to the bits of tiles.
+template <class W, class GetPanel>
+void multiply_row_as_tiles(const float_rows& x, std::size_t panels, const GetPanel& get_panel, const product_output& to,
+                           const execution& how) {
+    using pieces = row_pieces<W>;
+    parallel_for(how, panels, panel_grain(x.columns, 1), [&](work_range part) {
+        pieces piece;
+        for(std::size_t begin = part.begin; begin < part.end; begin += pieces::together) {
+            const std::size_t end = std::min(part.end, begin + pieces::together);
+            for(std::size_t first = 0; first < x.columns; first += pieces::columns) {
+                const tiny_as_zero guard;
+                const std::size_t last = std::min(x.columns, first + pieces::columns);
+                if(begin == part.begin || x.columns > pieces::columns) {
+                    split_row<row_parts<W>>(x.data + first, last - first, static_cast<float*>(piece.x));
+                }
+                for(std::size_t p = begin; p < end; ++p) {
+                    for(std::size_t k = first; k < last; k += float_block) {
+                        const std::size_t until = std::min(last, k + float_block);
+                        add_one_row(get_panel(p, k, until, static_cast<W*>(piece.scratch)), until - k,
+                                    piece.x + (k - first) * row_parts<W>, static_cast<float*>(piece.acc[p - begin]));
+                    }
+                }
+            }
+            for(std::size_t p = begin; p < end; ++p) {
+                to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, 0, 1);
+            }
+        }
+    });
+}
+
+#endif
+
 /// Float rows times panels of bf16 or of pairs of them, by tiles. get_panel as below, in steps of 128 columns.
 template <class W, class GetPanel>
 void multiply_floats_by_tiles([[maybe_unused]] const float_rows& x, [[maybe_unused]] std::size_t panels,
                               [[maybe_unused]] const GetPanel& get_panel, [[maybe_unused]] const product_output& to,
                               [[maybe_unused]] const execution& how) {
 #if TOKENWORKS_X86
+    if constexpr(weight_parts<W> == 1) {
+        if(x.rows == 1) {
+            return multiply_row_as_tiles<W>(x, panels, get_panel, to, how);
+        }
+    }
     using pieces = float_tile_pieces<W>;
     constexpr std::size_t tile = pieces::tile;
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
