@@ -172,6 +172,7 @@ private:
         tw::runtime::engine_options how;
         how.max_sequences = what.parallel;
         how.max_waiting = what.queue == 0 ? 4 * what.parallel : what.queue;
+        how.max_wait = what.queue_seconds.value_or(what.queue == 0 ? 2 : 0);
         how.context = what.context;
         how.cache_tokens = what.cache_tokens;
         how.cache_type = cache_type(what.cache_type);

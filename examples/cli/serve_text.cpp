@@ -191,8 +191,9 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
     }
     std::vector<running_job> jobs(what.prompts.size());
     const tw::codec::tokenizer& tokens = model_.tokenizer();
+    std::vector<tw::runtime::request> requests;
     for(std::size_t i = 0; i < jobs.size(); ++i) {
-        tw::runtime::request ask;
+        tw::runtime::request& ask = requests.emplace_back();
         ask.prompt = what.prompts[i];
         ask.options = common.options;
         ask.samples = common.samples;
@@ -203,7 +204,6 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         ask.prompt_logprobs = of_prompt;
         ask.deadline = begin + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds));
         ask.joules = common.joules;
-        jobs[i].job = engine_.submit(std::move(ask));
         for(std::size_t s = 0; s < common.samples; ++s) {
             const std::size_t offset = what.echoes.empty() ? 0 : serve::count_characters(what.echoes[i]);
             jobs[i].readers.emplace_back(i * common.samples + s, tokens,
@@ -215,6 +215,10 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         jobs[i].last.resize(common.samples);
         jobs[i].has_begun.resize(common.samples);
         jobs[i].calls.resize(common.samples);
+    }
+    std::vector<tw::runtime::job> submitted = engine_.submit_all(std::move(requests));
+    for(std::size_t i = 0; i < jobs.size(); ++i) {
+        jobs[i].job = std::move(submitted[i]);
     }
 
     std::random_device dice;

@@ -44,6 +44,7 @@
 #include <tokenworks/runtime/engine_schedule.hpp>
 #include <tokenworks/runtime/engine_sequence.hpp>
 #include <tokenworks/runtime/job.hpp>
+#include <tokenworks/runtime/line_estimate.hpp>
 #include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
@@ -78,6 +79,9 @@ public:
     /// capacity_error for a prompt that fits neither
     ///         the context nor the cache; overload_error where the line is full, or the engine is closed
     [[nodiscard]] job submit(request what);
+    /// The same for several that belong together: all get into the line, or none. Those before them in the line alone
+    /// tell how long they wait, not they each other.
+    [[nodiscard]] std::vector<job> submit_all(std::vector<request> all);
     /// The same for those who want all of it: a future that gives the completion, or throws what job::wait throws.
     [[nodiscard]] std::future<completion> ask(request what);
 
@@ -111,6 +115,7 @@ private:
     using clock = std::chrono::steady_clock;
     using share = detail::step_share;
 
+    void claim(std::size_t samples);
     [[nodiscard]] std::shared_ptr<detail::job_record> put_in_line(request&& what,
                                                                   std::future<completion>* promised = nullptr);
     [[nodiscard]] static engine_options completed(engine_options options, const models::model_config& config);
@@ -137,6 +142,8 @@ private:
 
     // Of the thread that steps.
     std::size_t ended_samples_ = 0;
+    std::vector<double> held_{}; // seconds for which samples that ended in this step had places
+    std::size_t places_ = 0;     // that there are while others wait
 
     std::mutex stepping_;      // held by a step
     mutable std::mutex mutex_; // of what follows
@@ -144,6 +151,7 @@ private:
     std::condition_variable ended_;
     std::vector<std::unique_ptr<sequence>> incoming_{};
     std::size_t in_flight_ = 0; // samples
+    line_estimate line_;
     bool closed_ = false;
     bool cancel_all_ = false;
     std::uint64_t refused_ = 0;
@@ -184,7 +192,8 @@ TOKENWORKS_FUNCTION engine_options engine::completed(engine_options options, con
         const std::uint64_t page_bytes = pool{shape_of(config, options.cache_type), 0}.page_bytes();
         const std::uint64_t most =
             available_memory().value_or(std::uint64_t{4} << 30) / 4 / std::max<std::uint64_t>(1, page_bytes);
-        const auto wanted = checked_mul(std::uint64_t{whole}, std::uint64_t{options.max_sequences});
+        constexpr std::size_t usual = pool::pages_for(1024); // pages of a sequence
+        const auto wanted = checked_mul(std::uint64_t{std::min(whole, usual)}, std::uint64_t{options.max_sequences});
         const std::uint64_t pages = std::min(wanted.value_or(most), most);
         options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * pool::page_tokens;
     }
@@ -205,7 +214,10 @@ TOKENWORKS_FUNCTION engine::engine(const models::decoder& network, const codec::
     : options_{completed(std::move(options), network.config())},
       tokens_{tokens},
       schedule_{options_, shape_of(network.config(), options_.cache_type)},
-      model_{network, how, options_.max_sequences} {
+      model_{network, how, options_.max_sequences},
+      line_{options_.max_sequences, options_.max_wait} {
+    held_.reserve(options_.max_sequences + options_.max_waiting);
+    places_ = options_.max_sequences;
     // A cache of this type and shape: throws what does not fit.
     static_cast<void>(nn::kv_cache{schedule_.pool, 0});
     publish();
@@ -223,22 +235,25 @@ TOKENWORKS_FUNCTION engine::~engine() {
     }
 }
 
+/// Takes places in the line for so many samples.
+TOKENWORKS_FUNCTION void engine::claim(std::size_t samples) {
+    const std::scoped_lock lock{mutex_};
+    const bool is_full = samples > options_.max_waiting + options_.max_sequences - in_flight_;
+    if(closed_ || is_full || !line_.takes_one_behind(in_flight_)) {
+        ++refused_;
+        tokenworks::detail::raise<overload_error>({"engine: ",
+                                                   closed_   ? "it is closed"
+                                                   : is_full ? "the line is full"
+                                                             : "those in the line take too long",
+                                                   ", ", in_flight_, " samples are in it"});
+    }
+    in_flight_ += samples;
+}
+
+/// @pre its samples have been claimed; they are given back where it cannot be
 TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(request&& what,
                                                                             std::future<completion>* promised) {
-    detail::check_request(what, options_, model_.network().vocab_size());
     const std::size_t samples = what.samples;
-    const auto refuse = [&] {
-        ++refused_;
-        tokenworks::detail::raise<overload_error>(
-            {"engine: ", closed_ ? "it is closed" : "the line is full", ", ", in_flight_, " samples are in it"});
-    };
-    {
-        const std::scoped_lock lock{mutex_};
-        if(closed_ || samples > options_.max_waiting + options_.max_sequences - in_flight_) {
-            refuse();
-        }
-        in_flight_ += samples; // taken now, so that what follows is done by those alone who get in
-    }
     std::vector<std::unique_ptr<sequence>> made;
     std::shared_ptr<detail::job_record> record;
     try {
@@ -254,26 +269,53 @@ TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(requ
         for(std::size_t i = 0; i < samples; ++i) {
             made.push_back(std::make_unique<sequence>(record, i, schedule_.pool, options_.context));
         }
+        const std::scoped_lock lock{mutex_};
+        if(closed_) { // meanwhile
+            ++refused_;
+            tokenworks::detail::raise<overload_error>({"engine: it is closed, ", in_flight_, " samples are in it"});
+        }
+        incoming_.reserve(incoming_.size() + samples);
+        std::ranges::move(made, std::back_inserter(incoming_));
     } catch(...) {
         const std::scoped_lock lock{mutex_};
         in_flight_ -= samples;
         throw;
     }
-    {
-        const std::scoped_lock lock{mutex_};
-        if(closed_) {
-            in_flight_ -= samples;
-            refuse();
-        }
-        std::ranges::move(made, std::back_inserter(incoming_));
-    }
     came_.notify_all();
     return record;
 }
 
-TOKENWORKS_FUNCTION job engine::submit(request what) { return job{put_in_line(std::move(what))}; }
+TOKENWORKS_FUNCTION job engine::submit(request what) {
+    detail::check_request(what, options_, model_.network().vocab_size());
+    claim(what.samples);
+    return job{put_in_line(std::move(what))};
+}
+
+TOKENWORKS_FUNCTION std::vector<job> engine::submit_all(std::vector<request> all) {
+    std::size_t samples = 0;
+    for(const request& each: all) {
+        detail::check_request(each, options_, model_.network().vocab_size());
+        samples += each.samples;
+    }
+    std::vector<job> jobs;
+    jobs.reserve(all.size());
+    claim(samples);
+    for(request& each: all) {
+        samples -= each.samples;
+        try {
+            jobs.emplace_back(put_in_line(std::move(each)));
+        } catch(...) {
+            const std::scoped_lock lock{mutex_};
+            in_flight_ -= samples;
+            throw;
+        }
+    }
+    return jobs;
+}
 
 TOKENWORKS_FUNCTION std::future<completion> engine::ask(request what) {
+    detail::check_request(what, options_, model_.network().vocab_size());
+    claim(what.samples);
     std::future<completion> answer;
     static_cast<void>(put_in_line(std::move(what), &answer));
     return answer;
@@ -333,6 +375,7 @@ TOKENWORKS_FUNCTION bool engine::step() {
     remove_ended();
     const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
     schedule_.plan();
+    places_ = schedule_.waiting.empty() ? options_.max_sequences : std::max<std::size_t>(1, schedule_.running.size());
     if(schedule_.shares.empty()) {
         publish();
         return !schedule_.running.empty() || !schedule_.waiting.empty();
@@ -489,6 +532,9 @@ TOKENWORKS_FUNCTION void engine::end(sequence& each, std::exception_ptr problem)
     }
     schedule_.forget(each);
     ++ended_samples_;
+    if(each.admitted) {
+        held_.push_back(std::chrono::duration<double>(clock::now() - *each.admitted).count());
+    }
     detail::job_record& record = *each.record;
     if(problem) { // of one sample, and so of all
         record.cancelled.store(true, std::memory_order_relaxed);
@@ -521,6 +567,10 @@ TOKENWORKS_FUNCTION void engine::remove_ended() {
     {
         const std::scoped_lock lock{mutex_};
         in_flight_ -= std::exchange(ended_samples_, 0);
+        for(const double each: held_) {
+            line_.ended(each);
+        }
+        held_.clear();
     }
     ended_.notify_all();
 }
@@ -555,6 +605,7 @@ TOKENWORKS_FUNCTION void engine::publish() {
         (schedule_.pool.pages() - schedule_.pool.free_pages() - idle) * nn::page_pool::page_tokens;
     const std::scoped_lock lock{mutex_};
     shown_ = schedule_.counts;
+    line_.set_places(places_);
 }
 
 #endif

@@ -253,11 +253,11 @@ TOKENWORKS_FUNCTION void engine_schedule::admit(std::size_t& prompt_budget) {
         std::unique_ptr<engine_sequence> next = std::move(waiting[place]);
         waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(place));
         engine_sequence& each = *next;
-        if(!each.was_admitted) {
-            each.was_admitted = true;
-            each.record->cost.queue_seconds = std::max(
-                each.record->cost.queue_seconds,
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - each.record->submitted).count());
+        if(!each.admitted) {
+            each.admitted = std::chrono::steady_clock::now();
+            each.record->cost.queue_seconds =
+                std::max(each.record->cost.queue_seconds,
+                         std::chrono::duration<double>(*each.admitted - each.record->submitted).count());
             each.record->cost.prompt_tokens = each.prompt();
             counts.prompt_tokens += each.prompt() + (each.without ? each.without->tokens.size() : 0);
         }
