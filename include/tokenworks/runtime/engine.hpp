@@ -50,10 +50,8 @@
 
 #if TOKENWORKS_DEFINITIONS
 #include <iterator>
-#include <tokenworks/core/checked.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/runtime/engine_checks.hpp>
-#include <tokenworks/runtime/machine_memory.hpp>
 #include <tokenworks/runtime/saved_prefixes.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #endif
@@ -118,8 +116,6 @@ private:
     void claim(std::size_t samples);
     [[nodiscard]] std::shared_ptr<detail::job_record> put_in_line(request&& what,
                                                                   std::future<completion>* promised = nullptr);
-    [[nodiscard]] static engine_options completed(engine_options options, const models::model_config& config);
-    [[nodiscard]] static nn::page_pool::shape shape_of(const models::model_config& config, dtype type);
 
     void take_incoming();
     void drop_ended();
@@ -169,51 +165,11 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION engine_options engine::completed(engine_options options, const models::model_config& config) {
-    const auto require = [](bool holds, const char* what) {
-        if(!holds) {
-            tokenworks::detail::raise<argument_error>({"engine: ", what, " must be at least 1"});
-        }
-    };
-    require(options.max_sequences != 0, "max_sequences");
-    require(options.step_tokens != 0, "step_tokens");
-    require(options.step_tokens_beside != 0, "step_tokens_beside");
-    if(!nn::kv_cache::holds(options.cache_type)) {
-        tokenworks::detail::raise<unsupported_error>({"engine: a cache of ", info(options.cache_type).name});
-    }
-    if(config.memory_width != 0) {
-        tokenworks::detail::raise<unsupported_error>({"engine: ", config.architecture, " attends to an encoder"});
-    }
-    options.context = options.context == 0 ? config.context_length : std::min(options.context, config.context_length);
-    require(options.context != 0, "context");
-    using pool = nn::page_pool;
-    const std::size_t whole = pool::pages_for(options.context) + 1; // pages of a context, and one for a copy
-    if(options.cache_tokens == 0) {
-        const std::uint64_t page_bytes = pool{shape_of(config, options.cache_type), 0}.page_bytes();
-        const std::uint64_t most =
-            available_memory().value_or(std::uint64_t{4} << 30) / 4 / std::max<std::uint64_t>(1, page_bytes);
-        constexpr std::size_t usual = pool::pages_for(1024); // pages of a sequence
-        const auto wanted = checked_mul(std::uint64_t{std::min(whole, usual)}, std::uint64_t{options.max_sequences});
-        const std::uint64_t pages = std::min(wanted.value_or(most), most);
-        options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * pool::page_tokens;
-    }
-    options.cache_tokens = pool::pages_for(options.cache_tokens) * pool::page_tokens;
-    return options;
-}
-
-TOKENWORKS_FUNCTION nn::page_pool::shape engine::shape_of(const models::model_config& config, dtype type) {
-    return {.layers = config.layers.size(),
-            .kv_heads = config.kv_heads,
-            .key_width = config.key_width,
-            .value_width = config.value_width,
-            .type = type};
-}
-
 TOKENWORKS_FUNCTION engine::engine(const models::decoder& network, const codec::tokenizer* tokens, const execution& how,
                                    engine_options options)
-    : options_{completed(std::move(options), network.config())},
+    : options_{detail::completed(std::move(options), network.config())},
       tokens_{tokens},
-      schedule_{options_, shape_of(network.config(), options_.cache_type)},
+      schedule_{options_, detail::page_shape(network.config(), options_.cache_type)},
       model_{network, how, options_.max_sequences},
       line_{options_.max_sequences, options_.max_wait} {
     held_.reserve(options_.max_sequences + options_.max_waiting);
@@ -373,13 +329,13 @@ TOKENWORKS_FUNCTION bool engine::step() {
     take_incoming();
     drop_ended();
     remove_ended();
-    const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
     schedule_.plan();
-    places_ = schedule_.waiting.empty() ? options_.max_sequences : std::max<std::size_t>(1, schedule_.running.size());
+    places_ = schedule_.lacks_pages ? schedule_.running.size() : options_.max_sequences;
     if(schedule_.shares.empty()) {
         publish();
         return !schedule_.running.empty() || !schedule_.waiting.empty();
     }
+    const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
     {
         const stopwatch in_model{schedule_.counts.model_seconds};
         model_.run(schedule_.shares);
@@ -577,8 +533,8 @@ TOKENWORKS_FUNCTION void engine::remove_ended() {
 
 /// Shares out what the step took, by tokens.
 TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
-    const std::optional<double> after = before ? options_.joules() : std::nullopt;
-    if(!after) {
+    const std::optional<double> after = options_.joules ? options_.joules() : std::nullopt;
+    if(!before || !after) {
         return;
     }
     std::size_t tokens = 0;
@@ -599,10 +555,8 @@ TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
 TOKENWORKS_FUNCTION void engine::publish() {
     schedule_.counts.running = schedule_.running.size();
     schedule_.counts.cache_tokens = schedule_.pool.pages() * nn::page_pool::page_tokens;
-    const std::size_t idle = schedule_.prefixes.idle_pages();
-    schedule_.counts.cache_tokens_kept = idle * nn::page_pool::page_tokens;
-    schedule_.counts.cache_tokens_used =
-        (schedule_.pool.pages() - schedule_.pool.free_pages() - idle) * nn::page_pool::page_tokens;
+    schedule_.counts.cache_tokens_kept = schedule_.prefixes.idle_tokens();
+    schedule_.counts.cache_tokens_used = schedule_.pool.used_tokens() - schedule_.counts.cache_tokens_kept;
     const std::scoped_lock lock{mutex_};
     shown_ = schedule_.counts;
     line_.set_places(places_);

@@ -26,8 +26,8 @@ struct engine_options {
     bool keep_prefixes = true;           ///< what was computed of a sequence is kept for others that begin alike
     std::size_t step_tokens = 512;       ///< of prompts in a step, at most
     std::size_t step_tokens_beside = 64; ///< the same where other sequences are continued in the step
-    /// Joules so far, or nothing: an energy_meter's joules(). Called by the engine's thread, before and after each
-    /// step.
+    /// Joules so far, or nothing: an energy_meter's joules(), or shared_meter::account's where there is more than one
+    /// engine. Called by the engine's thread, before and after the model's part of each step, in turn.
     std::function<std::optional<double>()> joules{};
 };
 
