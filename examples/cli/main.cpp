@@ -139,7 +139,13 @@ void add_serve(CLI::App& app, cli::common_options& common, cli::serve_command& s
         ->check(whole_number(0, most_tokens));
     command->add_option("--queue", serve.queue, "answers that wait; more are refused at once; 0: four times --parallel")
         ->check(whole_number(0, 1 << 20));
-    command->add_option("--cache-tokens", serve.cache_tokens, "tokens that the cache holds, all together; 0: by memory")
+    command
+        ->add_option("--queue-seconds", serve.queue_seconds,
+                     "that one may be expected to wait; 2, or 0, no bound, where --queue says how many wait")
+        ->check(seconds);
+    command
+        ->add_option("--cache-tokens", serve.cache_tokens,
+                     "tokens that the cache holds, all together; 0: 1024 for each of --parallel, and a whole --ctx")
         ->check(whole_number(0, most_tokens));
     command->add_option("--cache-type", serve.cache_type, cli::cache_types)->capture_default_str();
     command->add_option("--alias", serve.alias, "how clients call the model; its file's name if not given");

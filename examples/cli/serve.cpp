@@ -67,11 +67,11 @@ public:
     factory(const common_options& common, const serve_command& what, const tw::text_model& model,
             const tw::text_encoder* encoder)
         : what_{what},
-          meter_{tw::runtime::best_meter()},
+          costs_{{what.requests_per_minute, what.tokens_per_minute}},
+          energy_{costs_.meter()},
           engine_{model, engine_of(what)},
-          limit_{{what.requests_per_minute, what.tokens_per_minute}},
-          texts_{model, engine_, encoder, metrics_, limit_, settings_of(what)},
-          kinds_{common, what.timeout} {
+          texts_{model, engine_, encoder, metrics_, costs_, settings_of(what)},
+          kinds_{common, costs_, what.timeout} {
         for(const std::string& each: what.api_keys) {
             keys_.add(each);
         }
@@ -172,6 +172,7 @@ private:
         tw::runtime::engine_options how;
         how.max_sequences = what.parallel;
         how.max_waiting = what.queue == 0 ? 4 * what.parallel : what.queue;
+        how.max_wait = what.queue_seconds.value_or(what.queue == 0 ? 2 : 0);
         how.context = what.context;
         how.cache_tokens = what.cache_tokens;
         how.cache_type = cache_type(what.cache_type);
@@ -179,7 +180,7 @@ private:
     }
     tw::runtime::engine_options engine_of(const serve_command& what) {
         tw::runtime::engine_options how = limits_of(what);
-        how.joules = [this] { return meter_.joules(); };
+        how.joules = [this] { return energy_.turn(); };
         return how;
     }
     text_service::settings settings_of(const serve_command& what) {
@@ -188,7 +189,6 @@ private:
         how.rules.sampling = what.sampling;
         how.timeout = what.timeout;
         how.separate_caches = what.separate_caches;
-        how.energy_source = [this] { return to_string(meter_.source()); };
         return how;
     }
 
@@ -198,9 +198,9 @@ private:
     void tokenize(exchange& with, request_log&) { texts_.tokenize(with); }
     void detokenize(exchange& with, request_log&) { texts_.detokenize(with); }
     void images(exchange& with, request_log& log) { kinds_.images(with, log); }
-    void forecasts(exchange& with, request_log&) { kinds_.forecasts(with); }
+    void forecasts(exchange& with, request_log& log) { kinds_.forecasts(with, log); }
     void proteins(exchange& with, request_log& log) { kinds_.proteins(with, log); }
-    void protein_scores(exchange& with, request_log&) { kinds_.protein_scores(with); }
+    void protein_scores(exchange& with, request_log& log) { kinds_.protein_scores(with, log); }
     void meshes(exchange& with, request_log& log) { kinds_.meshes(with, log); }
     void videos(exchange& with, request_log& log) { kinds_.videos(with, log); }
     void health(exchange& with, request_log&) { send_json(with, {{"status", "ok"}}); }
@@ -238,7 +238,7 @@ private:
         now.refused = static_cast<double>(counts.refused);
         now.prefill_joules = counts.prefill_joules;
         now.decode_joules = counts.decode_joules;
-        now.energy_source = to_string(meter_.source());
+        now.energy_source = costs_.source();
         now.kinds = kinds_.numbers();
         with.send(200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(now));
     }
@@ -271,7 +271,7 @@ private:
                          {"joules",
                           has_joules ? serve_json(counts.prefill_joules.value_or(0) + counts.decode_joules.value_or(0))
                                      : serve_json{}},
-                         {"energy_source", has_joules ? to_string(meter_.source()) : "not measurable here"},
+                         {"energy_source", has_joules ? costs_.source() : "not measurable here"},
                          {"kinds", kinds_.classes()}});
     }
 
@@ -380,10 +380,10 @@ private:
     }
 
     const serve_command& what_;
-    tw::runtime::any_meter meter_;
+    costs costs_;
+    costs::account energy_; // of the engine
     tw::runtime::engine engine_;
     serve::server_metrics metrics_{};
-    serve::quota limit_;
     serve::api_keys keys_{};
     text_service texts_;
     kinds_service kinds_;

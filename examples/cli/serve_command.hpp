@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct serve_command {
     http_options http{.connections = 0}; ///< 0 connections: by the number of jobs
     std::size_t parallel = 16;           ///< sequences that run at a time
     std::size_t queue = 0;               ///< samples that wait; 0: four times as many
+    std::optional<double> queue_seconds; ///< that one may be expected to wait; 0: no bound
     std::size_t context = 0;             ///< tokens of a sequence; 0: the model's
     std::size_t cache_tokens = 0;        ///< 0: as the engine chooses
     std::string cache_type = "f16";

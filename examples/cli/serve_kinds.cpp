@@ -1,14 +1,17 @@
 // The part of `serve` that makes what is no text, with the models that come with the program. Each is loaded when it is
-// first asked for. Pictures, films, proteins and meshes come out of an engine's batch, one engine a model; what is not
-// made token by token is done for one request at a time.
+// first asked for. Pictures, films, proteins and meshes come out of an engine's batch, one engine a model; forecasts
+// and scores are worked out for all at once who wait.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +33,7 @@
 #include <tokenworks/runtime/mesh_model.hpp>
 #include <tokenworks/runtime/protein_model.hpp>
 #include <tokenworks/runtime/video_model.hpp>
+#include <tokenworks/serve/answer.hpp>
 #include <tokenworks/serve/metrics.hpp>
 #include <tokenworks/serve/request_fields.hpp>
 #if defined(TOKENWORKS_CLI_PNG)
@@ -37,7 +41,9 @@
 #include <tokenworks/io/png.hpp>
 #endif
 
+#include "gathered_line.hpp"
 #include "serve.hpp"
+#include "serve_engines.hpp"
 
 namespace cli {
 
@@ -48,85 +54,56 @@ namespace {
 
 using tw::runtime::token_id;
 
-/// An engine of a model, whose artefacts are what the model makes alone.
-std::unique_ptr<tw::runtime::engine> engine_of(const tw::image_model& model, tw::runtime::engine_options set) {
-    return std::make_unique<tw::runtime::engine>(model.decoder(), nullptr, model.how(), model.engine_settings(set));
-}
-template <class Model>
-std::unique_ptr<tw::runtime::engine> engine_of(const Model& model, const tw::runtime::engine_options& set) {
-    return std::make_unique<tw::runtime::engine>(model.network().network(), nullptr, model.network().how(), set);
-}
+/// Series of a request that are to be continued.
+struct forecast_work: gathered_work {
+    std::vector<std::vector<float>> series{};
+    tw::forecast_options how{};
+    std::vector<tw::series_forecast> made{};
+    std::optional<double> joules{};
 
-/// A model that is loaded when somebody wants it, and its engine.
-template <class Model>
-class shipped_model {
-public:
-    shipped_model(const common_options& options, std::string file) : file_{std::move(file)} {
-        load_.threads = options.threads;
-        load_.set = chosen_isa(options);
-        try {
-            path_ = model_or_shipped({}, file_);
-        } catch(const usage_error&) { // it did not come with this program
-        }
+    [[nodiscard]] std::size_t size() const noexcept { return series.size(); }
+    [[nodiscard]] bool fits(const forecast_work& other) const {
+        return how.horizon == other.how.horizon && how.quantiles == other.how.quantiles &&
+               how.seasons == other.how.seasons;
     }
-
-    [[nodiscard]] bool is_there() const noexcept { return !path_.empty(); }
-    [[nodiscard]] const Model& get() {
-        if(path_.empty()) {
-            throw api_error{501, "the model " + file_ + " did not come with this server"};
-        }
-        const std::lock_guard lock{mutex_};
-        if(!model_) {
-            model_.emplace(Model::load(path_, load_));
-        }
-        return *model_;
-    }
-    /// For what is not made token by token.
-    waiting_line line{8};
-
-    /// Runs from now on.
-    /// @throws overload_error where the server ends
-    [[nodiscard]] tw::runtime::engine& engine() {
-        const Model& model = get();
-        const std::lock_guard lock{mutex_};
-        if(!engine_ && is_closed_) {
-            throw tw::overload_error("no more is begun");
-        }
-        if(!engine_) {
-            // Nothing that one leaves is of use to another.
-            engine_ = engine_of(model, {.max_sequences = 16, .max_waiting = 64, .keep_prefixes = false});
-            thread_.emplace(*engine_);
-        }
-        return *engine_;
-    }
-    [[nodiscard]] std::optional<tw::runtime::engine_counts> counts() const {
-        const std::lock_guard lock{mutex_};
-        return engine_ ? std::optional{engine_->counts()} : std::nullopt;
-    }
-    void close() {
-        const std::lock_guard lock{mutex_};
-        is_closed_ = true;
-        if(engine_) {
-            engine_->close();
-        }
-    }
-    void end_jobs() {
-        const std::lock_guard lock{mutex_};
-        if(engine_) {
-            static_cast<void>(engine_->drain(std::chrono::milliseconds{0}));
-        }
-    }
-
-private:
-    std::string file_;
-    std::string path_{};
-    tw::load_options load_{};
-    mutable std::mutex mutex_{};
-    std::optional<Model> model_{};
-    std::unique_ptr<tw::runtime::engine> engine_{};
-    std::optional<tw::runtime::engine_thread> thread_{};
-    bool is_closed_ = false;
 };
+
+/// Sequences of a request that are to be scored.
+struct score_work: gathered_work {
+    std::vector<std::string> sequences{};
+    std::string family{};
+    std::vector<double> scores{};
+    std::optional<double> joules{};
+
+    [[nodiscard]] std::size_t size() const noexcept { return sequences.size(); }
+    [[nodiscard]] static bool fits(const score_work&) noexcept { return true; }
+};
+
+/// Shares what was made for several out among them, and the energy by the number of what each asked for.
+template <class Work, class Result>
+void share_out(std::span<const std::shared_ptr<Work>> all, std::vector<Result>&& made, std::vector<Result> Work::*where,
+               std::optional<double> joules) {
+    std::size_t at = 0;
+    for(const std::shared_ptr<Work>& each: all) {
+        const auto first = made.begin() + static_cast<std::ptrdiff_t>(at);
+        at += each->size();
+        ((*each).*where)
+            .assign(std::make_move_iterator(first),
+                    std::make_move_iterator(made.begin() + static_cast<std::ptrdiff_t>(at)));
+        if(joules) {
+            each->joules = *joules * static_cast<double>(each->size()) / static_cast<double>(made.size());
+        }
+    }
+}
+
+/// What a request cost that no engine did.
+serve_json usage_of(const costs& of, std::size_t read, std::size_t made, std::optional<double> joules) {
+    serve::usage_sum sum;
+    sum.prompt_tokens = read;
+    sum.generated_tokens = made;
+    sum.joules = joules;
+    return serve::usage_json(sum, of.source());
+}
 
 std::string base64(std::span<const std::byte> bytes) {
     return tw::codec::encode_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -166,63 +143,6 @@ struct kind_request {
         const std::optional<double> value = in.number(key, least, most);
         return value ? std::optional{static_cast<float>(*value)} : std::nullopt;
     }
-};
-
-/// What a request of a client asks of an engine.
-class asked_jobs {
-public:
-    asked_jobs(tw::runtime::engine& of, const exchange& with, request_log& log, double timeout)
-        : engine_{of},
-          with_{with},
-          log_{log},
-          until_{clock::now() + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(timeout))} {}
-
-    void add(tw::runtime::request what) {
-        what.client = log_.client;
-        what.deadline = until_;
-        jobs_.push_back(engine_.submit(std::move(what)));
-    }
-    /// The ids of all samples of all jobs since the last time, in order. Where the client has gone, the jobs go within
-    /// a step.
-    [[nodiscard]] std::vector<std::vector<token_id>> wait() {
-        std::vector<std::vector<token_id>> ids;
-        for(tw::runtime::job& each: jobs_) {
-            clock::time_point looked = clock::now();
-            while(!each.finished()) {
-                static_cast<void>(each.next_for(every));
-                if(const clock::time_point now = clock::now(); now - looked >= every) {
-                    looked = now;
-                    if(with_.is_gone()) {
-                        throw tw::cancelled_error("the client has gone");
-                    }
-                }
-            }
-            const tw::runtime::completion& all = each.wait();
-            log_.prompt_tokens += all.usage.prompt_tokens;
-            log_.generated_tokens += all.usage.generated_tokens;
-            for(const tw::runtime::sample_result& sample: all.samples) {
-                if(sample.reason == tw::runtime::finish_reason::deadline) {
-                    throw api_error{504, "the time was over before all was made", {}, "timeout"};
-                }
-                if(sample.reason == tw::runtime::finish_reason::cancelled) {
-                    throw api_error{503, "the server is shutting down", {}, "shutting_down", 5};
-                }
-                ids.push_back(sample.ids);
-            }
-        }
-        jobs_.clear();
-        return ids;
-    }
-
-private:
-    using clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds every{25}; // between looks at the client
-
-    tw::runtime::engine& engine_;
-    const exchange& with_;
-    request_log& log_;
-    clock::time_point until_;
-    std::vector<tw::runtime::job> jobs_{};
 };
 
 /// Which class that is. @throws api_error with the names there are
@@ -276,13 +196,19 @@ struct kinds_service::models {
     shipped_model<tw::protein_model> protein;
     shipped_model<tw::mesh_model> mesh;
     shipped_model<tw::video_model> video;
+    gathered_line<forecast_work> forecasts{32, 256};
+    costs::account forecast_energy;
+    gathered_line<score_work> scores{32, 256};
+    costs::account score_energy;
 
-    explicit models(const common_options& options)
-        : image{options, "image.gguf"},
-          forecast{options, "forecaster.gguf"},
-          protein{options, "protein.gguf"},
-          mesh{options, "mesh.gguf"},
-          video{options, "video.gguf"} {}
+    models(const common_options& options, costs& of)
+        : image{options, of, "image.gguf"},
+          forecast{options, of, "forecaster.gguf"},
+          protein{options, of, "protein.gguf"},
+          mesh{options, of, "mesh.gguf"},
+          video{options, of, "video.gguf"},
+          forecast_energy{of.meter()},
+          score_energy{of.meter()} {}
 
     /// Calls visit(name, model) for those that have engines.
     template <class Visit>
@@ -294,12 +220,14 @@ struct kinds_service::models {
     }
 };
 
-kinds_service::kinds_service(const common_options& options, double timeout)
-    : models_{std::make_unique<models>(options)}, timeout_{timeout} {}
+kinds_service::kinds_service(const common_options& options, costs& of, double timeout)
+    : models_{std::make_unique<models>(options, of)}, costs_{of}, timeout_{timeout} {}
 kinds_service::~kinds_service() = default;
 
 void kinds_service::close() {
     models_->for_each_engine([](const char*, auto& each) { each.close(); });
+    models_->forecasts.close();
+    models_->scores.close();
 }
 
 void kinds_service::end_jobs() {
@@ -317,9 +245,23 @@ std::vector<serve::kind_numbers> kinds_service::numbers() const {
                            .steps = static_cast<double>(counts->steps),
                            .finished = static_cast<double>(counts->finished),
                            .refused = static_cast<double>(counts->refused),
-                           .preemptions = static_cast<double>(counts->preemptions)});
+                           .preemptions = static_cast<double>(counts->preemptions),
+                           .joules = counts->prefill_joules.value_or(0) + counts->decode_joules.value_or(0)});
         }
     });
+    const auto add_line = [&](std::string_view name, const auto& line, const costs::account& energy) {
+        if(const auto counts = line.numbers(); counts.batches + counts.refused != 0) {
+            all.push_back({.kind = name,
+                           .running = static_cast<double>(counts.running),
+                           .waiting = static_cast<double>(counts.waiting),
+                           .steps = static_cast<double>(counts.batches),
+                           .finished = static_cast<double>(counts.finished),
+                           .refused = static_cast<double>(counts.refused),
+                           .joules = energy.joules()});
+        }
+    };
+    add_line("forecast", models_->forecasts, models_->forecast_energy);
+    add_line("protein_score", models_->scores, models_->score_energy);
     return all;
 }
 
@@ -375,13 +317,14 @@ void kinds_service::images(exchange& with, request_log& log) {
     how.seed = seed;
     tw::runtime::request what = model.request_of(model.class_of(name), how);
     what.samples = count;
-    asked_jobs jobs{models_->image.engine(), with, log, timeout_};
+    asked_jobs jobs{models_->image.engine(), with, log, costs_, timeout_};
     jobs.add(std::move(what));
     serve_json data = serve_json::array();
     for(const std::vector<token_id>& ids: jobs.wait()) {
         data.push_back({{"b64_json", base64(tw::io::to_png(model.picture_of(ids)))}});
     }
-    send_json(with, {{"created", unix_time()}, {"output_format", "png"}, {"data", std::move(data)}});
+    send_json(with,
+              {{"created", unix_time()}, {"output_format", "png"}, {"data", std::move(data)}, {"usage", jobs.usage()}});
 #else
     static_cast<void>(with);
     static_cast<void>(log);
@@ -389,7 +332,7 @@ void kinds_service::images(exchange& with, request_log& log) {
 #endif
 }
 
-void kinds_service::forecasts(exchange& with) {
+void kinds_service::forecasts(exchange& with, request_log& log) {
     kind_request ask{with, "forecast"};
     const tw::io::json_value list = ask.in.need("series");
     tw::forecast_options how{.horizon = static_cast<std::size_t>(ask.in.whole("horizon", 1, 1024).value_or(0))};
@@ -428,10 +371,30 @@ void kinds_service::forecasts(exchange& with) {
         }
     });
     const tw::forecaster& model = models_->forecast.get();
-    how.on_progress = [&](std::size_t, std::size_t) { return !with.is_gone(); };
-    const std::vector<std::span<const float>> series{all.begin(), all.end()};
-    const waiting_line::place mine{models_->forecast.line, with};
-    const std::vector<tw::series_forecast> made = model.forecast(series, how);
+    const std::size_t read = std::transform_reduce(all.begin(), all.end(), std::size_t{0}, std::plus{},
+                                                   [](const std::vector<float>& each) { return each.size(); });
+    log.prompt_tokens = read; // a value is a token here
+    costs_.take(log.client, read);
+    const auto mine = std::make_shared<forecast_work>();
+    mine->series = std::move(all);
+    mine->how = how;
+    models_->forecasts.run(mine, with, [&](std::span<const std::shared_ptr<forecast_work>> some) {
+        std::vector<std::span<const float>> series;
+        for(const std::shared_ptr<forecast_work>& each: some) {
+            series.insert(series.end(), each->series.begin(), each->series.end());
+        }
+        tw::forecast_options alike = some.front()->how;
+        alike.on_progress = [&](std::size_t, std::size_t) {
+            mine->is_left = mine->is_left || with.is_gone();
+            return !std::ranges::all_of(some, [](const auto& each) { return each->is_left.load(); });
+        };
+        counted_work work{models_->forecast_energy};
+        std::vector<tw::series_forecast> found = model.forecast(series, alike);
+        share_out(some, std::move(found), &forecast_work::made, work.joules());
+    });
+    const std::vector<tw::series_forecast>& made = mine->made;
+    log.generated_tokens = made.size() * made.front().horizon;
+    costs_.charge(log.client, log.generated_tokens);
     serve_json data = serve_json::array();
     for(std::size_t i = 0; i < made.size(); ++i) {
         serve_json values = serve_json::array();
@@ -441,7 +404,10 @@ void kinds_service::forecasts(exchange& with) {
         }
         data.push_back({{"name", names[i]}, {"quantiles", said}, {"values", std::move(values)}});
     }
-    send_json(with, {{"object", "list"}, {"horizon", made.front().horizon}, {"data", std::move(data)}});
+    send_json(with, {{"object", "list"},
+                     {"horizon", made.front().horizon},
+                     {"data", std::move(data)},
+                     {"usage", usage_of(costs_, read, log.generated_tokens, mine->joules)}});
 }
 
 void kinds_service::proteins(exchange& with, request_log& log) {
@@ -461,11 +427,13 @@ void kinds_service::proteins(exchange& with, request_log& log) {
     ask.in.finish({"user"});
     const tw::protein_model& model = models_->protein.get();
     static_cast<void>(model.format().family(how.family));
-    asked_jobs jobs{models_->protein.engine(), with, log, timeout_};
+    asked_jobs jobs{models_->protein.engine(), with, log, costs_, timeout_};
+    std::vector<tw::runtime::request> requests;
     for(std::size_t i = 0; i < count; ++i) {
         how.seed = seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U; // as the program does it
-        jobs.add(model.request_of(how));
+        requests.push_back(model.request_of(how));
     }
+    jobs.add(std::move(requests));
     serve_json data = serve_json::array();
     std::string fasta;
     for(const std::vector<token_id>& ids: jobs.wait()) {
@@ -475,10 +443,10 @@ void kinds_service::proteins(exchange& with, request_log& log) {
         tw::io::append_fasta(fasta, record);
         data.push_back({{"id", record.name}, {"sequence", record.sequence}});
     }
-    send_json(with, {{"object", "list"}, {"data", std::move(data)}, {"fasta", fasta}});
+    send_json(with, {{"object", "list"}, {"data", std::move(data)}, {"fasta", fasta}, {"usage", jobs.usage()}});
 }
 
-void kinds_service::protein_scores(exchange& with) {
+void kinds_service::protein_scores(exchange& with, request_log& log) {
     kind_request ask{with, "protein"};
     const std::string family = ask.in.string("family", 256).value_or("");
     const tw::io::json_value list = ask.in.need("sequences");
@@ -487,16 +455,32 @@ void kinds_service::protein_scores(exchange& with) {
         list.refuse({"sequences"}, {"is no list of 1 to 256 sequences"});
     }
     const tw::protein_model& model = models_->protein.get();
-    const waiting_line::place mine{models_->protein.line, with};
-    serve_json data = serve_json::array();
+    const auto mine = std::make_shared<score_work>();
+    mine->family = family;
+    static_cast<void>(model.format().family(family));
     list.elements({"sequences"}, [&](tw::io::json_value each) {
-        if(with.is_gone()) {
-            throw tw::cancelled_error("the client has gone");
-        }
-        const std::string text{each.string({"sequences[" + std::to_string(data.size()) + "]"})};
-        data.push_back({{"length", text.size()}, {"log_likelihood", model.log_likelihood(text, family)}});
+        mine->sequences.emplace_back(each.string({"sequences[" + std::to_string(mine->sequences.size()) + "]"}));
+        log.prompt_tokens += mine->sequences.back().size(); // a residue is a token here
     });
-    send_json(with, {{"object", "list"}, {"data", std::move(data)}});
+    costs_.take(log.client, log.prompt_tokens);
+    models_->scores.run(mine, with, [&](std::span<const std::shared_ptr<score_work>> some) {
+        std::vector<tw::scored_protein> all;
+        for(const std::shared_ptr<score_work>& each: some) {
+            for(const std::string& sequence: each->sequences) {
+                all.push_back({sequence, each->family});
+            }
+        }
+        counted_work work{models_->score_energy};
+        std::vector<double> found = model.log_likelihoods_of(all);
+        share_out(some, std::move(found), &score_work::scores, work.joules());
+    });
+    serve_json data = serve_json::array();
+    for(std::size_t i = 0; i < mine->scores.size(); ++i) {
+        data.push_back({{"length", mine->sequences[i].size()}, {"log_likelihood", mine->scores[i]}});
+    }
+    send_json(with, {{"object", "list"},
+                     {"data", std::move(data)},
+                     {"usage", usage_of(costs_, log.prompt_tokens, 0, mine->joules)}});
 }
 
 void kinds_service::meshes(exchange& with, request_log& log) {
@@ -513,7 +497,7 @@ void kinds_service::meshes(exchange& with, request_log& log) {
     how.temperature = temperature.value_or(how.temperature);
     tw::runtime::request what = model.request_of(how);
     what.samples = count; // with seeds that follow on it
-    asked_jobs jobs{models_->mesh.engine(), with, log, timeout_};
+    asked_jobs jobs{models_->mesh.engine(), with, log, costs_, timeout_};
     jobs.add(std::move(what));
     serve_json data = serve_json::array();
     for(const std::vector<token_id>& ids: jobs.wait()) {
@@ -529,7 +513,7 @@ void kinds_service::meshes(exchange& with, request_log& log) {
         }
         data.push_back(std::move(one));
     }
-    send_json(with, {{"object", "list"}, {"data", std::move(data)}});
+    send_json(with, {{"object", "list"}, {"data", std::move(data)}, {"usage", jobs.usage()}});
 }
 
 void kinds_service::videos(exchange& with, request_log& log) {
@@ -544,7 +528,7 @@ void kinds_service::videos(exchange& with, request_log& log) {
     ask.in.finish({"user"});
     const tw::video_model& model = models_->video.get();
     check_class(model.classes(), how.name);
-    asked_jobs jobs{models_->video.engine(), with, log, timeout_};
+    asked_jobs jobs{models_->video.engine(), with, log, costs_, timeout_};
     tw::video_model::growing_clip growing = model.start(how);
     while(!growing.is_complete()) {
         jobs.add(growing.next());
@@ -569,7 +553,8 @@ void kinds_service::videos(exchange& with, request_log& log) {
                         {"format", format},
                         {"frames", film.frames()},
                         {"width", film.width},
-                        {"height", film.height}}}}});
+                        {"height", film.height}}}},
+                     {"usage", jobs.usage()}});
 }
 
 } // namespace cli

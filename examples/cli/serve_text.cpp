@@ -52,21 +52,27 @@ struct running_job {
 } // namespace
 
 waiting_line::place::place(waiting_line& of, const exchange& with) : of_{of} {
-    if(of_.inside_.fetch_add(1) > of_.most_) {
-        of_.inside_.fetch_sub(1);
+    std::unique_lock lock{of_.mutex_};
+    if(of_.inside_ > of_.most_) {
         throw api_error{503, "the line before this model is full: try again later", {}, "overloaded", 2};
     }
-    while(!of_.turn_.try_lock_for(std::chrono::milliseconds{50})) {
+    ++of_.inside_;
+    while(!of_.left_.wait_for(lock, std::chrono::milliseconds{50}, [&] { return !of_.is_taken_; })) {
         if(with.is_gone()) {
-            of_.inside_.fetch_sub(1);
+            --of_.inside_;
             throw tw::cancelled_error("the client has gone");
         }
     }
+    of_.is_taken_ = true;
 }
 
 waiting_line::place::~place() {
-    of_.turn_.unlock();
-    of_.inside_.fetch_sub(1);
+    {
+        const std::scoped_lock lock{of_.mutex_};
+        of_.is_taken_ = false;
+        --of_.inside_;
+    }
+    of_.left_.notify_one();
 }
 
 /// What both interfaces ask of the engine.
@@ -79,27 +85,21 @@ struct text_service::asked {
 };
 
 text_service::text_service(const tw::text_model& model, tw::runtime::engine& engine, const tw::text_encoder* encoder,
-                           serve::server_metrics& metrics, serve::quota& limit, settings how)
+                           serve::server_metrics& metrics, costs& of, settings how)
     : model_{model},
       engine_{engine},
       encoder_{encoder},
       metrics_{metrics},
-      limit_{limit},
+      costs_{of},
       how_{std::move(how)},
-      forms_{[&model](tw::codec::grammar rules) -> serve::form_cache::constraint {
-          return model.bind(std::move(rules));
-      }} {}
+      forms_{
+          [&model](tw::codec::grammar rules) -> serve::form_cache::constraint { return model.bind(std::move(rules)); }},
+      embedding_energy_{of.meter()} {}
 
 void text_service::check_model(const std::string& name) const {
     if(!name.empty() && name != how_.name) {
         throw api_error{404, "the model '" + tw::printable(name) + "' is not served here; '" + how_.name + "' is",
                         "model", "model_not_found"};
-    }
-}
-
-void text_service::charge_prompt(const std::string& client, std::size_t tokens) {
-    if(const std::optional<double> wait = limit_.take(client, tokens, clock::now())) {
-        throw api_error{429, "this key has used what it may in a minute", {}, "rate_limit_exceeded", *wait};
     }
 }
 
@@ -180,7 +180,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         }
     }
     common.options.constraint = forms_.get(common.form);
-    charge_prompt(log.client, log.prompt_tokens);
+    costs_.take(log.client, log.prompt_tokens);
 
     const clock::time_point begin = clock::now();
     const double seconds = std::min(common.timeout.value_or(how_.timeout), how_.timeout);
@@ -191,8 +191,9 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
     }
     std::vector<running_job> jobs(what.prompts.size());
     const tw::codec::tokenizer& tokens = model_.tokenizer();
+    std::vector<tw::runtime::request> requests;
     for(std::size_t i = 0; i < jobs.size(); ++i) {
-        tw::runtime::request ask;
+        tw::runtime::request& ask = requests.emplace_back();
         ask.prompt = what.prompts[i];
         ask.options = common.options;
         ask.samples = common.samples;
@@ -203,7 +204,6 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         ask.prompt_logprobs = of_prompt;
         ask.deadline = begin + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds));
         ask.joules = common.joules;
-        jobs[i].job = engine_.submit(std::move(ask));
         for(std::size_t s = 0; s < common.samples; ++s) {
             const std::size_t offset = what.echoes.empty() ? 0 : serve::count_characters(what.echoes[i]);
             jobs[i].readers.emplace_back(i * common.samples + s, tokens,
@@ -215,6 +215,10 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         jobs[i].last.resize(common.samples);
         jobs[i].has_begun.resize(common.samples);
         jobs[i].calls.resize(common.samples);
+    }
+    std::vector<tw::runtime::job> submitted = engine_.submit_all(std::move(requests));
+    for(std::size_t i = 0; i < jobs.size(); ++i) {
+        jobs[i].job = std::move(submitted[i]);
     }
 
     std::random_device dice;
@@ -308,7 +312,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
             const tw::runtime::usage usage = each.job.wait().usage;
             record(usage, "cancelled");
             log.generated_tokens += usage.generated_tokens;
-            limit_.charge(log.client, usage.generated_tokens, clock::now());
+            costs_.charge(log.client, usage.generated_tokens);
         }
         throw tw::cancelled_error("the client has gone");
     };
@@ -344,7 +348,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
             const tw::runtime::completion& all = jobs[i].job.wait();
             sum.add(all.usage);
             log.generated_tokens += all.usage.generated_tokens;
-            limit_.charge(log.client, all.usage.generated_tokens, clock::now());
+            costs_.charge(log.client, all.usage.generated_tokens);
             record(all.usage, std::string{to_string(all.samples.front().reason)});
             any = any || all.samples.front().reason != tw::runtime::finish_reason::deadline ||
                   all.usage.generated_tokens != 0;
@@ -367,7 +371,7 @@ void text_service::generate(exchange& with, request_log& log, asked what) {
         with.end();
         throw;
     }
-    serve_json usage = serve::usage_json(sum, how_.energy_source());
+    serve_json usage = serve::usage_json(sum, costs_.source());
     if(!common.stream) {
         send_json(with, what.is_chat
                             ? serve::chat_answer(head, whole, common.logprobs.has_value(), std::move(usage))
@@ -425,10 +429,12 @@ void text_service::embeddings(exchange& with, request_log& log) {
         }
         log.prompt_tokens += ids.back().size();
     }
-    charge_prompt(log.client, log.prompt_tokens);
+    costs_.take(log.client, log.prompt_tokens);
     serve_json data = serve_json::array();
+    std::optional<double> joules;
     {
         const waiting_line::place mine{embeddings_, with};
+        counted_work work{embedding_energy_};
         for(std::size_t i = 0; i < ids.size(); ++i) {
             if(with.is_gone()) {
                 throw tw::cancelled_error("the client has gone");
@@ -445,11 +451,16 @@ void text_service::embeddings(exchange& with, request_log& log) {
             }
             data.push_back(std::move(one));
         }
+        joules = work.joules();
+    }
+    serve_json usage{{"prompt_tokens", log.prompt_tokens}, {"total_tokens", log.prompt_tokens}};
+    if(joules) {
+        usage["energy"] = {{"joules", *joules}, {"source", costs_.source()}};
     }
     send_json(with, {{"object", "list"},
                      {"data", std::move(data)},
                      {"model", name.empty() ? how_.name : name},
-                     {"usage", {{"prompt_tokens", log.prompt_tokens}, {"total_tokens", log.prompt_tokens}}}});
+                     {"usage", std::move(usage)}});
 }
 
 void text_service::tokenize(exchange& with) {

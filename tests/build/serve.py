@@ -224,6 +224,7 @@ def kinds(check, server):
         if kind in known:
             status, _, answer = server.ask(path, {"class": known[kind][0], "seed": 3, **body})
             check.expect(status == 200 and good(answer["data"]), f"{path} {answer}")
+            check.expect(answer["usage"]["completion_tokens"] > 0 and answer["usage"]["energy"]["joules"] > 0, f"{path}: its cost")
             status, _, answer = server.ask(path, {"class": "nothing of the kind"})
             check.expect(status == 400 and answer["error"]["param"] == "class", f"{path}: an unknown class")
     answer = server.ask("/v1/forecasts", {"series": [[1, 2, None, 4] * 8, {"name": "b", "values": [5, 6, 7, 8] * 8}],
@@ -234,6 +235,12 @@ def kinds(check, server):
     check.expect(len(answer["data"]) == 2 and all(one["sequence"].isalpha() for one in answer["data"]), "proteins")
     scores = server.ask("/v1/proteins/score", {"sequences": [one["sequence"] for one in answer["data"]]})[2]
     check.expect(all(one["log_likelihood"] < 0 for one in scores["data"]), "scores")
+    check.expect(scores["usage"]["prompt_tokens"] == sum(one["length"] for one in scores["data"]), "residues are counted")
+    status, _, answer = server.ask("/v1/proteins/score", {"sequences": ["MKV", "M1"]})
+    check.expect(status == 400, f"what is no residue: {status} {answer}")
+    for kind in ("image", "forecast", "protein_score"):
+        source = 'source="modelled"' if scores["usage"]["energy"]["source"] == "modelled" else 'source="measured"'
+        check.expect(server.metric(f'kind_joules_total{{kind="{kind}",{source}}}') > 0, f"joules of {kind}")
 
 
 def kinds_together(check, server):
@@ -243,6 +250,9 @@ def kinds_together(check, server):
              for kind, path, more in (("image", "/v1/images/generations", {"guidance": 2}), ("mesh", "/v1/meshes", {}),
                                       ("video", "/v1/videos", {"frames": 3})) if kind in known for i in range(4)]
     asked += [("/v1/proteins", {"family": known["protein"][i], "seed": i, "max_length": 60}) for i in range(3)]
+    asked += [("/v1/forecasts", {"series": [[float(k * (i + 2) % 7) for k in range(60 + i)], [1, 2, 3, 4] * 9],
+                                 "horizon": (12, 12, 90)[i % 3]}) for i in range(9)]
+    asked += [("/v1/proteins/score", {"sequences": ["MKVLAGE"[:2 + i] * (i + 1), "MVHLTPEEKSAVTALWGKV" * (1 + 3 * i)]}) for i in range(8)]
     alone = [server.ask(path, body)[2] for path, body in asked]
     together = [None] * len(asked)
 
@@ -273,6 +283,17 @@ def kinds_together(check, server):
         time.sleep(0.02)
     check.expect(time.monotonic() - begin < 2, "clients who left hold no places")
     check.expect(server.metric('kind_requests_refused_total{kind="protein"}') >= 1, "the refusal is counted")
+
+
+def kind_quotas(check, command, *flags):
+    """What is no text is paid for as well."""
+    with serving(command, *flags, "--api-key", "a=1", "--api-key", "b=2", "--api-key", "c=3", "--tokens-per-minute", "60") as server:
+        for key, path, body in (("1", "/v1/forecasts", {"series": [[1, 2, 3, 4] * 10], "horizon": 30}),
+                                ("2", "/v1/proteins/score", {"sequences": ["MKVLAGEMKV" * 8]}),
+                                ("3", "/v1/proteins", {"min_length": 80, "max_length": 90})):
+            found = [server.ask(path, body, {"Authorization": f"Bearer {key}"}) for _ in range(2)]
+            check.expect([each[0] for each in found] == [200, 429] and int(found[1][1]["Retry-After"]) > 0,
+                         f"a quota of {path}: {[each[0] for each in found]}")
 
 
 def hostile(check, server):
@@ -525,6 +546,7 @@ def main():
                 print("the package openai is not here: left out")
         overload(check, command, *context)
         keys(check, command, *context)
+        kind_quotas(check, command, *context)
         killed_saves(check, command, folder)
         ends(check, command, "--ctx", "100000")
     real = real_models.folder(options.models) / real_models.FILES["smollm2"]

@@ -320,6 +320,114 @@ TEST_CASE("engine: what it refuses", "[runtime]") {
     CHECK_THROWS_AS((engine{model, {.cache_type = tw::dtype::i8}}), tw::unsupported_error);
 }
 
+TEST_CASE("engine: the line is as long as its requests are quick", "[runtime]") {
+    const tw::text_model model = load();
+    const request one_word{.prompt = words(model, "abc"), .options = {.max_tokens = 20, .ignore_eos = true}};
+    for(const bool is_patient: {false, true}) {
+        engine one{model, {.max_sequences = 8, .max_waiting = 50, .max_wait = is_patient ? 1e6 : 1e-9}};
+        const auto taken = [&] {
+            std::vector<job> jobs;
+            try {
+                for(;;) {
+                    jobs.push_back(one.submit(one_word));
+                }
+            } catch(const tw::overload_error&) {
+            }
+            const std::size_t count = jobs.size();
+            run_all(one);
+            return count;
+        };
+        CHECK(taken() == 8 + 8);                         // nothing has been measured yet
+        CHECK(taken() == (is_patient ? 8 + 50 : 8 + 2)); // a quarter of the places
+        CHECK(one.counts().refused == 2);
+    }
+}
+
+TEST_CASE("engine: prompts that are being read leave places", "[runtime]") {
+    const tw::text_model model = load();
+    engine one{model, {.max_sequences = 8, .max_waiting = 8, .max_wait = 1e-9, .step_tokens = 20}};
+    const auto next = [&](int i) {
+        return request{.prompt = std::vector<token_id>(40, static_cast<token_id>(i + 5)),
+                       .options = {.max_tokens = 30, .ignore_eos = true}};
+    };
+    static_cast<void>(one.ask(next(0)));
+    run_all(one); // now there is a measure
+    std::vector<job> jobs;
+    for(int i = 0; i < 8; ++i) {
+        jobs.push_back(one.submit(next(i)));
+    }
+    one.step();
+    one.step();
+    CHECK(one.counts().running < 8);
+    jobs[7].cancel();
+    one.step();
+    CHECK_NOTHROW(jobs.push_back(one.submit(next(8))));
+    CHECK_NOTHROW(jobs.push_back(one.submit(next(9)))); // a quarter of the places may wait
+    run_all(one);
+    CHECK(one.counts().refused == 0);
+}
+
+TEST_CASE("engine: several requests get in together or not at all", "[runtime]") {
+    const tw::text_model model = load();
+    engine one{model, {.max_sequences = 2, .max_waiting = 4, .max_wait = 1e-9}};
+    const auto several = [&](std::size_t count) {
+        std::vector<request> all;
+        for(std::size_t i = 0; i < count; ++i) {
+            all.push_back({.prompt = words(model, std::string(i + 1, 'a')),
+                           .options = {.max_tokens = 5 + i, .sampling = {.seed = i}, .ignore_eos = true}});
+        }
+        return all;
+    };
+    CHECK_THROWS_AS(one.submit_all(several(7)), tw::overload_error);
+    std::vector<request> wrong = several(3);
+    wrong[2].prompt.clear();
+    CHECK_THROWS_AS(one.submit_all(std::move(wrong)), tw::argument_error);
+    CHECK(one.counts().waiting == 0);
+    CHECK(one.submit_all({}).empty());
+    for(int round = 0; round < 2; ++round) { // with and without a measure of how long they take
+        std::vector<job> jobs = one.submit_all(several(6));
+        CHECK_THROWS_AS(one.submit_all(several(1)), tw::overload_error);
+        run_all(one);
+        for(std::size_t i = 0; i < jobs.size(); ++i) {
+            CHECK(jobs[i].wait().samples[0].ids == alone(model, several(6)[i]).first);
+        }
+    }
+    CHECK(one.counts().refused == 3);
+    CHECK(one.counts().waiting == 0);
+}
+
+TEST_CASE("engine: how many tokens the cache holds unless told", "[runtime]") {
+    const tw::text_model small = load(1, 512);
+    CHECK(engine{small, {.max_sequences = 4}}.options().cache_tokens == 4 * (512 + 64));
+    const tw::text_model large = load(1, 8192);
+    CHECK(engine{large, {.max_sequences = 32}}.options().cache_tokens == 32 * 1024);
+    CHECK(engine{large, {.max_sequences = 4}}.options().cache_tokens == 8192 + 64);
+}
+
+TEST_CASE("engine: short sequences take a tenth more memory than their tokens at most", "[runtime]") {
+    const tw::text_model model = load();
+    engine one{model, {.max_sequences = 32, .max_waiting = 1, .cache_tokens = 64 * 300, .step_tokens = 1 << 20}};
+    std::vector<job> jobs;
+    std::size_t tokens = 0;
+    for(std::size_t i = 0; i < 32; ++i) {
+        std::vector<token_id> prompt;
+        for(std::size_t k = 0; k < 60 + i * 37 % 301; ++k) {
+            prompt.push_back(static_cast<token_id>((i * 31 + k * 7) % 200));
+        }
+        tokens += prompt.size();
+        jobs.push_back(one.submit({.prompt = std::move(prompt), .options = {.max_tokens = 90, .ignore_eos = true}}));
+    }
+    one.step();
+    for(std::size_t step = 1; step < 80; ++step) {
+        one.step();
+        REQUIRE(one.counts().running == 32);
+        CHECK(static_cast<double>(one.counts().cache_tokens_used) <= 1.1 * static_cast<double>(tokens + 32 * step));
+    }
+    run_all(one);
+    CHECK(one.counts().cache_tokens_used == 0);
+    CHECK(one.counts().preemptions == 0);
+}
+
 TEST_CASE("engine: a request that goes wrong harms no other", "[runtime]") {
     const tw::text_model model = load();
     engine one{model};

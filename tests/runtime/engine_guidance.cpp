@@ -217,6 +217,37 @@ TEST_CASE("engine: log probabilities under guidance are those of the joined logi
           Approx(static_cast<double>(logits[static_cast<std::size_t>(*event.id)]) - std::log(sum)).margin(1e-5));
 }
 
+TEST_CASE("engine: log probabilities of a guided request's prompt are those of the prompt alone", "[runtime]") {
+    const tw::text_model model = load();
+    request plain{.prompt = some_ids(90, 3),
+                  .options = {.max_tokens = 12, .sampling = {.seed = 4}, .ignore_eos = true}};
+    plain.options.sampling.temperature = 0.9F;
+    plain.prompt_logprobs = 2;
+    for(const std::size_t budget: {512U, 64U, 7U}) {
+        for(const std::size_t other: {1U, 40U, 200U}) { // shorter and longer than the prompt
+            engine one{model, {.step_tokens = budget, .step_tokens_beside = std::min<std::size_t>(budget, 20)}};
+            request guided = plain;
+            guided.guidance = {.scale = 2.5F, .without = some_ids(other, 8)};
+            request unscored = guided;
+            unscored.prompt_logprobs.reset();
+            job beside = one.submit(plain);
+            job asked = one.submit(guided);
+            run_all(one);
+            const auto& expected = beside.wait().prompt_logprobs;
+            const auto& found = asked.wait().prompt_logprobs;
+            REQUIRE(found.size() == plain.prompt.size() - 1);
+            for(std::size_t i = 0; i < found.size(); ++i) {
+                CHECK(found[i].logprob == expected[i].logprob);
+                CHECK(found[i].rank == expected[i].rank);
+                REQUIRE(found[i].top.size() == 2);
+                CHECK(found[i].top[1].id == expected[i].top[1].id);
+            }
+            CHECK(asked.wait().samples[0].ids == alone(model, unscored));
+            CHECK(asked.wait().samples[0].ids != beside.wait().samples[0].ids);
+        }
+    }
+}
+
 TEST_CASE("engine: guidance that it refuses", "[runtime]") {
     const tw::text_model model = load();
     engine one{model, {.max_sequences = 1, .cache_tokens = 64 * 4}};
@@ -231,9 +262,6 @@ TEST_CASE("engine: guidance that it refuses", "[runtime]") {
     CHECK_THROWS_AS(one.submit(guided(std::numeric_limits<float>::quiet_NaN(), {40})), tw::argument_error);
     CHECK_THROWS_AS(one.submit(guided(2, some_ids(600, 1))), tw::capacity_error);
     CHECK_THROWS_AS(one.submit(guided(2, some_ids(100, 1))), tw::capacity_error); // 5 pages, there are 4
-    request scored = guided(2, {40});
-    scored.prompt_logprobs = 1;
-    CHECK_THROWS_AS(one.submit(scored), tw::argument_error);
     job fits = one.submit(guided(2, {41}));
     run_all(one);
     CHECK(fits.wait().samples[0].ids == alone(model, guided(2, {41})));

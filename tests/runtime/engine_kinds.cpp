@@ -210,7 +210,8 @@ TEST_CASE("engine: films of a batch are those made alone, however many windows t
             CHECK(films[i].frames() == alone[i]);
         }
         CHECK(unwanted.wait().samples[0].reason == finish_reason::cancelled);
-        CHECK((of.counts().preemptions > 0) == (each.cache_tokens != 0));
+        // Windows are short beside a context: whether one must wait again depends on who came when.
+        CHECK((each.cache_tokens != 0 || of.counts().preemptions == 0));
         CHECK_THROWS_AS(films[0].next(), tw::argument_error);
     }
     tw::video_model::growing_clip film = model.start(options(0));

@@ -150,6 +150,29 @@ TEST_CASE("protein model: sequences beyond the context, and none", "[runtime]") 
     CHECK_THROWS_AS(o.model.mutations("MK", "", [](std::size_t, std::size_t) { return false; }), tw::cancelled_error);
 }
 
+TEST_CASE("protein model: several scored at once are what each is alone", "[runtime]") {
+    for(const char* const name: {"progen2", "esm2"}) {
+        const opened o{name};
+        std::vector<std::string> sequences;
+        for(std::size_t i = 0; i < 40; ++i) { // beyond the context too, and more than a step takes
+            sequences.push_back(std::string(1 + i * 17 % 90, "MKVLA"[i % 5]) + "GE");
+        }
+        sequences.push_back(std::string(150, 'M'));
+        std::vector<tw::scored_protein> all;
+        for(const std::string& each: sequences) {
+            all.push_back({each, {}});
+        }
+        const std::vector<double> found = o.model.log_likelihoods_of(all);
+        REQUIRE(found.size() == all.size());
+        for(std::size_t i = 0; i < all.size(); ++i) {
+            CHECK(found[i] == o.model.log_likelihood(sequences[i]));
+        }
+        CHECK(o.model.log_likelihoods_of({}).empty());
+        all[1].sequence = "";
+        CHECK_THROWS_AS(o.model.log_likelihoods_of(all), tw::argument_error);
+    }
+}
+
 TEST_CASE("protein model: models of something else", "[runtime]") {
     CHECK_THROWS_AS(tw::protein_model::load(TOKENWORKS_TEST_DATA "/models/llama_tied_f16.gguf"), tw::error);
     CHECK_FALSE(tw::protein_model::knows(TOKENWORKS_TEST_DATA "/models/llama_tied_f16.gguf"));

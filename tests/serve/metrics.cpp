@@ -55,4 +55,7 @@ TEST_CASE("metrics: what a server tells", "[serve]") {
     has(kinds, "tokenworks:kind_sequences_running{kind=\"mesh\"} 0");
     has(kinds, "tokenworks:kind_steps_total{kind=\"image\"} 7");
     has(kinds, "tokenworks:kind_preemptions_total{kind=\"mesh\"} 1");
+    CHECK(kinds.find("joules") == std::string::npos);
+    has(all.text({.energy_source = "modelled", .kinds = {{.kind = "image", .joules = 2.5}}}),
+        "tokenworks:kind_joules_total{kind=\"image\",source=\"modelled\"} 2.5");
 }

@@ -101,7 +101,7 @@ public:
     [[nodiscard]] dtype type() const noexcept { return type_; }
     /// Bytes reserved; of a cache in pages, those of its pages, whoever else uses them.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return is_paged() ? pages_.size() * pages_.pool()->page_bytes()
+        return is_paged() ? pages_.room() / page_pool::half_tokens * (pages_.pool()->page_bytes() / 2)
                           : layers_.size() * (key_bytes() + value_bytes());
     }
     [[nodiscard]] bool is_paged() const noexcept { return pages_.pool() != nullptr; }
@@ -123,7 +123,7 @@ public:
             tokenworks::detail::raise<capacity_error>(
                 {"kv_cache: ", size_, " tokens and ", more, " more do not fit a context of ", capacity_});
         }
-        if(is_paged() && more > pages_.size() * page_pool::page_tokens - size_) {
+        if(is_paged() && more > pages_.room() - size_) {
             tokenworks::detail::raise<capacity_error>({"kv_cache: ", size_, " tokens and ", more, " more do not fit ",
                                                        pages_.size(), " pages: make_room comes first"});
         }
@@ -134,34 +134,46 @@ public:
         if(!is_paged() || more == 0) {
             return 0;
         }
-        const std::size_t needed = page_pool::pages_for(size_ + more);
-        return needed - std::min(needed, pages_.size()) + (writes_to_shared() ? 1 : 0);
+        const page_pool& pool = *pages_.pool();
+        const std::size_t pages = page_pool::pages_for(size_ + more);
+        const std::size_t held = std::min(pages, pages_.size());
+        const change last = change_of_last(more);
+        const bool copies_to_half = last == change::copy && ends_in_half(more) && held == pages;
+        const bool takes_half = copies_to_half || (pages != held && ends_in_half(more));
+        // Widening a half takes the other one, which is free.
+        const bool finds_half = takes_half && pool.free_halves() > (last == change::widen ? 1 : 0);
+        return pages - held + (last == change::copy ? 1 : 0) - (finds_half ? 1 : 0);
     }
 
-    /// Takes the pages that so many tokens need, and copies the last one if others read it. No effect where the cache
-    /// is in one piece. Allocates nothing.
+    /// Takes the pages that so many tokens need, and copies the last one if others read what it would write over, or if
+    /// it is a half that becomes too small. No effect where the cache is in one piece. Allocates nothing.
     /// @throws capacity_error where they do not fit, or the pool has too few pages: then nothing has changed
     void make_room(std::size_t more) {
-        if(is_paged() && more <= capacity_ - size_) {
+        if(is_paged() && more != 0 && more <= capacity_ - size_) {
             if(const std::size_t needed = pages_needed(more); needed > pages_.pool()->free_pages()) {
                 tokenworks::detail::raise<capacity_error>({"kv_cache: ", more, " more tokens take ", needed, " pages, ",
                                                            pages_.pool()->free_pages(), " are free"});
             }
-            if(more != 0 && writes_to_shared()) {
-                pages_.own_last();
+            const std::size_t pages = page_pool::pages_for(size_ + more);
+            const change last = change_of_last(more);
+            if(last == change::widen) {
+                pages_.widen_last();
+            } else if(last == change::copy) {
+                const std::size_t before = (pages_.size() - 1) * page_pool::page_tokens;
+                pages_.own_last(size_ - std::min(size_, before), pages <= pages_.size() && ends_in_half(more));
             }
-            while(pages_.size() * page_pool::page_tokens < size_ + more) {
-                pages_.grow();
+            while(pages_.size() < pages) {
+                pages_.grow(pages_.size() + 1 == pages && ends_in_half(more));
             }
         }
         require_room(more);
     }
 
     /// Takes over tokens that were computed for another sequence, behind those that it holds, which fill their pages.
-    /// @param page    of its pool; holds the next `count` tokens, at most 64
+    /// @param page    of its pool; holds the next `count` tokens, no more than it has room for
     /// @throws argument_error where the cache is in one piece, or its last page is not full; capacity_error
     void adopt(page_pool::page page, std::size_t count) {
-        if(!is_paged() || size_ != pages_.size() * page_pool::page_tokens || count > page_pool::page_tokens) {
+        if(!is_paged() || size_ != pages_.size() * page_pool::page_tokens || count > pages_.pool()->room(page)) {
             tokenworks::detail::raise<argument_error>(
                 {"kv_cache: a page of ", count, " tokens behind ", size_, " that do not fill theirs"});
         }
@@ -232,9 +244,9 @@ public:
         }
         const std::size_t begin = layer * pages_.pool()->layer_bytes();
         visit_storage([&]<class T>() {
-            use(kernels::paged_keys<T>{{pages_.data(), begin, kv_heads_, key_width_, count}},
+            use(kernels::paged_keys<T>{{pages_.keys(), begin, kv_heads_, key_width_, count}},
                 kernels::paged_values<T>{
-                    {pages_.data(), begin + pages_.pool()->key_bytes(), kv_heads_, value_width_, count}});
+                    {pages_.values(), begin + pages_.pool()->key_bytes(), kv_heads_, value_width_, count}});
         });
     }
 
@@ -298,9 +310,34 @@ private:
         return size_ % page_pool::page_tokens != 0 && pages_.shares_last();
     }
 
+    /// What becomes of the last page before more tokens come.
+    enum class change { none, widen, copy };
+    [[nodiscard]] change change_of_last(std::size_t more) const noexcept {
+        if(pages_.size() == 0) {
+            return change::none;
+        }
+        const page_pool& pool = *pages_.pool();
+        const page_pool::page last = pages_.pages().back();
+        const std::size_t pages = page_pool::pages_for(size_ + more);
+        const bool is_small = pool.is_half(last) && (pages > pages_.size() || size_ + more > pages_.room());
+        if(is_small && pool.can_widen(last)) {
+            return change::widen;
+        }
+        return is_small || writes_to_shared() ? change::copy : change::none;
+    }
+    /// Whether half a page is enough for what comes behind full pages.
+    [[nodiscard]] bool ends_in_half(std::size_t more) const noexcept {
+        const std::size_t total = size_ + more;
+        return pages_.pool()->splits() &&
+               total - (page_pool::pages_for(total) - 1) * page_pool::page_tokens <= page_pool::half_tokens;
+    }
+
     /// A layer's part of one of the pages.
     [[nodiscard]] std::byte* page_of(std::size_t layer, std::size_t place) const noexcept {
         return pages_.pool()->data(pages_.pages()[place]) + layer * pages_.pool()->layer_bytes();
+    }
+    [[nodiscard]] std::size_t first_place(std::size_t place) const noexcept {
+        return pages_.pool()->first_place(pages_.pages()[place]);
     }
     [[nodiscard]] std::size_t count_of_layers() const noexcept {
         return is_paged() ? pages_.pool()->shape_of_token().layers : layers_.size();
@@ -428,7 +465,8 @@ TOKENWORKS_FUNCTION void kv_cache::store_keys(std::size_t layer, std::size_t off
                 const std::size_t count = std::min(keys.extent(0) - t, step - at % step);
                 const kernels::key_blocks<T> all{reinterpret_cast<storage*>(page_of(layer, at / step)), kv_heads_, step,
                                                  key_width_};
-                kernels::store_keys(keys.slice(t, count), at % step, all.heads(first, keys.extent(1)), how);
+                kernels::store_keys(keys.slice(t, count), at % step + first_place(at / step),
+                                    all.heads(first, keys.extent(1)), how);
                 t += count;
             }
             return;
@@ -454,7 +492,8 @@ TOKENWORKS_FUNCTION void kv_cache::store_values(std::size_t layer, std::size_t o
             std::byte* to = nullptr; // the first head's
             std::size_t head_bytes = 0;
             if(is_paged()) {
-                to = page_of(layer, at / step) + pages_.pool()->key_bytes() + at % step * bytes;
+                to = page_of(layer, at / step) + pages_.pool()->key_bytes() +
+                     (at % step + first_place(at / step)) * bytes;
                 head_bytes = step * bytes;
             } else {
                 to = layers_[layer].values.data() + at * bytes;

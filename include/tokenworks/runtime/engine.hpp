@@ -44,15 +44,14 @@
 #include <tokenworks/runtime/engine_schedule.hpp>
 #include <tokenworks/runtime/engine_sequence.hpp>
 #include <tokenworks/runtime/job.hpp>
+#include <tokenworks/runtime/line_estimate.hpp>
 #include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <iterator>
-#include <tokenworks/core/checked.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/runtime/engine_checks.hpp>
-#include <tokenworks/runtime/machine_memory.hpp>
 #include <tokenworks/runtime/saved_prefixes.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #endif
@@ -78,6 +77,9 @@ public:
     /// capacity_error for a prompt that fits neither
     ///         the context nor the cache; overload_error where the line is full, or the engine is closed
     [[nodiscard]] job submit(request what);
+    /// The same for several that belong together: all get into the line, or none. Those before them in the line alone
+    /// tell how long they wait, not they each other.
+    [[nodiscard]] std::vector<job> submit_all(std::vector<request> all);
     /// The same for those who want all of it: a future that gives the completion, or throws what job::wait throws.
     [[nodiscard]] std::future<completion> ask(request what);
 
@@ -111,10 +113,9 @@ private:
     using clock = std::chrono::steady_clock;
     using share = detail::step_share;
 
+    void claim(std::size_t samples);
     [[nodiscard]] std::shared_ptr<detail::job_record> put_in_line(request&& what,
                                                                   std::future<completion>* promised = nullptr);
-    [[nodiscard]] static engine_options completed(engine_options options, const models::model_config& config);
-    [[nodiscard]] static nn::page_pool::shape shape_of(const models::model_config& config, dtype type);
 
     void take_incoming();
     void drop_ended();
@@ -137,6 +138,8 @@ private:
 
     // Of the thread that steps.
     std::size_t ended_samples_ = 0;
+    std::vector<double> held_{}; // seconds for which samples that ended in this step had places
+    std::size_t places_ = 0;     // that there are while others wait
 
     std::mutex stepping_;      // held by a step
     mutable std::mutex mutex_; // of what follows
@@ -144,6 +147,7 @@ private:
     std::condition_variable ended_;
     std::vector<std::unique_ptr<sequence>> incoming_{};
     std::size_t in_flight_ = 0; // samples
+    line_estimate line_;
     bool closed_ = false;
     bool cancel_all_ = false;
     std::uint64_t refused_ = 0;
@@ -161,51 +165,15 @@ private:
 
 #if TOKENWORKS_DEFINITIONS
 
-TOKENWORKS_FUNCTION engine_options engine::completed(engine_options options, const models::model_config& config) {
-    const auto require = [](bool holds, const char* what) {
-        if(!holds) {
-            tokenworks::detail::raise<argument_error>({"engine: ", what, " must be at least 1"});
-        }
-    };
-    require(options.max_sequences != 0, "max_sequences");
-    require(options.step_tokens != 0, "step_tokens");
-    require(options.step_tokens_beside != 0, "step_tokens_beside");
-    if(!nn::kv_cache::holds(options.cache_type)) {
-        tokenworks::detail::raise<unsupported_error>({"engine: a cache of ", info(options.cache_type).name});
-    }
-    if(config.memory_width != 0) {
-        tokenworks::detail::raise<unsupported_error>({"engine: ", config.architecture, " attends to an encoder"});
-    }
-    options.context = options.context == 0 ? config.context_length : std::min(options.context, config.context_length);
-    require(options.context != 0, "context");
-    using pool = nn::page_pool;
-    const std::size_t whole = pool::pages_for(options.context) + 1; // pages of a context, and one for a copy
-    if(options.cache_tokens == 0) {
-        const std::uint64_t page_bytes = pool{shape_of(config, options.cache_type), 0}.page_bytes();
-        const std::uint64_t most =
-            available_memory().value_or(std::uint64_t{4} << 30) / 4 / std::max<std::uint64_t>(1, page_bytes);
-        const auto wanted = checked_mul(std::uint64_t{whole}, std::uint64_t{options.max_sequences});
-        const std::uint64_t pages = std::min(wanted.value_or(most), most);
-        options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * pool::page_tokens;
-    }
-    options.cache_tokens = pool::pages_for(options.cache_tokens) * pool::page_tokens;
-    return options;
-}
-
-TOKENWORKS_FUNCTION nn::page_pool::shape engine::shape_of(const models::model_config& config, dtype type) {
-    return {.layers = config.layers.size(),
-            .kv_heads = config.kv_heads,
-            .key_width = config.key_width,
-            .value_width = config.value_width,
-            .type = type};
-}
-
 TOKENWORKS_FUNCTION engine::engine(const models::decoder& network, const codec::tokenizer* tokens, const execution& how,
                                    engine_options options)
-    : options_{completed(std::move(options), network.config())},
+    : options_{detail::completed(std::move(options), network.config())},
       tokens_{tokens},
-      schedule_{options_, shape_of(network.config(), options_.cache_type)},
-      model_{network, how, options_.max_sequences} {
+      schedule_{options_, detail::page_shape(network.config(), options_.cache_type)},
+      model_{network, how, options_.max_sequences},
+      line_{options_.max_sequences, options_.max_wait} {
+    held_.reserve(options_.max_sequences + options_.max_waiting);
+    places_ = options_.max_sequences;
     // A cache of this type and shape: throws what does not fit.
     static_cast<void>(nn::kv_cache{schedule_.pool, 0});
     publish();
@@ -223,22 +191,25 @@ TOKENWORKS_FUNCTION engine::~engine() {
     }
 }
 
+/// Takes places in the line for so many samples.
+TOKENWORKS_FUNCTION void engine::claim(std::size_t samples) {
+    const std::scoped_lock lock{mutex_};
+    const bool is_full = samples > options_.max_waiting + options_.max_sequences - in_flight_;
+    if(closed_ || is_full || !line_.takes_one_behind(in_flight_)) {
+        ++refused_;
+        tokenworks::detail::raise<overload_error>({"engine: ",
+                                                   closed_   ? "it is closed"
+                                                   : is_full ? "the line is full"
+                                                             : "those in the line take too long",
+                                                   ", ", in_flight_, " samples are in it"});
+    }
+    in_flight_ += samples;
+}
+
+/// @pre its samples have been claimed; they are given back where it cannot be
 TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(request&& what,
                                                                             std::future<completion>* promised) {
-    detail::check_request(what, options_, model_.network().vocab_size());
     const std::size_t samples = what.samples;
-    const auto refuse = [&] {
-        ++refused_;
-        tokenworks::detail::raise<overload_error>(
-            {"engine: ", closed_ ? "it is closed" : "the line is full", ", ", in_flight_, " samples are in it"});
-    };
-    {
-        const std::scoped_lock lock{mutex_};
-        if(closed_ || samples > options_.max_waiting + options_.max_sequences - in_flight_) {
-            refuse();
-        }
-        in_flight_ += samples; // taken now, so that what follows is done by those alone who get in
-    }
     std::vector<std::unique_ptr<sequence>> made;
     std::shared_ptr<detail::job_record> record;
     try {
@@ -254,26 +225,53 @@ TOKENWORKS_FUNCTION std::shared_ptr<detail::job_record> engine::put_in_line(requ
         for(std::size_t i = 0; i < samples; ++i) {
             made.push_back(std::make_unique<sequence>(record, i, schedule_.pool, options_.context));
         }
+        const std::scoped_lock lock{mutex_};
+        if(closed_) { // meanwhile
+            ++refused_;
+            tokenworks::detail::raise<overload_error>({"engine: it is closed, ", in_flight_, " samples are in it"});
+        }
+        incoming_.reserve(incoming_.size() + samples);
+        std::ranges::move(made, std::back_inserter(incoming_));
     } catch(...) {
         const std::scoped_lock lock{mutex_};
         in_flight_ -= samples;
         throw;
     }
-    {
-        const std::scoped_lock lock{mutex_};
-        if(closed_) {
-            in_flight_ -= samples;
-            refuse();
-        }
-        std::ranges::move(made, std::back_inserter(incoming_));
-    }
     came_.notify_all();
     return record;
 }
 
-TOKENWORKS_FUNCTION job engine::submit(request what) { return job{put_in_line(std::move(what))}; }
+TOKENWORKS_FUNCTION job engine::submit(request what) {
+    detail::check_request(what, options_, model_.network().vocab_size());
+    claim(what.samples);
+    return job{put_in_line(std::move(what))};
+}
+
+TOKENWORKS_FUNCTION std::vector<job> engine::submit_all(std::vector<request> all) {
+    std::size_t samples = 0;
+    for(const request& each: all) {
+        detail::check_request(each, options_, model_.network().vocab_size());
+        samples += each.samples;
+    }
+    std::vector<job> jobs;
+    jobs.reserve(all.size());
+    claim(samples);
+    for(request& each: all) {
+        samples -= each.samples;
+        try {
+            jobs.emplace_back(put_in_line(std::move(each)));
+        } catch(...) {
+            const std::scoped_lock lock{mutex_};
+            in_flight_ -= samples;
+            throw;
+        }
+    }
+    return jobs;
+}
 
 TOKENWORKS_FUNCTION std::future<completion> engine::ask(request what) {
+    detail::check_request(what, options_, model_.network().vocab_size());
+    claim(what.samples);
     std::future<completion> answer;
     static_cast<void>(put_in_line(std::move(what), &answer));
     return answer;
@@ -331,12 +329,13 @@ TOKENWORKS_FUNCTION bool engine::step() {
     take_incoming();
     drop_ended();
     remove_ended();
-    const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
     schedule_.plan();
+    places_ = schedule_.lacks_pages ? schedule_.running.size() : options_.max_sequences;
     if(schedule_.shares.empty()) {
         publish();
         return !schedule_.running.empty() || !schedule_.waiting.empty();
     }
+    const std::optional<double> joules = options_.joules ? options_.joules() : std::nullopt;
     {
         const stopwatch in_model{schedule_.counts.model_seconds};
         model_.run(schedule_.shares);
@@ -489,6 +488,9 @@ TOKENWORKS_FUNCTION void engine::end(sequence& each, std::exception_ptr problem)
     }
     schedule_.forget(each);
     ++ended_samples_;
+    if(each.admitted) {
+        held_.push_back(std::chrono::duration<double>(clock::now() - *each.admitted).count());
+    }
     detail::job_record& record = *each.record;
     if(problem) { // of one sample, and so of all
         record.cancelled.store(true, std::memory_order_relaxed);
@@ -521,14 +523,18 @@ TOKENWORKS_FUNCTION void engine::remove_ended() {
     {
         const std::scoped_lock lock{mutex_};
         in_flight_ -= std::exchange(ended_samples_, 0);
+        for(const double each: held_) {
+            line_.ended(each);
+        }
+        held_.clear();
     }
     ended_.notify_all();
 }
 
 /// Shares out what the step took, by tokens.
 TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
-    const std::optional<double> after = before ? options_.joules() : std::nullopt;
-    if(!after) {
+    const std::optional<double> after = options_.joules ? options_.joules() : std::nullopt;
+    if(!before || !after) {
         return;
     }
     std::size_t tokens = 0;
@@ -549,12 +555,11 @@ TOKENWORKS_FUNCTION void engine::bill(std::optional<double> before) {
 TOKENWORKS_FUNCTION void engine::publish() {
     schedule_.counts.running = schedule_.running.size();
     schedule_.counts.cache_tokens = schedule_.pool.pages() * nn::page_pool::page_tokens;
-    const std::size_t idle = schedule_.prefixes.idle_pages();
-    schedule_.counts.cache_tokens_kept = idle * nn::page_pool::page_tokens;
-    schedule_.counts.cache_tokens_used =
-        (schedule_.pool.pages() - schedule_.pool.free_pages() - idle) * nn::page_pool::page_tokens;
+    schedule_.counts.cache_tokens_kept = schedule_.prefixes.idle_tokens();
+    schedule_.counts.cache_tokens_used = schedule_.pool.used_tokens() - schedule_.counts.cache_tokens_kept;
     const std::scoped_lock lock{mutex_};
     shown_ = schedule_.counts;
+    line_.set_places(places_);
 }
 
 #endif

@@ -1,4 +1,4 @@
-// What an engine refuses before a request gets into its line.
+// What an engine refuses before a request gets into its line, and what it makes of options that are not given.
 //
 //   runtime::engine_options small{.max_sequences = 1, .max_waiting = 4, .context = 512, .cache_tokens = 1024};
 //   runtime::detail::check_request({.prompt = ids}, small, model.vocab_size());   // throws
@@ -7,18 +7,32 @@
 #include <cstddef>
 
 #include <tokenworks/config.hpp>
+#include <tokenworks/core/dtype.hpp>
+#include <tokenworks/models/model_config.hpp>
+#include <tokenworks/nn/page_pool.hpp>
 #include <tokenworks/runtime/engine_options.hpp>
 #include <tokenworks/runtime/request.hpp>
 
 #if TOKENWORKS_DEFINITIONS
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <tokenworks/core/checked.hpp>
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/models/token_ids.hpp>
-#include <tokenworks/nn/page_pool.hpp>
+#include <tokenworks/nn/kv_cache.hpp>
+#include <tokenworks/runtime/machine_memory.hpp>
+#include <utility>
 #endif
 
 namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
+
+/// With a context and a number of tokens in the cache, in whole pages.
+/// @throws argument_error, unsupported_error for options that do not fit the model
+[[nodiscard]] TOKENWORKS_FUNCTION engine_options completed(engine_options options, const models::model_config& config);
+
+/// Of the pages of an engine's cache.
+[[nodiscard]] TOKENWORKS_FUNCTION nn::page_pool::shape page_shape(const models::model_config& config, dtype type);
 
 /// @param options  complete: with a context and a number of tokens in the cache
 /// @param vocab    V
@@ -26,6 +40,47 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime::detail {
 TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options& options, std::size_t vocab);
 
 #if TOKENWORKS_DEFINITIONS
+
+TOKENWORKS_FUNCTION engine_options completed(engine_options options, const models::model_config& config) {
+    using tokenworks::detail::raise;
+    const auto require = [](bool holds, const char* what) {
+        if(!holds) {
+            raise<argument_error>({"engine: ", what, " must be at least 1"});
+        }
+    };
+    require(options.max_sequences != 0, "max_sequences");
+    require(options.step_tokens != 0, "step_tokens");
+    require(options.step_tokens_beside != 0, "step_tokens_beside");
+    if(!nn::kv_cache::holds(options.cache_type)) {
+        raise<unsupported_error>({"engine: a cache of ", info(options.cache_type).name});
+    }
+    if(config.memory_width != 0) {
+        raise<unsupported_error>({"engine: ", config.architecture, " attends to an encoder"});
+    }
+    options.context = options.context == 0 ? config.context_length : std::min(options.context, config.context_length);
+    require(options.context != 0, "context");
+    using pool = nn::page_pool;
+    const std::size_t whole = pool::pages_for(options.context) + 1; // pages of a context, and one for a copy
+    if(options.cache_tokens == 0) {
+        const std::uint64_t page_bytes = pool{page_shape(config, options.cache_type), 0}.page_bytes();
+        const std::uint64_t most =
+            available_memory().value_or(std::uint64_t{4} << 30) / 4 / std::max<std::uint64_t>(1, page_bytes);
+        constexpr std::size_t usual = pool::pages_for(1024); // pages of a sequence
+        const auto wanted = checked_mul(std::uint64_t{std::min(whole, usual)}, std::uint64_t{options.max_sequences});
+        const std::uint64_t pages = std::min(wanted.value_or(most), most);
+        options.cache_tokens = static_cast<std::size_t>(std::max<std::uint64_t>(pages, whole)) * pool::page_tokens;
+    }
+    options.cache_tokens = pool::pages_for(options.cache_tokens) * pool::page_tokens;
+    return options;
+}
+
+TOKENWORKS_FUNCTION nn::page_pool::shape page_shape(const models::model_config& config, dtype type) {
+    return {.layers = config.layers.size(),
+            .kv_heads = config.kv_heads,
+            .key_width = config.key_width,
+            .value_width = config.value_width,
+            .type = type};
+}
 
 TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options& options, std::size_t vocab) {
     using tokenworks::detail::raise;
@@ -59,9 +114,6 @@ TOKENWORKS_FUNCTION void check_request(const request& what, const engine_options
         raise<capacity_error>({"engine: ", what.prompt.size(), " tokens and an answer of up to ", answer,
                                what.is_guided() ? ", twice under guidance," : "", " do not fit a cache of ",
                                options.cache_tokens});
-    }
-    if(what.is_guided() && what.prompt_logprobs) {
-        raise<argument_error>({"engine: log probabilities of a prompt, but it has guidance"});
     }
     if(what.joules && !options.joules) {
         raise<argument_error>({"engine: a budget of joules, but there is no meter"});

@@ -14,16 +14,20 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 struct engine_options {
     std::size_t max_sequences = 16; ///< that run at a time
     std::size_t max_waiting = 64;   ///< samples that wait beyond these; a request that would be one more is refused
-    std::size_t context = 0;        ///< tokens of one sequence; 0: the model's context
+    /// Seconds that a request is expected to wait at most, as long as those before it take (runtime/line_estimate.hpp):
+    /// one that would wait longer is refused too, but for the first max_sequences / 4 in the line. 0: no bound.
+    double max_wait = 0;
+    std::size_t context = 0; ///< tokens of one sequence; 0: the model's context
     /// Tokens that the cache has room for, those of sequences that run and what is kept of earlier ones, in pages
-    /// of 64. 0: max_sequences contexts, or what a quarter of the free memory holds.
+    /// of 64. 0: 1,024 for each of max_sequences, or less where a context or a quarter of the free memory is; a whole
+    /// context always.
     std::size_t cache_tokens = 0;
     dtype cache_type = dtype::f16;       ///< one of kv_cache::types
     bool keep_prefixes = true;           ///< what was computed of a sequence is kept for others that begin alike
     std::size_t step_tokens = 512;       ///< of prompts in a step, at most
     std::size_t step_tokens_beside = 64; ///< the same where other sequences are continued in the step
-    /// Joules so far, or nothing: an energy_meter's joules(). Called by the engine's thread, before and after each
-    /// step.
+    /// Joules so far, or nothing: an energy_meter's joules(), or shared_meter::account's where there is more than one
+    /// engine. Called by the engine's thread, before and after the model's part of each step, in turn.
     std::function<std::optional<double>()> joules{};
 };
 

@@ -42,7 +42,7 @@ struct step_share {
 class engine_schedule {
 public:
     engine_schedule(const engine_options& set, const nn::page_pool::shape& shape)
-        : options{set}, pool{shape, set.cache_tokens / nn::page_pool::page_tokens}, prefixes{pool} {
+        : options{set}, pool{shape, set.cache_tokens / nn::page_pool::page_tokens, true}, prefixes{pool} {
         running.reserve(set.max_sequences);
         shares.reserve(set.max_sequences);
         waiting.reserve(set.max_waiting + set.max_sequences);
@@ -69,6 +69,7 @@ public:
     std::vector<std::unique_ptr<engine_sequence>> running{}; ///< in order of rank
     std::vector<step_share> shares{};
     engine_counts counts{};
+    bool lacks_pages = false; ///< in the last plan, for the next in line
 
 private:
     void plan_sequence(engine_sequence& each, std::size_t& prompt_budget, bool may_preempt);
@@ -103,6 +104,7 @@ TOKENWORKS_FUNCTION void engine_schedule::add(std::unique_ptr<engine_sequence> n
 
 TOKENWORKS_FUNCTION void engine_schedule::plan() {
     shares.clear();
+    lacks_pages = false;
     const bool continues = std::ranges::any_of(running, [](const auto& each) { return each->is_continued(); });
     std::size_t prompt_budget = continues ? options.step_tokens_beside : options.step_tokens;
     for(std::size_t i = 0; i < running.size(); ++i) {
@@ -206,28 +208,24 @@ TOKENWORKS_FUNCTION bool engine_schedule::waits_for_another(const engine_sequenc
 /// of the sequences that rank last. The first in rank always gets its own.
 TOKENWORKS_FUNCTION bool engine_schedule::make_room(const step_share& next, bool may_preempt) {
     engine_sequence& each = *next.of;
-    const auto pages_needed = [&] {
-        return each.cache.pages_needed(next.count) +
-               (each.without ? each.without->cache.pages_needed(next.without) : 0);
+    const auto make = [&](engine_row& row, std::size_t count) {
+        while(row.cache.pages_needed(count) > pool.free_pages()) {
+            if(prefixes.give_up()) {
+                continue;
+            }
+            if(!may_preempt) {
+                return false;
+            }
+            const bool is_last = running.back().get() == &each;
+            preempt(running.size() - 1);
+            if(is_last) {
+                return false;
+            }
+        }
+        row.cache.make_room(count);
+        return true;
     };
-    while(pages_needed() > pool.free_pages()) {
-        if(prefixes.give_up()) {
-            continue;
-        }
-        if(!may_preempt) {
-            return false;
-        }
-        const bool is_last = running.back().get() == &each;
-        preempt(running.size() - 1);
-        if(is_last) {
-            return false;
-        }
-    }
-    each.cache.make_room(next.count);
-    if(each.without) {
-        each.without->cache.make_room(next.without);
-    }
-    return true;
+    return make(each, next.count) && (!each.without || make(*each.without, next.without));
 }
 
 TOKENWORKS_FUNCTION void engine_schedule::preempt(std::size_t place) {
@@ -247,17 +245,18 @@ TOKENWORKS_FUNCTION void engine_schedule::preempt(std::size_t place) {
 TOKENWORKS_FUNCTION void engine_schedule::admit(std::size_t& prompt_budget) {
     while(!waiting.empty() && running.size() < options.max_sequences && prompt_budget != 0) {
         const std::size_t place = next_in_line();
-        if(!running.empty() && !has_pages_for(*waiting[place])) {
+        lacks_pages = !running.empty() && !has_pages_for(*waiting[place]);
+        if(lacks_pages) {
             return;
         }
         std::unique_ptr<engine_sequence> next = std::move(waiting[place]);
         waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(place));
         engine_sequence& each = *next;
-        if(!each.was_admitted) {
-            each.was_admitted = true;
-            each.record->cost.queue_seconds = std::max(
-                each.record->cost.queue_seconds,
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - each.record->submitted).count());
+        if(!each.admitted) {
+            each.admitted = std::chrono::steady_clock::now();
+            each.record->cost.queue_seconds =
+                std::max(each.record->cost.queue_seconds,
+                         std::chrono::duration<double>(*each.admitted - each.record->submitted).count());
             each.record->cost.prompt_tokens = each.prompt();
             counts.prompt_tokens += each.prompt() + (each.without ? each.without->tokens.size() : 0);
         }

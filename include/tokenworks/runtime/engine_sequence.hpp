@@ -133,7 +133,7 @@ public:
     std::uint64_t order = 0;
     client_account* account = nullptr;
     std::uint64_t seen_version = std::numeric_limits<std::uint64_t>::max(); ///< of the prefix cache, at the last look
-    bool was_admitted = false;
+    std::optional<std::chrono::steady_clock::time_point> admitted{};        ///< for the first time
     bool has_ended = false;
 
     // Of the step.

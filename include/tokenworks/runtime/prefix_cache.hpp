@@ -56,8 +56,10 @@ public:
     bool give_up();
     void clear();
 
-    /// Pages that it alone keeps.
-    [[nodiscard]] std::size_t idle_pages() const noexcept;
+    /// Tokens that there would be room for in the pages that it alone keeps.
+    [[nodiscard]] std::size_t idle_tokens() const noexcept;
+    /// As many pages.
+    [[nodiscard]] std::size_t idle_pages() const noexcept { return idle_tokens() / page_tokens; }
     /// Changes whenever something is added.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
@@ -288,9 +290,12 @@ TOKENWORKS_FUNCTION void prefix_cache::clear() {
     roots_.clear();
 }
 
-TOKENWORKS_FUNCTION std::size_t prefix_cache::idle_pages() const noexcept {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        nodes_, [&](const node& each) { return each.count != 0 && pool_->users(each.page) == 1; }));
+TOKENWORKS_FUNCTION std::size_t prefix_cache::idle_tokens() const noexcept {
+    std::size_t sum = 0;
+    for(const node& each: nodes_) {
+        sum += each.count != 0 && pool_->users(each.page) == 1 ? pool_->room(each.page) : 0;
+    }
+    return sum;
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,6 +43,7 @@
 #include <tokenworks/nn/kv_cache.hpp>
 #include <tokenworks/runtime/contact_map.hpp>
 #include <tokenworks/runtime/encoder_folder.hpp>
+#include <tokenworks/runtime/framed_likelihoods.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/log_sum_exp.hpp>
 #include <tokenworks/runtime/request.hpp>
@@ -64,6 +66,12 @@ struct protein_options {
     std::uint64_t seed = 0; ///< in place of the one in `sampling`
     sampling::sampler_options sampling{};
     std::string begin{}; ///< residues that the sequence begins with
+};
+
+/// A sequence to be scored.
+struct scored_protein {
+    std::string_view sequence{};
+    std::string family{}; ///< or empty
 };
 
 /// Immutable once loaded: share it by const reference.
@@ -116,7 +124,13 @@ public:
     /// seen through windows that overlap by half. Of an encoder: the sum of what it says of each residue where that one
     /// is masked (pseudo-log-likelihood).
     /// @throws argument_error for an empty sequence, or what is no residue
-    [[nodiscard]] double log_likelihood(std::string_view sequence, const std::string& family = {}) const;
+    [[nodiscard]] double log_likelihood(std::string_view sequence, const std::string& family = {}) const {
+        const std::vector<double> all = log_likelihoods(sequence, family);
+        return std::accumulate(all.begin(), all.end(), 0.0);
+    }
+
+    /// Of several at once: each has what log_likelihood says of it alone.
+    [[nodiscard]] std::vector<double> log_likelihoods_of(std::span<const scored_protein> all) const;
 
     /// The same of each token: residue by residue, in most models, and the end, which encoders have not.
     [[nodiscard]] std::vector<double> log_likelihoods(std::string_view sequence, const std::string& family = {}) const;
@@ -190,7 +204,10 @@ private:
     [[nodiscard]] runtime::request request_behind(std::vector<token_id> prompt, token_id end,
                                                   const protein_options& options) const;
     [[nodiscard]] std::vector<token_id> make(const runtime::request& what) const;
-    [[nodiscard]] std::vector<double> decoder_likelihoods(const framed& of) const;
+    [[nodiscard]] std::vector<std::vector<double>> likelihoods_of(std::span<const runtime::framed_ids> all) const {
+        return runtime::framed_likelihoods(decoder_->network(), how(), all,
+                                           std::max<std::size_t>(2, config().context_length));
+    }
     /// Logits at places that are hidden, row after row: take(place, logits).
     template <class Take>
     void each_hidden(std::string_view sequence, const std::string& family, const progress& on_progress,
@@ -213,15 +230,6 @@ private:
 };
 
 #if TOKENWORKS_DEFINITIONS
-
-namespace detail {
-
-/// log softmax of one id.
-[[nodiscard]] inline double log_share(std::span<const float> logits, std::int32_t id) {
-    return static_cast<double>(logits[static_cast<std::size_t>(id)]) - runtime::log_sum_exp(logits);
-}
-
-} // namespace detail
 
 TOKENWORKS_FUNCTION std::vector<std::string> protein_model::tokens_of(const models::model_files& files,
                                                                       const limits& bounds) {
@@ -394,33 +402,6 @@ TOKENWORKS_FUNCTION std::string protein_model::infill(std::string_view before, s
     return space_.decode(make(what));
 }
 
-TOKENWORKS_FUNCTION std::vector<double> protein_model::decoder_likelihoods(const framed& of) const {
-    const std::vector<token_id>& ids = of.ids;
-    const std::size_t vocab = decoder_->vocab_size();
-    const std::size_t at_once = std::clamp<std::size_t>((std::size_t{1} << 20) / vocab, 1, 256);
-    const std::size_t window = std::max<std::size_t>(2, config().context_length);
-    nn::context c{how()};
-    std::vector<float> logits(at_once * vocab);
-    std::vector<double> all;
-    for(std::size_t begin = 0, done = std::max<std::size_t>(1, of.first); done < ids.size(); begin += window / 2) {
-        const std::size_t end = std::min(begin + window, ids.size() - 1);
-        nn::kv_cache cache = decoder_->network().make_cache(end - begin, dtype::f32);
-        for(std::size_t at = begin; at < end; at += at_once) {
-            const std::span<const token_id> part = std::span{ids}.subspan(at, std::min(at_once, end - at));
-            const models::decoder_input input{
-                .cache = &cache, .tokens = part, .want = models::decoder_input::logits::all};
-            decoder_->network().forward(c, std::span{&input, 1}, nn::rows{logits.data(), part.size(), vocab});
-            for(std::size_t i = 0; i < part.size(); ++i) {
-                if(at + i + 1 == done) {
-                    all.push_back(detail::log_share(std::span{logits}.subspan(i * vocab, vocab), ids[done]));
-                    ++done;
-                }
-            }
-        }
-    }
-    return all;
-}
-
 template <class Take>
 void protein_model::each_hidden(std::string_view sequence, const std::string& family, const progress& on_progress,
                                 const Take& take) const {
@@ -480,21 +461,35 @@ TOKENWORKS_FUNCTION std::vector<double> protein_model::log_likelihoods(std::stri
     require_sequence(sequence);
     const framed whole = frame(sequence, family, true);
     if(decoder_) {
-        return decoder_likelihoods(whole);
+        const runtime::framed_ids one{whole.ids, whole.first};
+        return std::move(likelihoods_of(std::span{&one, 1}).front());
     }
     std::vector<double> all(sequence.size());
     each_hidden(sequence, family, {}, [&](std::size_t at, std::span<const float> logits) {
-        all[at] = detail::log_share(logits, whole.ids[whole.first + at]);
+        const auto id = static_cast<std::size_t>(whole.ids[whole.first + at]);
+        all[at] = static_cast<double>(logits[id]) - runtime::log_sum_exp(logits);
     });
     return all;
 }
 
-TOKENWORKS_FUNCTION double protein_model::log_likelihood(std::string_view sequence, const std::string& family) const {
-    double sum = 0;
-    for(const double each: log_likelihoods(sequence, family)) {
-        sum += each;
+TOKENWORKS_FUNCTION std::vector<double> protein_model::log_likelihoods_of(std::span<const scored_protein> all) const {
+    std::vector<double> sums;
+    std::vector<framed> frames;
+    std::vector<runtime::framed_ids> ids;
+    frames.reserve(all.size());
+    for(const scored_protein& each: all) {
+        if(!decoder_) {
+            sums.push_back(log_likelihood(each.sequence, each.family));
+            continue;
+        }
+        require_sequence(each.sequence);
+        frames.push_back(frame(each.sequence, each.family, true));
+        ids.push_back({frames.back().ids, frames.back().first});
     }
-    return sum;
+    for(const std::vector<double>& each: decoder_ ? likelihoods_of(ids) : std::vector<std::vector<double>>{}) {
+        sums.push_back(std::accumulate(each.begin(), each.end(), 0.0));
+    }
+    return sums;
 }
 
 TOKENWORKS_FUNCTION std::vector<float> protein_model::mutations(std::string_view sequence, const std::string& family,

@@ -36,8 +36,8 @@ struct token_event {
 };
 
 /// Classifier-free guidance: what comes is continued behind another prompt too, and the logits behind both are joined
-/// before a token is chosen (sampling/guidance.hpp). It takes twice the work and twice the cache; log probabilities of
-/// the prompt are not told beside it.
+/// before a token is chosen (sampling/guidance.hpp). It takes twice the work and twice the cache. Log probabilities of
+/// the prompt are those without guidance, for there is nothing to join a prompt's logits with before the answer begins.
 struct guidance {
     float scale = 1;                 ///< how much more than the prompt asks for; 1: none, and nothing is run twice
     std::vector<token_id> without{}; ///< the prompt without what is asked for, at least one id; as long as it likes

@@ -90,9 +90,14 @@ TOKENWORKS_FUNCTION void save_prefixes(const std::string& path, std::uint64_t id
     });
     io::basic_packed_writer<> file{path, identity};
     file.add("tree", dtype::i32, pages.size(), detail::tree_row, std::as_bytes(std::span{tree}));
+    std::vector<std::byte> half(pool.splits() ? pool.page_bytes() : 0); // as the page that it would be the first of
     for(std::size_t i = 0; i < pages.size(); ++i) {
-        file.add(std::to_string(i), pool.shape_of_token().type, 1, pool.page_bytes(),
-                 {pool.data(pages[i]), pool.page_bytes()});
+        const std::byte* bytes = pool.data(pages[i]);
+        if(pool.is_half(pages[i])) {
+            pool.read(pages[i], half.data());
+            bytes = half.data();
+        }
+        file.add(std::to_string(i), pool.shape_of_token().type, 1, pool.page_bytes(), {bytes, pool.page_bytes()});
     }
     file.commit();
 }

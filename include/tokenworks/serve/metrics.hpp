@@ -119,6 +119,7 @@ struct kind_numbers {
     double finished = 0; ///< requests
     double refused = 0;
     double preemptions = 0;
+    double joules = 0; ///< of all its work
 };
 
 /// What an engine tells of itself; see runtime::engine_counts.
@@ -196,12 +197,13 @@ public:
         for(const auto& [what, count]: answers_) {
             out.add(static_cast<double>(count), {{"route", what.first}, {"status", std::to_string(what.second)}});
         }
-        add_kinds(out, engine.kinds);
+        add_kinds(out, engine);
         return out.text();
     }
 
 private:
-    static void add_kinds(metrics_text& out, const std::vector<kind_numbers>& kinds) {
+    static void add_kinds(metrics_text& out, const engine_numbers& engine) {
+        const std::vector<kind_numbers>& kinds = engine.kinds;
         const auto each = [&](std::string_view name, std::string_view kind, std::string_view help,
                               double kind_numbers::*value) {
             if(kinds.empty()) {
@@ -221,6 +223,12 @@ private:
              &kind_numbers::refused);
         each("kind_preemptions_total", "counter", "Times that one was put back for want of memory.",
              &kind_numbers::preemptions);
+        if(!kinds.empty() && engine.energy_source != "none") {
+            out.begin("kind_joules_total", "counter", "Energy of them, by where the number comes from.");
+            for(const kind_numbers& of: kinds) {
+                out.add(of.joules, {{"kind", of.kind}, {"source", engine.energy_source}});
+            }
+        }
     }
 
     mutable std::mutex mutex_{};
