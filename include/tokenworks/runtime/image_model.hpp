@@ -351,12 +351,7 @@ TOKENWORKS_FUNCTION io::picture image_model::picture_of(std::span<const token_id
     std::vector<float> pixels(width() * height() * channels);
     nn::context c{how_};
     vq_->decode(c, ids, picture().rows, picture().columns, nn::rows{pixels.data(), width() * height(), channels});
-    io::picture out{width(), height(), channels};
-    std::ranges::transform(pixels, out.bytes.begin(), [](float value) {
-        const float byte = std::round((value + 1.0F) * 127.5F);
-        return static_cast<std::uint8_t>(byte >= 0 ? std::min(byte, 255.0F) : 0.0F); // NaN is black
-    });
-    return out;
+    return io::picture_of_values(pixels, width(), height(), channels);
 }
 
 TOKENWORKS_FUNCTION std::vector<float> image_model::check_output(std::span<const token_id> ids) const {
