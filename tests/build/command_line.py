@@ -417,6 +417,44 @@ def images(check, folder):
     assert not any(name.startswith(".tokenworks") for name in kept), kept
 
 
+def diffusion(check, golden, folder):
+    """A tiny random pipeline of diffusers' layout; needs libpng."""
+    model = Path(folder) / "pipeline"
+    model.mkdir()
+    for part, name in [("transformer", "dit_pipeline"), ("vae", "dit_pipeline_vae")]:
+        made = Path(model_folder.write(golden, "pictures", name, None, None, model / part))
+        (made / "model.safetensors").rename(made / "diffusion_pytorch_model.safetensors")
+    (model / "scheduler").mkdir()
+    scheduler = json.loads((golden / "pictures" / "dit_pipeline.json").read_text())["scheduler"]
+    (model / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    index = {"_class_name": "DiTPipeline", "id2label": {str(i): f"thing {i}, name {i}" for i in range(5)}}
+    (model / "model_index.json").write_text(json.dumps(index))
+    out = str(model / "a.png")
+    call = ["image", "-m", str(model), "--steps", "5", "-o", out]
+    if "built without libpng" in check.run(*call, "--class", "name 2").stderr:
+        return
+    check.expect(0, *call, "--class", "name 2", "-n", "2", "--json", out=lambda text: (
+        lambda all: all["images"] == 2 and all["width"] == 24 and all["timings"]["steps"] == 10)(json.loads(text)))
+    first = Path(out).read_bytes()
+    check.expect(0, *call, "--class", "2", "-n", "2", "-t", "2", out=lambda text: Path(out).read_bytes() == first)
+    check.expect(0, "image", "-m", str(model), "--list", out=lambda text: text.splitlines()[4] == "thing 4, name 4")
+    check.expect(1, *call, "--class", "unicorn", says="no class 'unicorn' among the 5")
+    check.expect(1, *call, "--class", "2", "--steps", "7777", says="cannot be made 7777")
+    check.expect(2, *call, "--class", "2", "--temp", "1", says="--temp")
+    check.expect(2, *call, "--class", "2", "--infill", out, "--mask", out, says="--infill")
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    other = str(model / "b.png")
+    call[-1] = other
+    check.expect(1, *call, "--class", "2", says="diffusion_pytorch_model.safetensors")
+    weights.unlink()
+    check.expect(1, *call, "--class", "2", says="diffusion_pytorch_model.safetensors")
+    (model / "transformer" / "config.json").write_text("{}")
+    check.expect(1, *call, "--class", "2", says="tokenworks: error")
+    assert not Path(other).exists()
+
+
 def timesfm(check, golden, folder):
     """Tiny random models as folders, and the GGUF files made of them, which prove themselves."""
     table = Path(folder) / "quarters.csv"
@@ -677,6 +715,7 @@ def main():
         forecasts(check, folder)
         timesfm(check, options.golden, folder)
         images(check, folder)
+        diffusion(check, options.golden, folder)
         meshes(check, folder)
         videos(check, folder)
         proteins(check, folder)
