@@ -4,15 +4,14 @@
     python bench/forecast_speed.py FOLDER [--batch 1] [--program build/bin/tokenworks] [--threads 2] [--compile]
 
 Both forecast the model's horizon of each series, at most 512 values long; loading does not count. With --batch 1 the
-program is given one series a call, so that its time is that of a first forecast; torch's are warm. With more, it takes
-up to sixteen at once. Needs torch, transformers and numpy; for Chronos, chronos-forecasting.
+program is given one series a call, so that its time is that of a first forecast; torch's are warm. With 16, it takes
+as many at once, and so it does with --cpu. Needs torch, transformers and numpy; for Chronos, chronos-forecasting.
 """
 import csv
 import json
 import pathlib
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
@@ -23,14 +22,18 @@ import torch_steps
 
 def program(options, values, horizon):
     """Series a second; one column a series."""
-    with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([f"s{i}" for i in range(len(values))])
-        writer.writerows(values.T.tolist())
-        file.flush()
-        more = ["--samples", options.samples] if options.samples else []
-        told = torch_steps.program_timings(options, "forecast", file.name, "--horizon", horizon, "--season", "none", *more)
-    return len(values) / told["forecast_seconds"]
+    with tempfile.TemporaryDirectory() as folder:
+        def command(batches):
+            path = f"{folder}/{batches}.csv"
+            with open(path, "w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow([f"s{i}" for i in range(batches * len(values))])
+                writer.writerows(np.tile(values.T, (1, batches)).tolist())
+            more = ["--samples", options.samples] if options.samples else []
+            return ["forecast", path, "--horizon", horizon, "--season", "none", *more]
+        many = 9 if options.cpu else 1
+        return torch_steps.program_rate(options, command, lambda told: told["series"],
+                                        lambda told: told["forecast_seconds"], 1, many)
 
 
 def reference(options, config, horizon):
@@ -58,10 +61,9 @@ def main():
     arguments.add_argument("--batch", type=int, default=1, choices=range(1, 17), metavar="1..16")
     arguments.add_argument("--length", type=int, default=512)
     arguments.add_argument("--samples", type=int, default=0, help="of a model that draws")
-    options = arguments.parse_args()
+    options = torch_steps.parse(arguments)
     options.model = options.model or options.folder
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(options.threads)
     config = json.loads((pathlib.Path(options.folder) / "config.json").read_text())
     chronos = config.get("chronos_config", {})
     horizon = chronos.get("prediction_length") or config["horizon_length"]
@@ -70,12 +72,10 @@ def main():
     forecast, batch = reference(options, config, horizon), torch.from_numpy(walk)
 
     def theirs(_):
-        begun, calls = time.perf_counter(), 0
         with torch.no_grad():
-            while calls < 3 or time.perf_counter() - begun < 0.5:
+            for _ in range(4):
                 forecast(batch)
-                calls += 1
-        return calls * options.batch / (time.perf_counter() - begun)
+        return 4 * options.batch
 
     print(f"{options.batch} at once, horizon {horizon}: ", end="", file=sys.stdout)
     torch_steps.compare(options, theirs, lambda _: program(options, walk, horizon), "forecasts")

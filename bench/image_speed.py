@@ -4,7 +4,8 @@
     python bench/image_speed.py --folder build/image [--program build/bin/tokenworks] [--threads 2] [--compile]
 
 Needs torch, numpy, pillow and safetensors. The folder is what tools/train/images.py made; the program runs
-models/image.gguf. Both make all codes of a picture, with the class and with none in one step; the decoder does not count.
+models/image.gguf. Both make all codes of a picture, with the class and with none in one step; the decoder
+does not count, but for the program's part of --cpu.
 """
 import pathlib
 import sys
@@ -22,9 +23,7 @@ import images  # noqa: E402
 def main():
     arguments = torch_steps.parser(__doc__)
     arguments.add_argument("--folder", required=True, type=pathlib.Path)
-    arguments.add_argument("--pictures", type=int, default=4, help="of a call of the program")
-    options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    options = torch_steps.parse(arguments)
     model = images.Transformer().eval()
     model.load_state_dict(images.load(options.folder)[0])
     classes, heads = model.cls_embedding.embedding_table.weight, images.GPT["n_head"]
@@ -52,9 +51,10 @@ def main():
 
     def ours(seed):
         with tempfile.TemporaryDirectory() as folder:
-            told = torch_steps.program_timings(options, "image", "--class", "7", "-n", options.pictures, "--guidance", 3,
-                                               "--seed", 100 * seed, "-o", f"{folder}/a.png")
-        return told["generated_tokens"] / told["decode_seconds"]
+            return torch_steps.program_rate(
+                options, lambda count: ["image", "--class", "7", "-n", count, "--guidance", 3, "--seed", 9 * seed, "-o",
+                                        f"{folder}/a.png"],
+                lambda told: told["generated_tokens"], lambda told: told["decode_seconds"], 1, 9)
 
     torch_steps.compare(options, theirs, ours)
 

@@ -24,8 +24,7 @@ def main():
     arguments = torch_steps.parser(__doc__)
     arguments.add_argument("--folder", required=True)
     arguments.add_argument("--tokens", type=int, default=256)
-    options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    options = torch_steps.parse(arguments)
     model = mesh.Gpt2().eval()
     turned = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # the format stores [in,out]
     tensors = load_file(pathlib.Path(options.folder) / "model.safetensors")
@@ -48,9 +47,9 @@ def main():
 
     def ours(seed):
         with tempfile.TemporaryDirectory() as folder:
-            told = torch_steps.program_timings(options, "mesh", "--class", "sphere", "-n", 8, "--seed", 8 * seed, "-o",
-                                               f"{folder}/a.obj")
-        return told["tokens"] / told["seconds"]
+            return torch_steps.program_rate(
+                options, lambda count: ["mesh", "--class", "sphere", "-n", count, "--seed", 9 * seed, "-o", f"{folder}/a.obj"],
+                lambda told: told["tokens"], lambda told: told["seconds"], 1, 9)
 
     torch_steps.compare(options, lambda seed: steps.draw([mesh.FIRST_CLASS], options.tokens,
                                                          lambda each: torch_steps.drawn(each[0], 0.7)), ours)

@@ -15,8 +15,7 @@ def main():
     arguments = torch_steps.parser(__doc__)
     arguments.add_argument("--folder", required=True)
     arguments.add_argument("--tokens", type=int, default=128)
-    options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    options = torch_steps.parse(arguments)
     model = transformers.AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32).eval()
     config, body = model.config, model.model
     cos, sin = (each[0] for each in body.rotary_emb(torch.zeros(1), torch.arange(config.max_position_embeddings)[None]))
@@ -35,9 +34,10 @@ def main():
         steps.check(ids, model(torch.tensor([ids])).logits[0])
 
     def ours(seed):
-        told = torch_steps.program_timings(options, "protein", "generate", "--family", "globin", "-n", 20, "--seed", seed,
-                                           "--min-length", options.tokens, "--max-length", options.tokens)
-        return told["residues"] / told["generate_seconds"]
+        return torch_steps.program_rate(
+            options, lambda count: ["protein", "generate", "--family", "globin", "-n", count, "--seed", seed, "--min-length",
+                                    options.tokens, "--max-length", options.tokens],
+            lambda told: told["residues"], lambda told: told["generate_seconds"], 1, 21)
 
     torch_steps.compare(options, lambda seed: steps.draw([1], options.tokens, lambda each: torch_steps.drawn(each[0])), ours)
 

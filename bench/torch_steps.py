@@ -6,6 +6,7 @@ all with a mask, so that every step is of one shape and compiled once.
 """
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import time
@@ -64,13 +65,12 @@ class Decoder:
         assert (steps - whole).abs().max() < 1e-3 * whole.abs().max(), (steps - whole).abs().max()
 
     def draw(self, tokens, count, choose):
-        """Tokens a second of a sequence: choose(logits [rows, V]) gives one for all rows."""
+        """Makes so many tokens: choose(logits [rows, V]) gives one for all rows."""
         self.start()
-        begun = time.perf_counter()
         with torch.no_grad():
             for at in range(count):
                 tokens = [choose(self.logits(tokens, at))] * self.rows
-        return count / (time.perf_counter() - begun)
+        return count
 
 
 def drawn(logits, temperature=0.8):
@@ -83,29 +83,60 @@ def parser(documentation, threads=2):
     arguments.add_argument("--model", help="a file in place of the one that is shipped")
     arguments.add_argument("--threads", type=int, default=threads)
     arguments.add_argument("--compile", action="store_true", help="torch by torch.compile")
+    arguments.add_argument("--cpu", action="store_true", help="seconds of the processor, not of the clock, on one thread: "
+                           "where other programs keep the machine busy")
     arguments.add_argument("--repeats", type=int, default=7)
     return arguments
 
 
-def program_timings(options, *command):
-    """The timings of the program's --json."""
+def parse(arguments):
+    options = arguments.parse_args()
+    options.threads = 1 if options.cpu else options.threads
+    torch.set_num_threads(options.threads)
+    return options
+
+
+def program_run(options, command):
+    """The timings of the program's --json, and the seconds of the processor that it took."""
     model = ["-m", options.model] if options.model else []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([options.program, *map(str, command), "-t", str(options.threads), "--json", *model], check=True,
                           capture_output=True, text=True)
-    return json.loads(done.stdout)["timings"]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (json.loads(done.stdout)["timings"],
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def program_rate(options, command, made, seconds, few, many):
+    """What the program makes in a second: command(count), made(timings), seconds(timings). Its seconds of the processor
+    are those that `many` take more than `few`, so that loading does not count, as it does not on the clock."""
+    told, cpu = program_run(options, command(many))
+    if not options.cpu:
+        return made(told) / seconds(told)
+    less, less_cpu = program_run(options, command(few))
+    return (made(told) - made(less)) / (cpu - less_cpu)
+
+
+def torch_rate(options, make):
+    """The same of torch; make() tells how much it made."""
+    clock = time.process_time if options.cpu else time.perf_counter
+    begun = clock()
+    return make() / (clock() - begun)
 
 
 def compare(options, theirs, ours, unit="tokens"):
     """Takes turns, so that both have the same share of a busy machine, and prints the medians.
 
-    theirs, ours  seed -> a second's worth of `unit`
+    theirs  seed -> how much it made      ours  seed -> what the program makes a second
     """
     theirs(0)  # compiles, and warms the caches
     both = []
     for seed in range(options.repeats):
         torch.manual_seed(seed)
-        both.append((theirs(seed), ours(seed)))
+        both.append((torch_rate(options, lambda: theirs(seed)), ours(seed)))
     a, b = (statistics.median(each) for each in zip(*both))
     ratio = statistics.median(y / x for x, y in both)
-    print(f"torch {torch.__version__.split('+')[0]}, {'compiled' if options.compile else 'eager'}: {a:.0f} {unit}/s; tokenworks: "
-          f"{b:.0f} {unit}/s; {ratio:.1f} times as many (median of {options.repeats} pairs), {options.threads} threads", flush=True)
+    second = "second of the processor" if options.cpu else "second"
+    print(f"torch {torch.__version__.split('+')[0]}, {'compiled' if options.compile else 'eager'}: {a:.0f} {unit} a {second}; "
+          f"tokenworks: {b:.0f}; {ratio:.1f} times as many (median of {options.repeats} pairs, {options.threads} threads)",
+          flush=True)

@@ -22,8 +22,7 @@ import video  # noqa: E402
 def main():
     arguments = torch_steps.parser(__doc__)
     arguments.add_argument("--folder", required=True)
-    options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    options = torch_steps.parse(arguments)
     tensors = load_file(pathlib.Path(options.folder) / "model.safetensors")
     model = video.Video().eval()
     missing = model.load_state_dict({name.removeprefix("model."): value for name, value in tensors.items()
@@ -49,8 +48,9 @@ def main():
 
     def ours(seed):
         with tempfile.TemporaryDirectory() as folder:
-            told = torch_steps.program_timings(options, "video", "--class", "fall", "--seed", seed, "-o", f"{folder}/a.gif")
-        return told["generated_tokens"] / told["decode_seconds"]
+            return torch_steps.program_rate(
+                options, lambda frames: ["video", "--class", "fall", "--frames", frames, "--seed", seed, "-o", f"{folder}/a.gif"],
+                lambda told: told["generated_tokens"], lambda told: told["decode_seconds"], 1, video.FRAMES)
 
     torch_steps.compare(options, lambda seed: steps.draw(
         [video.CODES + 1], total, lambda each: torch_steps.drawn(each[0, :video.CODES])), ours)
