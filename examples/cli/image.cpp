@@ -21,6 +21,7 @@
 #include <tokenworks/io/terminal_picture.hpp>
 #include <tokenworks/runtime/diffusion_model.hpp>
 #include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/janus_model.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
@@ -185,6 +186,45 @@ int diffuse(const common_options& options, const image_command& what) {
     return 0;
 }
 
+/// Pictures of what a prompt says, of a folder of Janus.
+int illustrate(const common_options& options, const image_command& what) {
+    if(what.list || !what.infill.empty()) {
+        throw usage_error("image: a model of prompts has no classes to --list, and no --infill");
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const tw::janus_model model = [&] {
+        progress_bar bar{"loading"};
+        return tw::janus_model::load(options.model, load_options(options, bar));
+    }();
+    const double loading = seconds_since(begin);
+    album made{what};
+    preview shown{what.preview};
+    tw::runtime::timings timings;
+    std::optional<progress_bar> bar{"drawing"};
+    tw::draw_options how{.guidance = what.guidance,
+                         .temperature = what.temperature,
+                         .top_k = what.top_k,
+                         .top_p = what.top_p,
+                         .min_p = what.min_p};
+    how.on_progress = [&](std::size_t done, std::size_t total) {
+        (*bar)(made.size() * total + done, what.count * total);
+        return true;
+    };
+    for(std::size_t i = 0; i < what.count; ++i) {
+        how.seed = what.seed + i;
+        tw::io::picture drawn = model.draw(*what.label, how, &timings);
+        shown.finish(drawn);
+        made.add(std::move(drawn));
+    }
+    bar.reset();
+    made.close(options.json, {{"load_seconds", loading},
+                              {"prompt_tokens", timings.prompt_tokens},
+                              {"generated_tokens", timings.generated_tokens},
+                              {"decode_seconds", timings.decode_seconds},
+                              {"tokens_per_second", timings.decode_tokens_per_second()}});
+    return 0;
+}
+
 } // namespace
 
 int image(const common_options& common, const image_command& what) {
@@ -193,6 +233,9 @@ int image(const common_options& common, const image_command& what) {
     options.model = model_or_shipped(common.model, "image.gguf");
     if(tw::diffusion_model::knows(options.model)) {
         return diffuse(options, what);
+    }
+    if(tw::janus_model::knows(options.model)) {
+        return illustrate(options, what);
     }
     const auto begin = std::chrono::steady_clock::now();
     const tw::image_model model = [&] {

@@ -463,10 +463,11 @@ int run(int argc, char** argv) {
     auto* const image_command =
         app.add_subcommand("image", "pictures of a class as PNG files, or parts of a picture drawn anew");
     image_command->add_option("-m,--model", common.model,
-                              "a LlamaGen folder, a GGUF file, or a folder of diffusers' DiTPipeline; the one that is "
-                              "shipped if not given");
+                              "a LlamaGen or Janus folder, one of diffusers' DiTPipeline, or a GGUF file; the one that "
+                              "is shipped if not given");
     add_machine(*image_command, common);
-    image_command->add_option("--class", image.label, "what to draw; --list names the classes");
+    image_command->add_option("--class,--prompt", image.label,
+                              "what to draw; --list names the classes. Of a model of prompts (Janus): any words");
     image_command->add_flag("--list", image.list, "print the classes, one a line");
     image_command->add_option("-n,--count", image.count, "pictures, of one seed each; several go to one contact sheet")
         ->capture_default_str()

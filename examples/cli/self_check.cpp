@@ -33,7 +33,8 @@ void check(const std::string& path, const tw::load_options& load) {
         throw tw::unsupported_error(path + ": carries no input to check it with");
     }
     tw::runtime::require_checked(path, *difference, Model::check_bound);
-    std::cerr << "verified: the output differs by " << std::to_string(*difference) << ' ' << Model::check_bound.unit << '\n';
+    std::cerr << "verified: the output differs by " << std::to_string(*difference) << ' ' << Model::check_bound.unit
+              << '\n';
 }
 
 } // namespace

@@ -159,7 +159,8 @@ TEST_CASE("diffusion model: what does not fit is named with its file", "[runtime
     CHECK_THAT(changed([](pipeline& o) { o.scheduler["prediction_type"] = "v_prediction"; }),
                ContainsSubstring("scheduler_config.json") && ContainsSubstring("v_prediction"));
     CHECK_THAT(changed([](pipeline& o) { o.scheduler["clip_sample"] = true; }), ContainsSubstring("clip_sample"));
-    CHECK_THAT(changed([](pipeline& o) { o.golden.tensors.erase(0); }), ContainsSubstring("pos_embed.proj.weight: missing"));
+    CHECK_THAT(changed([](pipeline& o) { o.golden.tensors.erase(0); }),
+               ContainsSubstring("pos_embed.proj.weight: missing"));
     const pipeline o;
     std::filesystem::remove_all(o.part("vae"));
     CHECK_THROWS_AS(o.load(), tw::io_error);
