@@ -455,6 +455,40 @@ def diffusion(check, golden, folder):
     assert not Path(other).exists()
 
 
+def prompts(check, golden, folder):
+    """A tiny random Janus with the tokens of a tokenizer; needs libpng."""
+    parts = Path(folder) / "parts"
+    (parts / "pictures").mkdir(parents=True)
+    (parts / "tokenizers").symlink_to((golden / "tokenizers").resolve())
+    janus = json.loads((golden / "pictures" / "janus.json").read_text(encoding="utf-8"))
+    janus["config"]["text_config"]["vocab_size"] = 400
+    for row in janus["tensors"]:
+        if row[0].endswith("language_model.embed_tokens.weight"):
+            row[1][0] = 400
+    (parts / "pictures" / "janus.json").write_text(json.dumps(janus))
+    model = Path(model_folder.write(parts, "pictures", "janus", "llama3", None, Path(folder) / "janus"))
+    settings = model / "generation_config.json"
+    settings.write_text(json.dumps(janus["generation"]))
+    out = str(model / "a.png")
+    call = ["image", "-m", str(model), "--prompt", "a red fox", "-o", out]
+    if "built without libpng" in check.run(*call).stderr:
+        return
+    check.expect(0, *call, "-n", "2", "--json", out=lambda text: (
+        lambda all: all["images"] == 2 and all["width"] == 12 and all["timings"]["generated_tokens"] == 18)(json.loads(text)))
+    first = Path(out).read_bytes()
+    check.expect(0, *call, "-n", "2", "-t", "2", out=lambda text: Path(out).read_bytes() == first)
+    check.expect(1, "image", "-m", str(model), "--prompt", "fox " * 40, "-o", out, says="the context takes 64")
+    check.expect(2, "image", "-m", str(model), "--list", says="no classes")
+    check.expect(1, *call, "--temp", "-1", says="temperature")
+    janus["generation"]["pad_token_id"] = 400
+    settings.write_text(json.dumps(janus["generation"]))
+    check.expect(1, *call, says="pad_token_id")
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    check.expect(1, *call, says="model.safetensors")
+    assert Path(out).read_bytes() == first
+
+
 def timesfm(check, golden, folder):
     """Tiny random models as folders, and the GGUF files made of them, which prove themselves."""
     table = Path(folder) / "quarters.csv"
@@ -716,6 +750,7 @@ def main():
         timesfm(check, options.golden, folder)
         images(check, folder)
         diffusion(check, options.golden, folder)
+        prompts(check, options.golden, folder)
         meshes(check, folder)
         videos(check, folder)
         proteins(check, folder)
