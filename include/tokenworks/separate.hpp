@@ -88,6 +88,7 @@
 #include <tokenworks/runtime/diffusion_model.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/janus_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/log_likelihoods.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>

@@ -40,9 +40,9 @@
 
 #include <tokenworks/core/error.hpp>
 #include <tokenworks/core/random.hpp>
-#include <tokenworks/io/file_bytes.hpp>
 #include <tokenworks/io/safetensors_reader.hpp>
 #include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/json_file.hpp>
 #include <tokenworks/models/safetensors_source.hpp>
 #include <tokenworks/models/tensor_names.hpp>
 #include <tokenworks/models/weight_loading.hpp>
@@ -118,11 +118,6 @@ private:
 #if TOKENWORKS_DEFINITIONS
 
 namespace detail {
-
-[[nodiscard]] inline models::hf_config pipeline_json(const std::filesystem::path& file, const limits& bounds) {
-    const io::file_bytes bytes = io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
-    return models::hf_config{bytes.bytes(), file.string(), bounds};
-}
 
 /// Refuses what is another than `wanted`; a file that says nothing means that.
 inline void require_text(const models::hf_config& from, std::string_view key, std::string_view wanted) {
@@ -248,11 +243,11 @@ TOKENWORKS_FUNCTION diffusion_model::diffusion_model(const std::string& path, co
                                                      const limits& bounds)
     : team_{options.make_team()}, how_{options.set, team_.get()} {
     const std::filesystem::path folder{path};
-    const models::hf_config index = detail::pipeline_json(folder / "model_index.json", bounds);
+    const models::hf_config index = models::json_file(folder / "model_index.json", bounds);
     detail::require_text(index, "_class_name", "DiTPipeline");
     const models::dit_config network =
-        detail::pipeline_dit(detail::pipeline_json(folder / "transformer/config.json", bounds));
-    const models::hf_config vae = detail::pipeline_json(folder / "vae/config.json", bounds);
+        detail::pipeline_dit(models::json_file(folder / "transformer/config.json", bounds));
+    const models::hf_config vae = models::json_file(folder / "vae/config.json", bounds);
     const models::vq_config decoder = detail::pipeline_vae(vae);
     scale_ = vae.real_or("scaling_factor", 0.18215F);
     if(!(scale_ > 0)) {
@@ -264,7 +259,7 @@ TOKENWORKS_FUNCTION diffusion_model::diffusion_model(const std::string& path, co
     if(network.side * decoder.scale() > 16384) {
         detail::raise<limit_error>({path, ": pictures of more than 16384 pixels a side"});
     }
-    schedule_ = detail::pipeline_schedule(detail::pipeline_json(folder / "scheduler/scheduler_config.json", bounds));
+    schedule_ = detail::pipeline_schedule(models::json_file(folder / "scheduler/scheduler_config.json", bounds));
     if(index.has("id2label")) {
         labels_ = index.texts("id2label");
         if(labels_.size() != network.classes) {

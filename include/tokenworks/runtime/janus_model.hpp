@@ -33,13 +33,13 @@
 #include <tokenworks/core/execution.hpp>
 #include <tokenworks/core/limits.hpp>
 #include <tokenworks/core/thread_team.hpp>
-#include <tokenworks/io/file_bytes.hpp>
 #include <tokenworks/io/picture.hpp>
 #include <tokenworks/io/safetensors_reader.hpp>
 #include <tokenworks/kernels/activation.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/family.hpp>
 #include <tokenworks/models/hf_config.hpp>
+#include <tokenworks/models/json_file.hpp>
 #include <tokenworks/models/llama.hpp>
 #include <tokenworks/models/load_layers.hpp>
 #include <tokenworks/models/read_family.hpp>
@@ -80,11 +80,6 @@ private:
     models::weight table_;
 };
 
-[[nodiscard]] inline models::hf_config folder_json(const std::filesystem::path& file, const limits& bounds) {
-    const io::file_bytes bytes = io::file_bytes::open(file.string(), {.mode = io::open_mode::read, .limits = bounds});
-    return models::hf_config{bytes.bytes(), file.string(), bounds};
-}
-
 } // namespace detail
 
 /// Immutable once loaded: share it by const reference. It has the form of a causal_model whose tokens are those of text
@@ -118,7 +113,7 @@ public:
         const std::filesystem::path file = std::filesystem::path{path} / "config.json";
         std::error_code none;
         return std::filesystem::is_regular_file(file, none) &&
-               detail::folder_json(file, bounds).text_or("model_type", "") == "janus";
+               models::json_file(file, bounds).text_or("model_type", "") == "janus";
     }
 
     /// @throws io_error, format_error, limit_error, cancelled_error; unsupported_error for what is not read
@@ -203,6 +198,8 @@ private:
     nn::linear head_out_;
 };
 
+#if TOKENWORKS_DEFINITIONS
+
 namespace detail {
 
 [[nodiscard]] inline models::vq_config janus_vq_config(const models::hf_config& from) {
@@ -235,9 +232,10 @@ namespace detail {
 
 } // namespace detail
 
-inline models::weight janus_model::table_of(const models::weight_source& stored, const models::weight_source& named,
-                                            const models::hf_config& json, models::layer_loader& load,
-                                            std::size_t width) const {
+TOKENWORKS_FUNCTION models::weight janus_model::table_of(const models::weight_source& stored,
+                                                         const models::weight_source& named,
+                                                         const models::hf_config& json, models::layer_loader& load,
+                                                         std::size_t width) const {
     const models::vq_config& vq = vq_->config();
     const std::size_t projection = json.count_or("vq_config.projection_dim", 2048, 65536);
     const std::size_t layers = json.count_or("vq_config.num_hidden_layers", 2, 64);
@@ -272,11 +270,11 @@ inline models::weight janus_model::table_of(const models::weight_source& stored,
     return table;
 }
 
-inline janus_model::janus_model(const std::string& path, const load_options& options, const limits& bounds)
+TOKENWORKS_FUNCTION janus_model::janus_model(const std::string& path, const load_options& options, const limits& bounds)
     : path_{path}, team_{options.make_team()}, how_{options.set, team_.get()} {
     const std::filesystem::path folder{path};
     std::error_code none;
-    models::hf_config json = detail::folder_json(folder / "config.json", bounds);
+    models::hf_config json = models::json_file(folder / "config.json", bounds);
     if(json.text_or("model_type", "") != "janus") {
         detail::raise<unsupported_error>({path, ": no folder of Janus"});
     }
@@ -296,7 +294,7 @@ inline janus_model::janus_model(const std::string& path, const load_options& opt
     if(tokens() >= config.context_length) {
         json.refuse("vq_config.num_patches", {"is ", side_, ", the context takes ", config.context_length, " tokens"});
     }
-    const models::hf_config generation = detail::folder_json(folder / "generation_config.json", bounds);
+    const models::hf_config generation = models::json_file(folder / "generation_config.json", bounds);
     const auto token = [&](const char* key) {
         const std::uint64_t id = generation.whole(key);
         if(id >= text_) {
@@ -339,7 +337,8 @@ inline janus_model::janus_model(const std::string& path, const load_options& opt
     }
 }
 
-inline void janus_model::forward(state& s, std::span<const token_id> tokens, std::span<float> logits) const {
+TOKENWORKS_FUNCTION void janus_model::forward(state& s, std::span<const token_id> tokens,
+                                              std::span<float> logits) const {
     using wanted = models::decoder_input::logits;
     const std::size_t count = s.without_ ? 2 : 1;
     const auto want = logits.empty() ? wanted::none : wanted::last;
@@ -378,7 +377,7 @@ inline void janus_model::forward(state& s, std::span<const token_id> tokens, std
     }
 }
 
-inline std::vector<janus_model::token_id>
+TOKENWORKS_FUNCTION std::vector<janus_model::token_id>
 janus_model::draw_ids(std::span<const token_id> prompt, const draw_options& options, runtime::timings* timings) const {
     const float guidance = options.guidance.value_or(guidance_);
     if(!std::isfinite(guidance) || guidance < 0) {
@@ -427,5 +426,7 @@ janus_model::draw_ids(std::span<const token_id> prompt, const draw_options& opti
     }
     return ids;
 }
+
+#endif
 
 } // namespace tokenworks::inline TOKENWORKS_ABI
