@@ -1,75 +1,84 @@
 #!/usr/bin/env python3
-"""Forecasts a second of a Chronos-Bolt or Chronos-T5 folder, beside the same model in torch (eager).
+"""Forecasts a second of a Chronos-Bolt, Chronos-T5 or TimesFM folder, beside the same model in torch.
 
-    python bench/forecast_speed.py FOLDER --program build/bin/tokenworks [--threads 2] [--series 64] [--length 512]
+    python bench/forecast_speed.py FOLDER [--batch 1] [--program build/bin/tokenworks] [--threads 2] [--compile]
 
-Both load the folder once and forecast the model's horizon of each series; loading does not count.
-Needs torch, transformers, chronos-forecasting and numpy. `--json` of the program tells its own time.
+Both forecast the model's horizon of each series, at most 512 values long; loading does not count. With --batch 1 the
+program is given one series a call, so that its time is that of a first forecast; torch's are warm. With 16, it takes
+as many at once, and so it does with --cpu. Needs torch, transformers and numpy; for Chronos, chronos-forecasting.
 """
-import argparse
 import csv
 import json
-import subprocess
+import pathlib
+import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
+import torch
+
+import torch_steps
 
 
-def program_seconds(program, folder, values, horizon, threads, samples):
-    """One column a series; the program takes up to sixteen of them at once, as a user of it would."""
-    with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([f"s{i}" for i in range(len(values))])
-        writer.writerows(values.T.tolist())
-        file.flush()
-        command = [program, "forecast", file.name, "--horizon", str(horizon), "-m", folder, "-t", str(threads), "--json"]
-        command += ["--samples", str(samples)] if samples else []
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)["timings"]["forecast_seconds"]
+def program(options, values, horizon):
+    """Series a second; one column a series."""
+    with tempfile.TemporaryDirectory() as folder:
+        def command(batches):
+            path = f"{folder}/{batches}.csv"
+            with open(path, "w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow([f"s{i}" for i in range(batches * len(values))])
+                writer.writerows(np.tile(values.T, (1, batches)).tolist())
+            more = ["--samples", options.samples] if options.samples else []
+            return ["forecast", path, "--horizon", horizon, "--season", "none", *more]
+        many = 9 if options.cpu else 1
+        return torch_steps.program_rate(options, command, lambda told: told["series"],
+                                        lambda told: told["forecast_seconds"], 1, many)
 
 
-def torch_seconds(folder, values, horizon, threads, samples, batch):
-    import torch
+def reference(options, config, horizon):
+    """A function of a batch of series, [N, T]."""
+    if config["model_type"].startswith("timesfm"):
+        import transformers
+        second = config["model_type"] != "timesfm"
+        kind = transformers.TimesFm2_5ModelForPrediction if second else transformers.TimesFmModelForPrediction
+        model = kind.from_pretrained(options.folder, dtype=torch.float32).eval()
+        model.forward = torch.compile(model.forward) if options.compile else model.forward
+        frequency = {} if second else {"freq": [0] * options.batch}
+        return lambda batch: model(past_values=list(batch), **frequency).mean_predictions
     from chronos import ChronosBoltPipeline, ChronosPipeline
-    torch.set_num_threads(threads)
-    kind = ChronosPipeline if samples else ChronosBoltPipeline
-    pipeline = kind.from_pretrained(folder, device_map="cpu", dtype=torch.float32)
-    more = {"num_samples": samples} if samples else {}
-    tensor = torch.from_numpy(values)
-    pipeline.predict(tensor[:1], prediction_length=horizon, **more)
-    begun = time.perf_counter()
-    for first in range(0, len(tensor), batch):
-        pipeline.predict(tensor[first:first + batch], prediction_length=horizon, **more)
-    return time.perf_counter() - begun
+    kind = ChronosPipeline if options.samples else ChronosBoltPipeline
+    pipeline = kind.from_pretrained(options.folder, device_map="cpu", dtype=torch.float32)
+    inner = pipeline.model.model if options.samples else pipeline.model
+    inner.forward = torch.compile(inner.forward) if options.compile else inner.forward
+    more = {"num_samples": options.samples} if options.samples else {}
+    return lambda batch: pipeline.predict(batch, prediction_length=horizon, **more)
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = torch_steps.parser(__doc__)
     arguments.add_argument("folder")
-    arguments.add_argument("--program", default="build/bin/tokenworks")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--series", type=int, default=64)
+    arguments.add_argument("--batch", type=int, default=1, choices=range(1, 17), metavar="1..16")
     arguments.add_argument("--length", type=int, default=512)
     arguments.add_argument("--samples", type=int, default=0, help="of a model that draws")
-    arguments.add_argument("--repeats", type=int, default=3)
-    options = arguments.parse_args()
+    options = torch_steps.parse(arguments)
+    options.model = options.model or options.folder
     warnings.filterwarnings("ignore")
-    config = json.load(open(options.folder + "/config.json"))["chronos_config"]
-    horizon = config["prediction_length"]
-    options.samples = options.samples or config.get("num_samples", 0)
-    walk = np.random.default_rng(1).normal(size=(options.series, options.length)).cumsum(axis=1).astype(np.float32)
-    ours = [program_seconds(options.program, options.folder, walk, horizon, options.threads, options.samples)
-            for _ in range(options.repeats)]
-    rows = [("tokenworks", ours)]
-    for batch in (1, 16):
-        rows.append((f"torch eager, {batch} at once",
-                     [torch_seconds(options.folder, walk, horizon, options.threads, options.samples, batch)
-                      for _ in range(options.repeats)]))
-    for name, seconds in rows:
-        rate = options.series / np.median(seconds)
-        print(f"{name:<26}{rate:>10.1f} forecasts/s{rate * horizon:>12.0f} values/s{np.median(seconds) / np.median(ours):>8.2f}x")
+    config = json.loads((pathlib.Path(options.folder) / "config.json").read_text())
+    chronos = config.get("chronos_config", {})
+    horizon = chronos.get("prediction_length") or config["horizon_length"]
+    options.samples = options.samples or chronos.get("num_samples", 0)
+    walk = np.random.default_rng(1).normal(size=(options.batch, options.length)).cumsum(axis=1).astype(np.float32)
+    forecast, batch = reference(options, config, horizon), torch.from_numpy(walk)
+
+    def theirs(_):
+        with torch.no_grad():
+            for _ in range(4):
+                forecast(batch)
+        return 4 * options.batch
+
+    print(f"{options.batch} at once, horizon {horizon}: ", end="", file=sys.stdout)
+    torch_steps.compare(options, theirs, lambda _: program(options, walk, horizon), "forecasts")
 
 
 if __name__ == "__main__":

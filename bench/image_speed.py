@@ -1,74 +1,62 @@
 #!/usr/bin/env python3
-"""Tokens a second of a LlamaGen folder, beside the published code in torch (eager), one at a time with guidance.
+"""Tokens a second of the image model beside the same model in torch (with a cache), one picture at a time with guidance.
 
-    python bench/image_speed.py FOLDER LLAMAGEN --program build/bin/tokenworks [--threads 2] [--pictures 8]
+    python bench/image_speed.py --folder build/image [--program build/bin/tokenworks] [--threads 2] [--compile]
 
-LLAMAGEN is a checkout of https://github.com/FoundationVision/LlamaGen. Both load the folder once and make all codes of a
-picture; loading and the decoder do not count. Needs torch and safetensors.
+Needs torch, numpy, pillow and safetensors. The folder is what tools/train/images.py made; the program runs
+models/image.gguf. Both make all codes of a picture, with the class and with none in one step; the decoder
+does not count, but for the program's part of --cpu.
 """
-import argparse
-import json
 import pathlib
-import subprocess
 import sys
 import tempfile
-import time
 
+import torch
+from torch.nn import functional as F
 
-def program_seconds(options):
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([options.program, "image", "-m", options.folder, "--class", options.label, "-n",
-                               str(options.pictures), "--guidance", "3", "-t", str(options.threads), "--json",
-                               "-o", folder + "/a.png"], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)["timings"]["decode_seconds"]
+import torch_steps
 
-
-def torch_seconds(options, config):
-    import torch
-    from safetensors.torch import load_file
-    sys.path.insert(0, options.llamagen)
-    from autoregressive.models import gpt
-    torch.set_num_threads(options.threads)
-    state = load_file(options.folder + "/model.safetensors")
-    names = ("dim", "n_layer", "n_head", "vocab_size", "block_size", "num_classes", "multiple_of")
-    model = gpt.Transformer(gpt.ModelArgs(**{name: config[name] for name in names if name in config}))
-    model.load_state_dict({name: value for name, value in state.items() if not name.startswith("vq_model.")})
-    model.eval()
-    total = config["block_size"]
-
-    def draw():
-        model.setup_caches(2, total + 1, torch.float32)
-        classes = torch.tensor([0, config["num_classes"]])
-        token = None
-        for at in range(total):
-            position = torch.tensor([at])
-            logits = model(None, classes, position)[0] if at == 0 else model(token.expand(2, 1), None, position)[0]
-            with_class, without = logits[:, -1]
-            token = torch.multinomial(torch.softmax(without + 3 * (with_class - without), -1), 1)[None]
-
-    with torch.no_grad():
-        draw()
-        begun = time.perf_counter()
-        for _ in range(options.pictures):
-            draw()
-        return time.perf_counter() - begun
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"))
+import images  # noqa: E402
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("folder")
-    arguments.add_argument("llamagen")
-    arguments.add_argument("--program", default="build/bin/tokenworks")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--pictures", type=int, default=8)
-    arguments.add_argument("--label", default="0")
-    arguments.add_argument("--repeats", type=int, default=3)
-    options = arguments.parse_args()
-    config = json.loads((pathlib.Path(options.folder) / "config.json").read_text())
-    tokens = config["block_size"] * options.pictures
-    for _ in range(options.repeats):
-        own, other = program_seconds(options), torch_seconds(options, config)
-        print(f"tokenworks {tokens / own:.0f} tokens/s, torch {tokens / other:.0f} tokens/s: {other / own:.1f} times", flush=True)
+    arguments = torch_steps.parser(__doc__)
+    arguments.add_argument("--folder", required=True, type=pathlib.Path)
+    options = torch_steps.parse(arguments)
+    model = images.Transformer().eval()
+    model.load_state_dict(images.load(options.folder)[0])
+    classes, heads = model.cls_embedding.embedding_table.weight, images.GPT["n_head"]
+    table = torch.cat([model.tok_embeddings.weight, classes]).detach()  # classes are tokens behind the codes
+    width, total = images.GPT["dim"], images.GPT["block_size"]
+
+    def part(layer, which):
+        return lambda x: F.linear(x, layer.weight[which * width:(which + 1) * width])
+
+    layers = [(each.attention_norm, *(part(each.attention.wqkv, i) for i in range(3)), each.attention.wo, each.ffn_norm,
+               each.feed_forward) for each in model.layers]
+    steps = torch_steps.Decoder(layers, lambda tokens, at: table[tokens], lambda x: model.output(model.norm(x)),
+                                lambda z, at: images.turned(z, [each[at] for each in model.angles]), heads, width, total + 1,
+                                rows=2, is_compiled=options.compile)
+    ids = [7, *range(20)]
+    with torch.no_grad():
+        whole = model(torch.tensor(ids[:1]), torch.tensor([ids[1:]]))[0]
+        steps.check([images.CODES + ids[0], *ids[1:]], whole)
+
+    def theirs(seed):
+        return steps.draw([images.CODES + 7, images.CODES + len(images.CLASSES)], total, guided)
+
+    def guided(logits):
+        return torch_steps.drawn(logits[1] + 3 * (logits[0] - logits[1]), 0.35)
+
+    def ours(seed):
+        with tempfile.TemporaryDirectory() as folder:
+            return torch_steps.program_rate(
+                options, lambda count: ["image", "--class", "7", "-n", count, "--guidance", 3, "--seed", 9 * seed, "-o",
+                                        f"{folder}/a.png"],
+                lambda told: told["generated_tokens"], lambda told: told["decode_seconds"], 1, 9)
+
+    torch_steps.compare(options, theirs, ours)
 
 
 if __name__ == "__main__":

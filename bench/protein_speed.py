@@ -1,49 +1,45 @@
 #!/usr/bin/env python3
-"""Tokens a second of the protein model beside the same model in torch (eager, with a cache), one sequence at a time.
+"""Tokens a second of the protein model beside the same model in torch (with a cache), one sequence at a time.
 
-    python bench/protein_speed.py --program build/bin/tokenworks --folder build/protein [--threads 2]
+    python bench/protein_speed.py --folder build/protein [--program build/bin/tokenworks] [--threads 2] [--compile]
 
 Needs torch and transformers. The folder is what tools/train/protein.py made; the program runs models/protein.gguf.
 """
-import argparse
-import json
-import statistics
-import subprocess
-import time
-
 import torch
 import transformers
 
+import torch_steps
+
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--program", required=True)
+    arguments = torch_steps.parser(__doc__)
     arguments.add_argument("--folder", required=True)
-    arguments.add_argument("--model", help="in place of models/protein.gguf")
-    arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--tokens", type=int, default=128)
-    options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    options = torch_steps.parse(arguments)
     model = transformers.AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32).eval()
-    theirs, ours = [], []
-    more = ["-m", options.model] if options.model else []
-    for seed in range(5):
-        torch.manual_seed(seed)
-        ids, cache = torch.tensor([[1, 30]]), None
-        begun = time.perf_counter()
-        with torch.no_grad():
-            for _ in range(options.tokens):
-                out = model(ids, past_key_values=cache, use_cache=True)
-                cache = out.past_key_values
-                ids = torch.multinomial(torch.softmax(out.logits[:, -1] / 0.8, -1), 1)
-        theirs.append(options.tokens / (time.perf_counter() - begun))
-        told = json.loads(subprocess.run(
-            [options.program, "protein", "generate", "--family", "globin", "-n", "20", "--seed", str(seed), "-t",
-             str(options.threads), "--min-length", str(options.tokens), "--max-length", str(options.tokens), "--json", *more],
-            check=True, capture_output=True, text=True).stdout)["timings"]
-        ours.append(told["residues"] / told["generate_seconds"])
-    a, b = statistics.median(theirs), statistics.median(ours)
-    print(f"torch {a:.0f} tokens/s, tokenworks {b:.0f} tokens/s, {b / a:.1f} times as many, {options.threads} threads")
+    config, body = model.config, model.model
+    cos, sin = (each[0] for each in body.rotary_emb(torch.zeros(1), torch.arange(config.max_position_embeddings)[None]))
+
+    def turn(z, at):
+        half = z.shape[-1] // 2
+        return z * cos[at] + torch.cat([-z[..., half:], z[..., :half]], -1) * sin[at]
+
+    layers = [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
+               each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in body.layers]
+    steps = torch_steps.Decoder(layers, lambda tokens, at: body.embed_tokens(tokens), lambda x: model.lm_head(body.norm(x)),
+                                turn, config.num_attention_heads, config.hidden_size, config.max_position_embeddings,
+                                is_compiled=options.compile)
+    ids = [1, 30, *range(4, 24)]
+    with torch.no_grad():
+        steps.check(ids, model(torch.tensor([ids])).logits[0])
+
+    def ours(seed):
+        return torch_steps.program_rate(
+            options, lambda count: ["protein", "generate", "--family", "globin", "-n", count, "--seed", seed, "--min-length",
+                                    options.tokens, "--max-length", options.tokens],
+            lambda told: told["residues"], lambda told: told["generate_seconds"], 1, 21)
+
+    torch_steps.compare(options, lambda seed: steps.draw([1], options.tokens, lambda each: torch_steps.drawn(each[0])), ours)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@
 #include <tokenworks/io/contact_sheet.hpp>
 #include <tokenworks/io/picture.hpp>
 #include <tokenworks/io/terminal_picture.hpp>
+#include <tokenworks/runtime/diffusion_model.hpp>
 #include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/janus_model.hpp>
 
 #include "load.hpp"
 #include "options.hpp"
@@ -62,9 +64,11 @@ private:
     std::size_t lines_ = 0;
 };
 
-void list_classes(const tw::image_model& model, bool as_json) {
+/// Of an image_model, or a diffusion_model.
+template <class Model>
+void list_classes(const Model& model, std::size_t count, bool as_json) {
     json all = json::array();
-    for(std::size_t i = 0; i < model.picture().classes; ++i) {
+    for(std::size_t i = 0; i < count; ++i) {
         const std::string name = tw::printable(model.label(i));
         if(as_json) {
             all.push_back(name);
@@ -76,6 +80,50 @@ void list_classes(const tw::image_model& model, bool as_json) {
         std::cout << json{{"classes", all}}.dump() << '\n';
     }
 }
+
+/// Where pictures go as they are made, and what is said of them.
+class album {
+public:
+    explicit album(const image_command& what) : what_{what} {
+        if(!what.each.empty()) {
+            make_folder(what.each);
+        }
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+    void add(tw::io::picture made) {
+        all_.push_back(std::move(made));
+        if(!what_.each.empty()) {
+            files_.push_back(numbered_file(what_.each, size() - 1, "png"));
+            write_png(files_.back(), all_.back());
+        }
+    }
+    /// Writes the sheet, and the report where one is wanted.
+    void close(bool as_json, const json& timings) {
+        if(!what_.out.empty()) {
+            files_.push_back(what_.out);
+            write_png(what_.out, all_.size() == 1 ? all_.front() : tw::io::contact_sheet(all_));
+        }
+        if(!as_json) {
+            return;
+        }
+        json out;
+        out["files"] = files_;
+        out["images"] = size();
+        out["width"] = all_.front().width;
+        out["height"] = all_.front().height;
+        if(what_.label) {
+            out["class"] = tw::printable(*what_.label);
+        }
+        out["timings"] = timings;
+        std::cout << out.dump() << '\n';
+    }
+
+private:
+    const image_command& what_;
+    std::vector<tw::io::picture> all_;
+    std::vector<std::string> files_;
+};
 
 void check_flags(const image_command& what) {
     if(what.list) {
@@ -95,12 +143,100 @@ void check_flags(const image_command& what) {
     }
 }
 
+/// Pictures out of noise, of a folder of diffusers.
+int diffuse(const common_options& options, const image_command& what) {
+    if(!what.infill.empty()) {
+        throw usage_error("image: --infill is for models that draw token by token");
+    }
+    if(what.temperature || what.top_k != 0 || what.top_p < 1 || what.min_p > 0) {
+        throw usage_error("image: a diffusion model has no --temp, --top-k, --top-p and --min-p");
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const tw::diffusion_model model = [&] {
+        progress_bar bar{"loading"};
+        return tw::diffusion_model::load(options.model, load_options(options, bar));
+    }();
+    const double loading = seconds_since(begin);
+    if(what.list) {
+        list_classes(model, model.classes(), options.json);
+        return 0;
+    }
+    const std::size_t label = model.class_of(*what.label);
+    album made{what};
+    preview shown{what.preview};
+    std::optional<progress_bar> bar{"drawing"};
+    const auto drawing = std::chrono::steady_clock::now();
+    for(std::size_t i = 0; i < what.count; ++i) {
+        tw::diffusion_options how{.seed = what.seed + i, .steps = what.steps};
+        how.guidance = what.guidance.value_or(how.guidance);
+        how.on_progress = [&](std::size_t done, std::size_t total) {
+            (*bar)(made.size() * total + done, what.count * total);
+            return true;
+        };
+        tw::io::picture drawn = model.draw(label, how);
+        shown.finish(drawn);
+        made.add(std::move(drawn));
+    }
+    bar.reset();
+    const double seconds = seconds_since(drawing);
+    made.close(options.json, {{"load_seconds", loading},
+                              {"steps", what.count * what.steps},
+                              {"draw_seconds", seconds},
+                              {"steps_per_second", static_cast<double>(what.count * what.steps) / seconds}});
+    return 0;
+}
+
+/// Pictures of what a prompt says, of a folder of Janus.
+int illustrate(const common_options& options, const image_command& what) {
+    if(what.list || !what.infill.empty()) {
+        throw usage_error("image: a model of prompts has no classes to --list, and no --infill");
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const tw::janus_model model = [&] {
+        progress_bar bar{"loading"};
+        return tw::janus_model::load(options.model, load_options(options, bar));
+    }();
+    const double loading = seconds_since(begin);
+    album made{what};
+    preview shown{what.preview};
+    tw::runtime::timings timings;
+    std::optional<progress_bar> bar{"drawing"};
+    tw::draw_options how{.guidance = what.guidance,
+                         .temperature = what.temperature,
+                         .top_k = what.top_k,
+                         .top_p = what.top_p,
+                         .min_p = what.min_p};
+    how.on_progress = [&](std::size_t done, std::size_t total) {
+        (*bar)(made.size() * total + done, what.count * total);
+        return true;
+    };
+    for(std::size_t i = 0; i < what.count; ++i) {
+        how.seed = what.seed + i;
+        tw::io::picture drawn = model.draw(*what.label, how, &timings);
+        shown.finish(drawn);
+        made.add(std::move(drawn));
+    }
+    bar.reset();
+    made.close(options.json, {{"load_seconds", loading},
+                              {"prompt_tokens", timings.prompt_tokens},
+                              {"generated_tokens", timings.generated_tokens},
+                              {"decode_seconds", timings.decode_seconds},
+                              {"tokens_per_second", timings.decode_tokens_per_second()}});
+    return 0;
+}
+
 } // namespace
 
 int image(const common_options& common, const image_command& what) {
     check_flags(what);
     common_options options = common;
     options.model = model_or_shipped(common.model, "image.gguf");
+    if(tw::diffusion_model::knows(options.model)) {
+        return diffuse(options, what);
+    }
+    if(tw::janus_model::knows(options.model)) {
+        return illustrate(options, what);
+    }
     const auto begin = std::chrono::steady_clock::now();
     const tw::image_model model = [&] {
         progress_bar bar{"loading"};
@@ -108,7 +244,7 @@ int image(const common_options& common, const image_command& what) {
     }();
     const double loading = seconds_since(begin);
     if(what.list) {
-        list_classes(model, common.json);
+        list_classes(model, model.picture().classes, common.json);
         return 0;
     }
     const std::optional<std::size_t> label = what.label ? std::optional{model.class_of(*what.label)} : std::nullopt;
@@ -118,10 +254,7 @@ int image(const common_options& common, const image_command& what) {
         given = read_png(what.infill, model.picture().vq.channels);
         mask = read_png(what.mask, 1);
     }
-    if(!what.each.empty()) {
-        make_folder(what.each);
-    }
-
+    album made{what};
     tw::draw_options how{.guidance = what.guidance,
                          .temperature = what.temperature,
                          .top_k = what.top_k,
@@ -129,8 +262,6 @@ int image(const common_options& common, const image_command& what) {
                          .min_p = what.min_p};
     preview shown{what.preview};
     tw::runtime::timings timings;
-    std::vector<tw::io::picture> all;
-    std::vector<std::string> files;
     const std::size_t tokens = model.picture().tokens();
     std::optional<progress_bar> bar;
     if(!shown.is_live()) {
@@ -138,7 +269,7 @@ int image(const common_options& common, const image_command& what) {
     }
     how.on_progress = [&](std::size_t done, std::size_t) {
         if(bar) {
-            (*bar)(all.size() * tokens + done, what.count * tokens);
+            (*bar)(made.size() * tokens + done, what.count * tokens);
         }
         return true;
     };
@@ -147,34 +278,16 @@ int image(const common_options& common, const image_command& what) {
     }
     for(std::size_t i = 0; i < what.count; ++i) {
         how.seed = what.seed + i;
-        all.push_back(what.infill.empty() ? model.draw(label, how, &timings)
-                                          : model.infill(given, mask, label, how, &timings));
-        shown.finish(all.back());
-        if(!what.each.empty()) {
-            files.push_back(numbered_file(what.each, i, "png"));
-            write_png(files.back(), all.back());
-        }
+        tw::io::picture drawn =
+            what.infill.empty() ? model.draw(label, how, &timings) : model.infill(given, mask, label, how, &timings);
+        shown.finish(drawn);
+        made.add(std::move(drawn));
     }
     bar.reset();
-    if(!what.out.empty()) {
-        files.push_back(what.out);
-        write_png(what.out, all.size() == 1 ? all.front() : tw::io::contact_sheet(all));
-    }
-    if(common.json) {
-        json out;
-        out["files"] = files;
-        out["images"] = all.size();
-        out["width"] = model.width();
-        out["height"] = model.height();
-        if(label) {
-            out["class"] = tw::printable(*what.label);
-        }
-        out["timings"] = {{"load_seconds", loading},
-                          {"generated_tokens", timings.generated_tokens},
-                          {"decode_seconds", timings.decode_seconds},
-                          {"tokens_per_second", timings.decode_tokens_per_second()}};
-        std::cout << out.dump() << '\n';
-    }
+    made.close(common.json, {{"load_seconds", loading},
+                             {"generated_tokens", timings.generated_tokens},
+                             {"decode_seconds", timings.decode_seconds},
+                             {"tokens_per_second", timings.decode_tokens_per_second()}});
     return 0;
 }
 

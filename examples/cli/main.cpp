@@ -469,9 +469,11 @@ int run(int argc, char** argv) {
     auto* const image_command =
         app.add_subcommand("image", "pictures of a class as PNG files, or parts of a picture drawn anew");
     image_command->add_option("-m,--model", common.model,
-                              "a LlamaGen folder, or a GGUF file; the one that is shipped if not given");
+                              "a LlamaGen or Janus folder, one of diffusers' DiTPipeline, or a GGUF file; the one that "
+                              "is shipped if not given");
     add_machine(*image_command, common);
-    image_command->add_option("--class", image.label, "what to draw; --list names the classes");
+    image_command->add_option("--class,--prompt", image.label,
+                              "what to draw; --list names the classes. Of a model of prompts (Janus): any words");
     image_command->add_flag("--list", image.list, "print the classes, one a line");
     image_command->add_option("-n,--count", image.count, "pictures, of one seed each; several go to one contact sheet")
         ->capture_default_str()
@@ -485,6 +487,9 @@ int run(int argc, char** argv) {
     image_command->add_option(
         "--guidance", image.guidance,
         "how much more than the class asks for; 1: none, and faster; the model's own if not given");
+    image_command->add_option("--steps", image.steps, "of a diffusion model, which evenly divide its training's")
+        ->capture_default_str()
+        ->check(whole_number(1, 100000));
     image_command->add_option("--temp", image.temperature, "0: no dice; the model's own if not given");
     image_command->add_option("--top-k", image.top_k, "0: off")->capture_default_str();
     image_command->add_option("--top-p", image.top_p, "1: off")->capture_default_str();

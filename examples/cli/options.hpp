@@ -140,6 +140,7 @@ struct image_command {
     bool preview = false;
     std::size_t count = 1;
     std::uint64_t seed = 0;
+    std::size_t steps = 50; ///< of a diffusion model
     std::optional<float> guidance;
     std::optional<float> temperature;
     int top_k = 0;

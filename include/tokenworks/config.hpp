@@ -78,6 +78,13 @@
 #define TOKENWORKS_ARM64 0
 #endif
 
+// Whether the unit is compiled with its assertions on: what is checked at some cost is checked by default.
+#if defined(NDEBUG)
+#define TOKENWORKS_DEBUG 0
+#else
+#define TOKENWORKS_DEBUG 1
+#endif
+
 #if defined(__cpp_exceptions)
 #define TOKENWORKS_EXCEPTIONS 1
 #else

@@ -85,8 +85,10 @@
 #include <tokenworks/models/export_gguf.hpp>
 #include <tokenworks/models/image_processor.hpp>
 #include <tokenworks/models/lora.hpp>
+#include <tokenworks/runtime/diffusion_model.hpp>
 #include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/image_model.hpp>
+#include <tokenworks/runtime/janus_model.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/log_likelihoods.hpp>
 #include <tokenworks/runtime/mesh_model.hpp>

@@ -417,6 +417,78 @@ def images(check, folder):
     assert not any(name.startswith(".tokenworks") for name in kept), kept
 
 
+def diffusion(check, golden, folder):
+    """A tiny random pipeline of diffusers' layout; needs libpng."""
+    model = Path(folder) / "pipeline"
+    model.mkdir()
+    for part, name in [("transformer", "dit_pipeline"), ("vae", "dit_pipeline_vae")]:
+        made = Path(model_folder.write(golden, "pictures", name, None, None, model / part))
+        (made / "model.safetensors").rename(made / "diffusion_pytorch_model.safetensors")
+    (model / "scheduler").mkdir()
+    scheduler = json.loads((golden / "pictures" / "dit_pipeline.json").read_text())["scheduler"]
+    (model / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    index = {"_class_name": "DiTPipeline", "id2label": {str(i): f"thing {i}, name {i}" for i in range(5)}}
+    (model / "model_index.json").write_text(json.dumps(index))
+    out = str(model / "a.png")
+    call = ["image", "-m", str(model), "--steps", "5", "-o", out]
+    other = str(model / "b.png")
+    if "built without libpng" in check.run(*call, "--class", "name 2").stderr:
+        return
+    check.expect(0, *call, "--class", "name 2", "-n", "2", "--json", out=lambda text: (
+        lambda all: all["images"] == 2 and all["width"] == 24 and all["timings"]["steps"] == 10)(json.loads(text)))
+    first = Path(out).read_bytes()
+    check.expect(0, *call, "--class", "2", "-n", "2", "-t", "2", out=lambda text: Path(out).read_bytes() == first)
+    check.expect(0, "image", "-m", str(model), "--list", out=lambda text: text.splitlines()[4] == "thing 4, name 4")
+    check.expect(1, *call, "--class", "unicorn", says="no class 'unicorn' among the 5")
+    check.expect(1, "image", "-m", str(model), "--class", "2", "--steps", "7777", "-o", other, says="cannot be made 7777")
+    check.expect(2, *call, "--class", "2", "--temp", "1", says="--temp")
+    check.expect(2, *call, "--class", "2", "--infill", out, "--mask", out, says="--infill")
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    call[-1] = other
+    check.expect(1, *call, "--class", "2", says="diffusion_pytorch_model.safetensors")
+    weights.unlink()
+    check.expect(1, *call, "--class", "2", says="diffusion_pytorch_model.safetensors")
+    (model / "transformer" / "config.json").write_text("{}")
+    check.expect(1, *call, "--class", "2", says="tokenworks: error")
+    assert not Path(other).exists()
+
+
+def prompts(check, golden, folder):
+    """A tiny random Janus with the tokens of a tokenizer; needs libpng."""
+    parts = Path(folder) / "parts"
+    (parts / "pictures").mkdir(parents=True)
+    (parts / "tokenizers").symlink_to((golden / "tokenizers").resolve())
+    janus = json.loads((golden / "pictures" / "janus.json").read_text(encoding="utf-8"))
+    janus["config"]["text_config"]["vocab_size"] = 400
+    for row in janus["tensors"]:
+        if row[0].endswith("language_model.embed_tokens.weight"):
+            row[1][0] = 400
+    (parts / "pictures" / "janus.json").write_text(json.dumps(janus))
+    model = Path(model_folder.write(parts, "pictures", "janus", "llama3", None, Path(folder) / "janus"))
+    settings = model / "generation_config.json"
+    settings.write_text(json.dumps(janus["generation"]))
+    out = str(model / "a.png")
+    call = ["image", "-m", str(model), "--prompt", "a red fox", "-o", out]
+    if "built without libpng" in check.run(*call).stderr:
+        return
+    check.expect(0, *call, "-n", "2", "--json", out=lambda text: (
+        lambda all: all["images"] == 2 and all["width"] == 12 and all["timings"]["generated_tokens"] == 18)(json.loads(text)))
+    first = Path(out).read_bytes()
+    check.expect(0, *call, "-n", "2", "-t", "2", out=lambda text: Path(out).read_bytes() == first)
+    check.expect(1, "image", "-m", str(model), "--prompt", "fox " * 40, "-o", out, says="the context takes 64")
+    check.expect(2, "image", "-m", str(model), "--list", says="no classes")
+    check.expect(1, *call, "--temp", "-1", says="temperature")
+    janus["generation"]["pad_token_id"] = 400
+    settings.write_text(json.dumps(janus["generation"]))
+    check.expect(1, *call, says="pad_token_id")
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    check.expect(1, *call, says="model.safetensors")
+    assert Path(out).read_bytes() == first
+
+
 def timesfm(check, golden, folder):
     """Tiny random models as folders, and the GGUF files made of them, which prove themselves."""
     table = Path(folder) / "quarters.csv"
@@ -677,6 +749,8 @@ def main():
         forecasts(check, folder)
         timesfm(check, options.golden, folder)
         images(check, folder)
+        diffusion(check, options.golden, folder)
+        prompts(check, options.golden, folder)
         meshes(check, folder)
         videos(check, folder)
         proteins(check, folder)

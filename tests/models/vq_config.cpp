@@ -23,7 +23,7 @@ TEST_CASE("vq_config: numbers that do not fit are refused by name", "[models]") 
     refused([](vq_config& c) { c.channels = 0; }, "channels");
     refused([](vq_config& c) { c.width = 48; }, "groups");
     refused([](vq_config& c) { c.blocks = 65; }, "blocks");
-    refused([](vq_config& c) { c.codes = 0; }, "codes");
+    refused([](vq_config& c) { c.codes = (std::size_t{1} << 24) + 1; }, "codes");
     refused([](vq_config& c) { c.code_width = 1 << 20; }, "code_width");
     refused([](vq_config& c) { c.encoder_levels = {}; }, "levels");
     refused([](vq_config& c) { c.encoder_levels = {1, 2}; }, "the encoder has 2 levels, the decoder 5");

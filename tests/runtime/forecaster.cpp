@@ -175,7 +175,7 @@ TEST_CASE("forecaster: the same from a GGUF file, and nearly the same in 8 bits"
             CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() == 0.0);
             tw::models::set_check(out, model.architecture(), std::vector<float>(expected_check.size(), 7.0F));
             out.save(file);
-            CHECK(tw::forecaster::load(file, {.threads = 1}).self_check() > 0.1);
+            CHECK(tw::forecaster::load(file, {.threads = 1, .replay_check = false}).self_check() > 0.1);
             for(const std::vector<float>& each: series) {
                 const std::vector<float> expected = o.model.forecast(each).values;
                 const std::vector<float> found = model.forecast(each).values;

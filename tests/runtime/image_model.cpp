@@ -180,5 +180,5 @@ TEST_CASE("image_model: a GGUF file draws what its folder does, and carries what
     output.back() += 1;
     tw::models::set_picture_check(out, "llamagen", ids, output);
     out.save(path);
-    CHECK(tw::image_model::load(path).self_check().value() > 0.1);
+    CHECK(tw::image_model::load(path, {.replay_check = false}).self_check().value() > 0.1);
 }

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,15 +36,4 @@ TEST_CASE("log-likelihoods: those of the reference's logits", "[runtime]") {
     CHECK_THROWS_AS(tw::runtime::log_likelihoods(model, {}), tw::argument_error);
     const std::vector<std::int32_t> many(21, 3);
     CHECK_THROWS_WITH(tw::runtime::log_likelihoods(model, many), Catch::Contains("the context takes 19"));
-}
-
-TEST_CASE("log-likelihoods: the largest difference counts what is missing and what is no number", "[runtime]") {
-    using list = std::vector<float>;
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    const auto largest = [](const list& a, const list& b) { return tw::runtime::largest_difference(a, b); };
-    CHECK(largest({1, 2, 3}, {1, 4, 2}) == Approx(2));
-    CHECK(largest({}, {}) == 0);
-    CHECK(std::isinf(largest({1}, {1, 2})));
-    CHECK(std::isinf(largest({1, nan}, {1, 2})));
-    CHECK(std::isinf(largest({nan, 1}, {1, 1})));
 }

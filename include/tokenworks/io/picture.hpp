@@ -6,6 +6,8 @@
 // What stands in files is read and written elsewhere (io/png.hpp).
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -86,5 +88,22 @@ private:
         return *size;
     }
 };
+
+/// Of values from -1 (black) to 1, as decoders make them; what lies outside is cut off, and NaN is black.
+/// @param values  [height*width, channels]
+/// @throws shape_error
+[[nodiscard]] inline picture picture_of_values(std::span<const float> values, std::size_t width, std::size_t height,
+                                               std::size_t channels) {
+    picture out{width, height, channels};
+    if(values.size() != out.bytes.size()) {
+        tokenworks::detail::raise<shape_error>(
+            {"picture: ", values.size(), " values for ", width, " x ", height, " of ", channels, " channels"});
+    }
+    std::transform(values.begin(), values.end(), out.bytes.begin(), [](float value) {
+        const float byte = std::round((value + 1.0F) * 127.5F);
+        return static_cast<std::uint8_t>(byte >= 0 ? std::min(byte, 255.0F) : 0.0F);
+    });
+    return out;
+}
 
 } // namespace tokenworks::inline TOKENWORKS_ABI::io

@@ -57,6 +57,9 @@ struct dit_config {
     std::size_t feed_forward = 4608;
     std::size_t classes = 1000;    ///< one more stands for none
     std::size_t frequencies = 256; ///< values that a time becomes, before its layers
+    /// Their exponents rise from 0 to 1: reached with the last (diffusers), or one behind it.
+    bool reaches_last = false;
+    float second_epsilon = 1e-6F; ///< of the norm before the feed-forward
 
     [[nodiscard]] std::size_t tokens() const noexcept { return side / patch * (side / patch); }
     /// @throws argument_error naming the field
@@ -100,7 +103,10 @@ private:
     void embed(nn::context& c, nn::const_rows x, nn::rows tokens) const;
     void unpatch(const execution& how, nn::const_rows tokens, nn::rows out) const;
     /// The norm of all rows, shifted and scaled by two parts of each picture's vector.
-    void norm(nn::context& c, nn::const_rows x, nn::const_rows vectors, std::size_t shift, nn::rows out) const;
+    void norm(nn::context& c, nn::const_rows x, nn::const_rows vectors, std::size_t shift, nn::rows out,
+              float epsilon = 1e-6F) const;
+    /// Sines and cosines of columns and rows, as the code of DiT makes them; files may leave them out.
+    [[nodiscard]] std::vector<float> sine_positions() const;
     /// Adds a result to the rows, each times a part of its picture's vector.
     void add(nn::context& c, nn::const_rows result, nn::const_rows vectors, std::size_t gate, nn::rows x) const;
 
@@ -116,6 +122,9 @@ private:
 
 /// Where a state dict of DiT's code has what the model asks for.
 [[nodiscard]] TOKENWORKS_FUNCTION tensor_names dit_names(const dit_config& config);
+/// Where a file of diffusers' DiTTransformer2DModel (0.42) has it. What times and classes become is there once a block;
+/// all are the same, and the first is read.
+[[nodiscard]] TOKENWORKS_FUNCTION tensor_names dit_diffusers_names();
 
 #if TOKENWORKS_DEFINITIONS
 
@@ -137,6 +146,8 @@ TOKENWORKS_FUNCTION void dit_config::validate() const {
     need(side % patch == 0 && side <= 4096, {"patches of ", patch, " in pictures of ", side});
     need(width % heads == 0, {"heads are ", heads, ", which do not divide the width ", width});
     need(frequencies % 2 == 0, {"frequencies are ", frequencies, ", an odd number"});
+    need(!reaches_last || frequencies > 2, {"frequencies are ", frequencies, ", too few to reach the last"});
+    need(second_epsilon >= 0 && second_epsilon < 1, {"second_epsilon is ", second_epsilon});
 }
 
 TOKENWORKS_FUNCTION dit::dit(const dit_config& config, const weight_source& source, const execution& how,
@@ -146,7 +157,9 @@ TOKENWORKS_FUNCTION dit::dit(const dit_config& config, const weight_source& sour
     layer_loader load{source, how, loading};
     const std::size_t width = config_.width;
     patch_ = load.linear("patch", width, config_.patch * config_.patch * config_.channels);
-    positions_ = load_values(source, "positions", std::array{std::size_t{1}, config_.tokens(), width});
+    positions_ = source.describe("positions")
+                     ? load_values(source, "positions", std::array{std::size_t{1}, config_.tokens(), width})
+                     : sine_positions();
     time_in_ = load.linear("time.in", width, config_.frequencies);
     time_out_ = load.linear("time.out", width, width);
     labels_ = load_values(source, "labels.weight", std::array{config_.classes + 1, width});
@@ -170,6 +183,29 @@ TOKENWORKS_FUNCTION dit::dit(const dit_config& config, const weight_source& sour
     last_ = load.linear("last", config_.patch * config_.patch * config_.outputs, width);
 }
 
+TOKENWORKS_FUNCTION std::vector<float> dit::sine_positions() const {
+    const std::size_t quarter = config_.width / 4;
+    if(config_.width % 4 != 0) {
+        tokenworks::detail::raise<argument_error>(
+            {"dit: a width of ", config_.width, " makes no positions, as 4 does not divide it"});
+    }
+    std::vector<float> made(config_.tokens() * config_.width);
+    const std::size_t across = config_.side / config_.patch;
+    for(std::size_t t = 0; t < config_.tokens(); ++t) {
+        float* const row = made.data() + t * config_.width;
+        for(std::size_t i = 0; i < quarter; ++i) {
+            const double frequency = std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
+            const double column = static_cast<double>(t % across) * frequency;
+            const double line = static_cast<double>(t / across) * frequency;
+            row[i] = static_cast<float>(std::sin(column));
+            row[quarter + i] = static_cast<float>(std::cos(column));
+            row[2 * quarter + i] = static_cast<float>(std::sin(line));
+            row[3 * quarter + i] = static_cast<float>(std::cos(line));
+        }
+    }
+    return made;
+}
+
 TOKENWORKS_FUNCTION std::size_t dit::weight_bytes() const noexcept {
     std::size_t sum = patch_.bytes() + time_in_.bytes() + time_out_.bytes() + last_modulation_.bytes() + last_.bytes() +
                       (positions_.size() + labels_.size()) * sizeof(float);
@@ -181,14 +217,14 @@ TOKENWORKS_FUNCTION std::size_t dit::weight_bytes() const noexcept {
 
 TOKENWORKS_FUNCTION nn::rows dit::conditions(nn::context& c, std::span<const condition> of) const {
     const std::size_t half = config_.frequencies / 2;
+    const auto steps = static_cast<double>(config_.reaches_last ? half - 1 : half);
     const nn::rows out = c.scratch_rows(of.size(), config_.width);
     const arena::scope scratch{c.scratch};
     const nn::rows waves = c.scratch_rows(of.size(), config_.frequencies);
     for(std::size_t n = 0; n < of.size(); ++n) {
         for(std::size_t i = 0; i < half; ++i) {
             // The reference makes its frequencies in float, and so do trained weights expect them.
-            const auto frequency =
-                static_cast<float>(std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(half)));
+            const auto frequency = static_cast<float>(std::exp(-std::log(10000.0) * static_cast<double>(i) / steps));
             const auto angle = static_cast<double>(of[n].time * frequency);
             waves.row(n).data()[i] = static_cast<float>(std::cos(angle));
             waves.row(n).data()[half + i] = static_cast<float>(std::sin(angle));
@@ -226,9 +262,9 @@ TOKENWORKS_FUNCTION void dit::embed(nn::context& c, nn::const_rows x, nn::rows t
 }
 
 TOKENWORKS_FUNCTION void dit::norm(nn::context& c, nn::const_rows x, nn::const_rows vectors, std::size_t shift,
-                                   nn::rows out) const {
+                                   nn::rows out, float epsilon) const {
     const std::size_t width = config_.width;
-    kernels::layer_norm(x, view<const float, dyn>{}, view<const float, dyn>{}, out, {.epsilon = 1e-6F}, c.how);
+    kernels::layer_norm(x, view<const float, dyn>{}, view<const float, dyn>{}, out, {.epsilon = epsilon}, c.how);
     for(std::size_t n = 0; n < vectors.extent(0); ++n) {
         const float* const parts = vectors.row(n).data() + shift * width;
         const nn::rows own = out.slice(n * config_.tokens(), config_.tokens());
@@ -295,7 +331,7 @@ TOKENWORKS_FUNCTION void dit::forward(nn::context& c, nn::const_rows x, std::spa
         norm(c, tokens, vectors, 0, normed);
         blocks_[i].attend(c, nn::activations{c, normed}, result);
         add(c, result, vectors, 2, tokens);
-        norm(c, tokens, vectors, 3, normed);
+        norm(c, tokens, vectors, 3, normed, config_.second_epsilon);
         blocks_[i].mlp(c, nn::activations{c, normed}, result);
         add(c, result, vectors, 5, tokens);
     }
@@ -326,6 +362,25 @@ TOKENWORKS_FUNCTION tensor_names dit_names(const dit_config& config) {
             {"blk.#.modulation", block + "adaLN_modulation.1"},
             {"last.modulation", "final_layer.adaLN_modulation.1"},
             {"last", "final_layer.linear"}};
+}
+
+TOKENWORKS_FUNCTION tensor_names dit_diffusers_names() {
+    const std::string block = "transformer_blocks.#.";
+    const std::string known = "transformer_blocks.0.norm1.emb.";
+    return {{"patch.weight", "pos_embed.proj.weight", {.is_pixel_filter = true}},
+            {"patch.bias", "pos_embed.proj.bias"},
+            {"time.in", known + "timestep_embedder.linear_1"},
+            {"time.out", known + "timestep_embedder.linear_2"},
+            {"labels.weight", known + "class_embedder.embedding_table.weight"},
+            {"blk.#.attn_q", block + "attn1.to_q"},
+            {"blk.#.attn_k", block + "attn1.to_k"},
+            {"blk.#.attn_v", block + "attn1.to_v"},
+            {"blk.#.attn_output", block + "attn1.to_out.0"},
+            {"blk.#.ffn_up", block + "ff.net.0.proj"},
+            {"blk.#.ffn_down", block + "ff.net.2"},
+            {"blk.#.modulation", block + "norm1.linear"},
+            {"last.modulation", "proj_out_1"},
+            {"last", "proj_out_2"}};
 }
 
 #endif

@@ -72,6 +72,11 @@ public:
     /// @throws shape_error; argument_error for an id that there is not
     void decode(nn::context& c, std::span<const std::int32_t> ids, std::size_t rows, std::size_t columns,
                 nn::rows pixels) const;
+    /// The same of values in place of codes, for autoencoders without a book of them.
+    /// @param latents  [rows*columns, code_width]
+    /// @throws shape_error
+    void decode_latents(nn::context& c, nn::const_rows latents, std::size_t rows, std::size_t columns,
+                        nn::rows pixels) const;
 
 private:
     struct level {
@@ -117,6 +122,10 @@ private:
 /// The same of Janus, as transformers has it.
 [[nodiscard]] TOKENWORKS_FUNCTION tensor_names janus_vq_names(const std::string& stored, const std::string& prefix);
 
+/// The same of the decoder of diffusers' AutoencoderKL (0.42, autoencoder_kl.py and vae.py), which has no codes.
+/// @param is_old  attention has the names of 2022: query, key, value, proj_attn
+[[nodiscard]] TOKENWORKS_FUNCTION tensor_names kl_decoder_names(bool is_old = false);
+
 #if TOKENWORKS_DEFINITIONS
 
 class vq_autoencoder::reader {
@@ -132,8 +141,8 @@ public:
         made.in = convolution(name + "conv_in", channels, config_.channels, around_pixel);
         for(std::size_t i = 0; i < count; ++i) {
             const std::string part = tokenworks::detail::message({name, "conv_blocks.", i, "."});
-            made.levels.push_back(
-                level_of(part, channels, config_.width * config_.encoder_levels[i], config_.blocks, i + 1 == count));
+            made.levels.push_back(level_of(part, channels, config_.width * config_.encoder_levels[i], config_.blocks,
+                                           i + 1 == count && config_.attends));
             if(i + 1 != count) {
                 made.levels.back().resample =
                     convolution(part + "downsample.conv", channels, channels,
@@ -154,7 +163,7 @@ public:
         for(std::size_t i = 0; i < count; ++i) {
             const std::string part = tokenworks::detail::message({name, "conv_blocks.", i, "."});
             made.levels.push_back(level_of(part, channels, config_.width * config_.decoder_levels[count - 1 - i],
-                                           config_.blocks + 1, i == 0));
+                                           config_.blocks + 1, i == 0 && config_.attends));
             if(i + 1 != count) {
                 made.levels.back().resample = convolution(part + "upsample.conv", channels, channels, around_pixel);
             }
@@ -291,8 +300,10 @@ TOKENWORKS_FUNCTION vq_autoencoder::vq_autoencoder(vq_config config, const weigh
     config_.validate();
     layer_loader load{source, how, loading};
     reader read{config_, load, prefix};
-    codes_ = read.codes(config_.unit_codes);
-    if(source.describe(prefix + "encoder.conv_in.weight")) {
+    if(config_.codes != 0) {
+        codes_ = read.codes(config_.unit_codes);
+    }
+    if(config_.codes != 0 && source.describe(prefix + "encoder.conv_in.weight")) {
         encoder_ = read.encoder();
         to_codes_ = read.pixelwise("quant_conv", config_.code_width, config_.latent);
         // The nearest code is the one with the largest z·e - e·e/2.
@@ -398,23 +409,33 @@ TOKENWORKS_FUNCTION void vq_autoencoder::encode(nn::context& c, nn::const_rows p
 
 TOKENWORKS_FUNCTION void vq_autoencoder::decode(nn::context& c, std::span<const std::int32_t> ids, std::size_t rows,
                                                 std::size_t columns, nn::rows pixels) const {
-    const std::size_t scale = config_.scale();
     detail::require_ids("vq decode", ids, config_.codes);
-    if(ids.size() != rows * columns || pixels.extent(0) != rows * columns * scale * scale ||
-       pixels.extent(1) != config_.channels) {
-        tokenworks::detail::raise<shape_error>({"vq decode: ", ids.size(), " ids of ", rows, " x ", columns,
-                                                ", pixels are ", to_string(pixels.extents()), ", expected [",
-                                                rows * columns * scale * scale, ",", config_.channels, "]"});
+    const arena::scope scratch{c.scratch};
+    const nn::rows coded = c.scratch_rows(ids.size(), config_.code_width);
+    for(std::size_t i = 0; i < ids.size(); ++i) {
+        const auto first = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(ids[i]) * config_.code_width);
+        std::copy_n(codes_.begin() + first, config_.code_width, coded.row(i).data());
+    }
+    decode_latents(c, coded, rows, columns, pixels);
+}
+
+TOKENWORKS_FUNCTION void vq_autoencoder::decode_latents(nn::context& c, nn::const_rows latents, std::size_t rows,
+                                                        std::size_t columns, nn::rows pixels) const {
+    const std::size_t scale = config_.scale();
+    const std::size_t count = rows * columns;
+    if(latents.extent(0) != count || latents.extent(1) != config_.code_width ||
+       pixels.extent(0) != count * scale * scale || pixels.extent(1) != config_.channels) {
+        tokenworks::detail::raise<shape_error>({"vq decode: latents are ", to_string(latents.extents()), " of ", rows,
+                                                " x ", columns, ", pixels are ", to_string(pixels.extents()),
+                                                ", expected [", count, ",", config_.code_width, "] and [",
+                                                count * scale * scale, ",", config_.channels, "]"});
     }
     const arena::scope scratch{c.scratch};
     canvas on{c, decoder_, rows, columns, true};
-    const nn::image coded{c.scratch_rows(ids.size(), config_.code_width), rows, columns};
-    for(std::size_t i = 0; i < ids.size(); ++i) {
-        const auto first = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(ids[i]) * config_.code_width);
-        std::copy_n(codes_.begin() + first, config_.code_width, coded.values.row(i).data());
-    }
-    const nn::image latent = from_codes_(c, coded, c.scratch_rows(ids.size(), config_.latent));
-    on.now = decoder_.in(c, latent, on.room(ids.size(), decoder_.in.out_channels()));
+    const nn::image coded{c.scratch_rows(count, config_.code_width), rows, columns};
+    std::ranges::copy(latents.as_span(), coded.values.data());
+    const nn::image latent = from_codes_(c, coded, c.scratch_rows(count, config_.latent));
+    on.now = decoder_.in(c, latent, on.room(count, decoder_.in.out_channels()));
     run(c, decoder_.mid, on);
     for(const level& each: decoder_.levels) {
         run(c, each, on);
@@ -499,6 +520,38 @@ TOKENWORKS_FUNCTION tensor_names llamagen_vq_names(const std::string& stored, co
 TOKENWORKS_FUNCTION tensor_names janus_vq_names(const std::string& stored, const std::string& prefix) {
     return detail::vq_name_list{prefix, stored}.of(
         {"down", "up", "block", {"mid.block_1", "mid.attn_1", "mid.block_2"}});
+}
+
+TOKENWORKS_FUNCTION tensor_names kl_decoder_names(bool is_old) {
+    tensor_names names;
+    const auto plain = [&](const std::string& name, const std::string& stored) { names.push_back({name, stored}); };
+    const auto filter = [&](const std::string& name, const std::string& stored) {
+        names.push_back({name + ".weight", stored + ".weight", {.is_pixel_filter = true}});
+        plain(name + ".bias", stored + ".bias");
+    };
+    const auto block = [&](const std::string& name, const std::string& stored) {
+        for(const char* const part: {".norm1", ".norm2"}) {
+            plain(name + part, stored + part);
+        }
+        filter(name + ".conv1", stored + ".conv1");
+        filter(name + ".conv2", stored + ".conv2");
+        filter(name + ".nin_shortcut", stored + ".conv_shortcut");
+    };
+    const std::string attention = "decoder.mid_block.attentions.0.";
+    plain("decoder.mid.attn.norm", attention + "group_norm");
+    plain("decoder.mid.attn.q", attention + (is_old ? "query" : "to_q")); // layers, not filters
+    plain("decoder.mid.attn.k", attention + (is_old ? "key" : "to_k"));
+    plain("decoder.mid.attn.v", attention + (is_old ? "value" : "to_v"));
+    plain("decoder.mid.attn.proj_out", attention + (is_old ? "proj_attn" : "to_out.0"));
+    filter("post_quant_conv", "post_quant_conv");
+    filter("decoder.conv_in", "decoder.conv_in");
+    block("decoder.mid.first", "decoder.mid_block.resnets.0");
+    block("decoder.mid.second", "decoder.mid_block.resnets.1");
+    block("decoder.conv_blocks.#.res.@", "decoder.up_blocks.#.resnets.@");
+    filter("decoder.conv_blocks.#.upsample.conv", "decoder.up_blocks.#.upsamplers.0.conv");
+    plain("decoder.norm_out", "decoder.conv_norm_out");
+    filter("decoder.conv_out", "decoder.conv_out");
+    return names;
 }
 
 #endif

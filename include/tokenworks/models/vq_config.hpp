@@ -20,10 +20,11 @@ struct vq_config {
     std::vector<std::size_t> decoder_levels{1, 1, 2, 2, 4};
     std::size_t blocks = 2;    ///< of a level of the encoder; the decoder has one more
     std::size_t latent = 256;  ///< channels between
-    std::size_t codes = 16384; ///< V
+    std::size_t codes = 16384; ///< V; 0: latents stand for pictures as they are, as in diffusers' AutoencoderKL
     std::size_t code_width = 8;
     bool unit_latents = true; ///< latents are compared with codes at length 1
     bool unit_codes = true;   ///< decoded codes have length 1
+    bool attends = true;      ///< the level with the fewest pixels attends, not only what is between the halves
     std::size_t groups = 32;  ///< of group norms
     float epsilon = 1e-6F;
     friend bool operator==(const vq_config&, const vq_config&) = default;
@@ -48,7 +49,7 @@ struct vq_config {
         need_extent(blocks, "blocks");
         need_extent(latent, "latent");
         need_extent(code_width, "code_width");
-        need(codes > 0 && codes <= (std::size_t{1} << 24), {"codes are ", codes, ", not in 1..2^24"});
+        need(codes <= (std::size_t{1} << 24), {"codes are ", codes, ", not in 0..2^24"});
         need(blocks <= 64, {"blocks are ", blocks, ", not in 1..64"});
         need(groups > 0 && width % groups == 0, {"groups are ", groups, ", which do not divide the width ", width});
         need(epsilon >= 0 && epsilon < 1, {"epsilon is ", epsilon});

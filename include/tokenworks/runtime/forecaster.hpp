@@ -43,6 +43,7 @@
 #include <tokenworks/runtime/make_tokens.hpp>
 #include <tokenworks/runtime/quantiles.hpp>
 #include <tokenworks/runtime/season.hpp>
+#include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/sink.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/constraint.hpp>
@@ -99,6 +100,7 @@ public:
     /// A file may carry a series and what a right model makes of it: the largest difference from that, in deviations of
     /// the series. Nothing where it carries none. Instruction sets may differ by a few hundredths in 8 bits.
     [[nodiscard]] std::optional<double> self_check() const;
+    static constexpr runtime::check_bound check_bound{0.1, "deviations of the input"};
 
     /// @param series  oldest value first; NaN where one is not known
     /// @throws argument_error for a series without a known value or with an infinite one, for a level that is not
@@ -175,6 +177,7 @@ TOKENWORKS_FUNCTION forecaster::forecaster(const std::string& path, const load_o
     if(const io::gguf_file* const file = files.gguf(); file != nullptr && file->find(input) != nullptr) {
         check_input_ = file->get<std::vector<float>>(input);
         check_output_ = file->get<std::vector<float>>(config.architecture + ".check.output");
+        runtime::replay_check(*this, path, options);
     }
 }
 
@@ -193,15 +196,7 @@ TOKENWORKS_FUNCTION std::optional<double> forecaster::self_check() const {
         squares += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean);
     }
     const double deviation = std::sqrt(squares / static_cast<double>(check_input_.size()));
-    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
-    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
-        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
-        // NaN is never right.
-        worst = difference <= worst      ? worst
-                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                         : difference;
-    }
-    return worst / deviation;
+    return runtime::largest_difference(found, check_output_) / deviation;
 }
 
 TOKENWORKS_FUNCTION std::size_t forecaster::checked_horizon(std::span<const std::span<const float>> series,

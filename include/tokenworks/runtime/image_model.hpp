@@ -42,6 +42,7 @@
 #include <tokenworks/runtime/guided_model.hpp>
 #include <tokenworks/runtime/request.hpp>
 #include <tokenworks/runtime/run_alone.hpp>
+#include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/constraint_copies.hpp>
@@ -125,6 +126,7 @@ public:
     /// What a file may carry to be checked with: codes, and what a right model says behind them and draws of them. The
     /// largest difference, in deviations of the first. Nothing where it carries none.
     [[nodiscard]] std::optional<double> self_check() const;
+    static constexpr runtime::check_bound check_bound{0.1, "of the logits' root mean square"};
     /// What the file should carry: the logits behind the first half of some codes of class 0, then the brightness of
     /// each code's square.
     [[nodiscard]] std::vector<float> check_output(std::span<const token_id> ids) const;
@@ -185,6 +187,7 @@ TOKENWORKS_FUNCTION image_model::image_model(const std::string& path, const load
             check_input_.push_back(static_cast<token_id>(std::min<std::uint64_t>(id, picture().codes - 1)));
         }
         check_output_ = file->get<std::vector<float>>(config.architecture + ".check.output");
+        runtime::replay_check(*this, path, options);
     }
 }
 
@@ -348,12 +351,7 @@ TOKENWORKS_FUNCTION io::picture image_model::picture_of(std::span<const token_id
     std::vector<float> pixels(width() * height() * channels);
     nn::context c{how_};
     vq_->decode(c, ids, picture().rows, picture().columns, nn::rows{pixels.data(), width() * height(), channels});
-    io::picture out{width(), height(), channels};
-    std::ranges::transform(pixels, out.bytes.begin(), [](float value) {
-        const float byte = std::round((value + 1.0F) * 127.5F);
-        return static_cast<std::uint8_t>(byte >= 0 ? std::min(byte, 255.0F) : 0.0F); // NaN is black
-    });
-    return out;
+    return io::picture_of_values(pixels, width(), height(), channels);
 }
 
 TOKENWORKS_FUNCTION std::vector<float> image_model::check_output(std::span<const token_id> ids) const {
@@ -389,17 +387,12 @@ TOKENWORKS_FUNCTION std::optional<double> image_model::self_check() const {
     }
     const std::vector<float> found = check_output(check_input_);
     double squares = 0;
-    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
-    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
-        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(check_output_[i]));
-        worst = difference <= worst      ? worst
-                : std::isnan(difference) ? std::numeric_limits<double>::infinity() // NaN is never right
-                                         : difference;
-        if(i < picture().codes) {
-            squares += static_cast<double>(check_output_[i]) * static_cast<double>(check_output_[i]);
-        }
+    const std::size_t logits = std::min(picture().codes, check_output_.size());
+    for(const float logit: std::span{check_output_}.first(logits)) {
+        squares += static_cast<double>(logit) * static_cast<double>(logit);
     }
-    return worst / std::sqrt(squares / static_cast<double>(picture().codes));
+    return runtime::largest_difference(found, check_output_) /
+           std::sqrt(squares / static_cast<double>(picture().codes));
 }
 
 #endif

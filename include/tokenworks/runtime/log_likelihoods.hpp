@@ -1,10 +1,7 @@
 // What a model says of tokens that stand already.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -25,10 +22,6 @@ namespace tokenworks::inline TOKENWORKS_ABI::runtime {
 /// @throws argument_error for no tokens; capacity_error for more than the context takes
 [[nodiscard]] TOKENWORKS_FUNCTION std::vector<float> log_likelihoods(const text_model& model,
                                                                      std::span<const sampling::token_id> ids);
-
-/// The largest difference of two results; infinity where one has more values, or a value is no number.
-[[nodiscard]] TOKENWORKS_FUNCTION double largest_difference(std::span<const float> found,
-                                                            std::span<const float> expected) noexcept;
 
 #if TOKENWORKS_DEFINITIONS
 
@@ -58,17 +51,6 @@ TOKENWORKS_FUNCTION std::vector<float> log_likelihoods(const text_model& model,
         found.push_back(static_cast<float>(logit - log_sum_exp(row)));
     }
     return found;
-}
-
-TOKENWORKS_FUNCTION double largest_difference(std::span<const float> found, std::span<const float> expected) noexcept {
-    double worst = found.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
-    for(std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
-        const double difference = std::abs(static_cast<double>(found[i]) - static_cast<double>(expected[i]));
-        worst = difference <= worst      ? worst
-                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                         : difference;
-    }
-    return worst;
 }
 
 #endif

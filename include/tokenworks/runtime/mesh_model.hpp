@@ -30,6 +30,7 @@
 #include <tokenworks/models/model_files.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/request.hpp>
+#include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/options.hpp>
 
@@ -80,6 +81,7 @@ public:
     /// A file may carry what a right model says of check_mesh(): the largest difference from that, natural logarithm.
     /// Nothing where it carries none.
     [[nodiscard]] std::optional<double> self_check() const;
+    static constexpr runtime::check_bound check_bound{0.25, "of a log-likelihood"};
     /// Says in a file what this model makes of check_mesh().
     void set_check(io::gguf_writer& out) const;
     /// A box of 1 by 0.5 by 0.25.
@@ -120,6 +122,7 @@ TOKENWORKS_FUNCTION mesh_model::mesh_model(const std::string& path, const load_o
         }
     }
     network_ = std::make_unique<text_model>(load_text_model(path, options, bounds));
+    runtime::replay_check(*this, path, options);
 }
 
 TOKENWORKS_FUNCTION runtime::request mesh_model::request_of(const mesh_options& options) const {

@@ -47,6 +47,7 @@
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/log_sum_exp.hpp>
 #include <tokenworks/runtime/request.hpp>
+#include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/options.hpp>
 
@@ -155,6 +156,7 @@ public:
     /// A file may carry a sequence and what a right model says of its tokens: the largest difference from that, natural
     /// logarithm. Nothing where it carries none. Instruction sets may differ by a few hundredths in 8 bits.
     [[nodiscard]] std::optional<double> self_check() const;
+    static constexpr runtime::check_bound check_bound{0.1, "of a log-likelihood"};
 
     /// The sequence that files carry: human haemoglobin, the chain beta.
     static constexpr std::string_view check_sequence =
@@ -195,6 +197,7 @@ private:
     [[nodiscard]] std::vector<token_id> gap_prompt(std::string_view before, std::string_view after,
                                                    const std::string& family, std::size_t room) const;
     [[nodiscard]] const codec::protein_infill& infill_tokens() const;
+    [[nodiscard]] std::vector<float> check_output(std::string_view sequence) const;
 
     void require_decoder() const {
         if(!decoder_) {
@@ -290,6 +293,7 @@ TOKENWORKS_FUNCTION protein_model::protein_model(const models::model_files& file
     if(const io::gguf_file* const file = files.gguf(); file != nullptr && file->find(check_input_key) != nullptr) {
         check_input_ = file->get<std::string_view>(check_input_key);
         check_output_ = file->get<std::vector<float>>(check_output_key);
+        runtime::replay_check(*this, path_, options);
     }
 }
 
@@ -569,24 +573,20 @@ TOKENWORKS_FUNCTION std::vector<float> protein_model::contacts(std::string_view 
 }
 
 TOKENWORKS_FUNCTION void protein_model::set_check(io::gguf_writer& out) const {
-    const std::vector<double> found = log_likelihoods(check_sequence);
     out.set(check_input_key, check_sequence);
-    out.set_array(check_output_key, std::vector<float>(found.begin(), found.end()));
+    out.set_array(check_output_key, check_output(check_sequence));
+}
+
+TOKENWORKS_FUNCTION std::vector<float> protein_model::check_output(std::string_view sequence) const {
+    const std::vector<double> found = log_likelihoods(sequence);
+    return {found.begin(), found.end()};
 }
 
 TOKENWORKS_FUNCTION std::optional<double> protein_model::self_check() const {
     if(check_input_.empty()) {
         return std::nullopt;
     }
-    const std::vector<double> found = log_likelihoods(check_input_);
-    double worst = found.size() == check_output_.size() ? 0 : std::numeric_limits<double>::infinity();
-    for(std::size_t i = 0; i < std::min(found.size(), check_output_.size()); ++i) {
-        const double difference = std::abs(found[i] - static_cast<double>(check_output_[i]));
-        worst = difference <= worst      ? worst
-                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                         : difference;
-    }
-    return worst;
+    return runtime::largest_difference(check_output(check_input_), check_output_);
 }
 
 #endif

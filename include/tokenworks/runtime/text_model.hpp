@@ -58,6 +58,14 @@ struct load_options {
     kernels::matmul_precision precision = kernels::matmul_precision::highest;
     /// What is done to the weights on their way, in this order: see models::quantize_on_load.
     std::vector<models::weight_transform> transforms{};
+    /// An input that a file carries is run, and what the model makes of it compared with what the file says, in debug
+    /// builds (without NDEBUG) unless told otherwise. A difference is a format_error; see runtime/self_check.hpp. Of
+    /// weights that are transformed, or multiplied with less precision, nothing is asked.
+    bool replay_check = TOKENWORKS_DEBUG != 0;
+
+    [[nodiscard]] bool wants_check() const noexcept {
+        return replay_check && transforms.empty() && precision == kernels::matmul_precision::highest;
+    }
 
     /// The shared team, or one of its own.
     [[nodiscard]] std::shared_ptr<team> make_team() const {

@@ -35,6 +35,7 @@
 #include <tokenworks/models/video_config.hpp>
 #include <tokenworks/runtime/load_text_model.hpp>
 #include <tokenworks/runtime/request.hpp>
+#include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/runtime/timings.hpp>
 #include <tokenworks/sampling/candidates.hpp>
@@ -100,6 +101,7 @@ public:
     /// A file may carry some frames and what a right model says of them: the largest difference from that, natural
     /// logarithm. Nothing where it carries none.
     [[nodiscard]] std::optional<double> self_check() const;
+    static constexpr runtime::check_bound check_bound{0.25, "of a log-likelihood"};
     /// Draws frames of every class, and says in a file what this model makes of them.
     void set_check(io::gguf_writer& out) const;
 
@@ -201,6 +203,7 @@ TOKENWORKS_FUNCTION video_model::video_model(const std::string& path, const load
         }
     }
     network_ = std::make_unique<text_model>(load_text_model(path, options, bounds));
+    runtime::replay_check(*this, path, options);
 }
 
 TOKENWORKS_FUNCTION video_model::growing_clip::growing_clip(const video_model& model, const video_options& options,
