@@ -365,6 +365,9 @@ def train(options):
     data = Samples(options.data, np.random.default_rng(options.seed), options.family_share)
     check = [torch.from_numpy(row) for row in heldout_rows(options.data)[:100]]
     model = make_model()
+    if options.start:
+        from safetensors.torch import load_file
+        model.load_state_dict(load_file(options.start / "model.safetensors"))
     print(sum(p.numel() for p in model.parameters()), "parameters", flush=True)
     matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.dim() == 1 or "embed" in n]
@@ -448,6 +451,7 @@ def main():
     training.add_argument("--rate", type=float, default=0.02)
     training.add_argument("--warm-up", type=int, default=30, help="steps in which the rate rises")
     training.add_argument("--family-share", type=float, default=0.3)
+    training.add_argument("--start", type=pathlib.Path, help="go on from the model in that folder")
     training.add_argument("--seed", type=int, default=1)
     training.add_argument("--threads", type=int, default=1)
     options = arguments.parse_args()
