@@ -478,6 +478,12 @@ def prompts(check, golden, folder):
     first = Path(out).read_bytes()
     check.expect(0, *call, "-n", "2", "-t", "2", out=lambda text: Path(out).read_bytes() == first)
     check.expect(1, "image", "-m", str(model), "--prompt", "fox " * 40, "-o", out, says="the context takes 64")
+    # What a prompt spells is text, never a control token.
+    added = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))["added_tokens"]
+    control = max((t["content"] for t in added if t["special"]), key=len)
+    length = lambda text: json.loads(check.run(*call[:3], "--prompt", text, "-o", str(model / "b.png"),
+                                               "--json").stdout)["timings"]["prompt_tokens"]
+    assert length(control) > length("a") + 2, control
     check.expect(2, "image", "-m", str(model), "--list", says="no classes")
     check.expect(1, *call, "--temp", "-1", says="temperature")
     janus["generation"]["pad_token_id"] = 400

@@ -129,13 +129,15 @@ public:
     [[nodiscard]] std::size_t weight_bytes() const noexcept { return decoder_->weight_bytes() + vq_->weight_bytes(); }
 
     /// What stands before the codes of a picture: a turn of the user's, the beginning of an answer, and of a picture.
+    /// The text never becomes a control token.
     /// @throws unsupported_error where the folder has no tokenizer
     [[nodiscard]] std::vector<token_id> prompt_of(std::string_view text) const {
         if(!tokenizer_) {
             detail::raise<unsupported_error>({path_, ": the folder has no tokenizer.json"});
         }
-        const std::string turn = "<|User|>: " + std::string{text} + "\n\n<|Assistant|>:";
-        std::vector<token_id> ids = tokenizer_->encode(turn, {.add_special = false, .parse_special = true});
+        const codec::text_segment turn[] = {
+            {"<|User|>: ", true}, {std::string{text}, false}, {"\n\n<|Assistant|>:", true}};
+        std::vector<token_id> ids = tokenizer_->encode(turn, false);
         ids.insert(ids.begin(), bos_);
         ids.push_back(begin_);
         return ids;
