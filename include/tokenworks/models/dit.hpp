@@ -196,7 +196,8 @@ TOKENWORKS_FUNCTION std::vector<float> dit::sine_positions() const {
         for(std::size_t i = 0; i < quarter; ++i) {
             const double frequency = std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(quarter));
             const double column = static_cast<double>(t % across) * frequency;
-            const double line = static_cast<double>(t / across) * frequency;
+            const std::size_t of_line = t / across;
+            const double line = static_cast<double>(of_line) * frequency;
             row[i] = static_cast<float>(std::sin(column));
             row[quarter + i] = static_cast<float>(std::cos(column));
             row[2 * quarter + i] = static_cast<float>(std::sin(line));

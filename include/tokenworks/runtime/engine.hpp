@@ -171,9 +171,9 @@ TOKENWORKS_FUNCTION engine::engine(const models::decoder& network, const codec::
       tokens_{tokens},
       schedule_{options_, detail::page_shape(network.config(), options_.cache_type)},
       model_{network, how, options_.max_sequences},
+      places_{options_.max_sequences},
       line_{options_.max_sequences, options_.max_wait} {
     held_.reserve(options_.max_sequences + options_.max_waiting);
-    places_ = options_.max_sequences;
     // A cache of this type and shape: throws what does not fit.
     static_cast<void>(nn::kv_cache{schedule_.pool, 0});
     publish();
