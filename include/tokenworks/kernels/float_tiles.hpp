@@ -96,26 +96,43 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE inline void split_rows(const float* x,
     }
 }
 
-/// Columns of a panel as tiles want them, [blocks][16 pairs of columns][16 rows][2] bf16; behind the last are zeros.
-/// @param panel  [columns][16] of bf16, or [pairs][16] of bf16_pair
+/// Columns that an element of a panel has.
 template <class W>
-TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void pair_columns(const W* panel, std::size_t columns, bf16* out) noexcept {
-    constexpr std::size_t step = std::is_same_v<W, bf16_pair> ? 2 : 1; // columns of an element
+inline constexpr std::size_t element_columns = std::is_same_v<W, bf16_pair> ? 2 : 1;
+
+/// The order of words that makes pairs of two columns of 16 rows.
+TOKENWORKS_TARGET_AMX TOKENWORKS_INLINE __m512i pairing_order() noexcept {
     alignas(64) std::uint16_t words[32];
     for(std::size_t i = 0; i < 16; ++i) {
         words[2 * i] = static_cast<std::uint16_t>(i);
         words[2 * i + 1] = static_cast<std::uint16_t>(16 + i);
     }
-    const __m512i order = _mm512_load_si512(words);
+    return _mm512_load_si512(words);
+}
+
+/// Columns k … k + 31 of a panel, where they lie, or in `last` with zeros behind the last one.
+template <class W>
+TOKENWORKS_INLINE const W* whole_block(const W* panel, std::size_t k, std::size_t columns, W* last) noexcept {
+    constexpr std::size_t step = element_columns<W>;
+    const W* const from = panel + k / step * panel_rows;
+    if(columns - k >= tile_columns) {
+        return from;
+    }
+    const std::size_t there = (columns - k + step - 1) / step * panel_rows;
+    std::memset(static_cast<void*>(last), 0, tile_values / step * sizeof(W));
+    std::memcpy(static_cast<void*>(last), from, there * sizeof(W));
+    return last;
+}
+
+/// Columns of a panel as tiles want them, [blocks][16 pairs of columns][16 rows][2] bf16; behind the last are zeros.
+/// @param panel  [columns][16] of bf16, or [pairs][16] of bf16_pair
+template <class W>
+TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void pair_columns(const W* panel, std::size_t columns, bf16* out) noexcept {
+    constexpr std::size_t step = element_columns<W>;
+    const __m512i order = pairing_order();
     alignas(64) W last[tile_values / step];
     for(std::size_t k = 0; k < columns; k += tile_columns, out += tile_values) {
-        const W* from = panel + k / step * panel_rows;
-        if(columns - k < tile_columns) {
-            const std::size_t there = (columns - k + step - 1) / step * panel_rows;
-            std::memset(static_cast<void*>(last), 0, sizeof last);
-            std::memcpy(static_cast<void*>(last), from, there * sizeof(W));
-            from = last;
-        }
+        const W* const from = whole_block(panel, k, columns, static_cast<W*>(last));
         TOKENWORKS_UNROLL(4)
         for(std::size_t pair = 0; pair < 16; ++pair) {
             __m512i both = _mm512_loadu_si512(from + 2 / step * pair * panel_rows);
@@ -151,7 +168,7 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE inline void split_row(const float* x, 
         if constexpr(Parts == 1) {
             __m256i rounded;
             __asm__("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(left));
-            _mm512_storeu_si512(to, _mm512_slli_epi32(_mm512_maskz_cvtepu16_epi32(0xffff, rounded), 16));
+            _mm512_storeu_si512(to, _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, rounded), 16));
         } else {
             TOKENWORKS_UNROLL(3)
             for(std::size_t part = 0; part < Parts; ++part) {
@@ -169,25 +186,14 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE inline void split_row(const float* x, 
 template <class W>
 TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void add_one_row(const W* panel, std::size_t columns, const float* x,
                                                            float* total) noexcept {
-    constexpr std::size_t step = std::is_same_v<W, bf16_pair> ? 2 : 1; // columns of an element
+    constexpr std::size_t step = element_columns<W>;
     constexpr std::size_t parts = row_parts<W>;
-    alignas(64) std::uint16_t words[32];
-    for(std::size_t i = 0; i < 16; ++i) {
-        words[2 * i] = static_cast<std::uint16_t>(i);
-        words[2 * i + 1] = static_cast<std::uint16_t>(16 + i);
-    }
-    const __m512i order = _mm512_load_si512(words);
+    const __m512i order = pairing_order();
     const __m512i mask = _mm512_set1_epi32(-65536);
     alignas(64) W last[tile_values / step];
     __m512 sum = _mm512_loadu_ps(total);
     for(std::size_t k = 0; k < columns; k += tile_columns, x += parts * tile_columns) {
-        const W* from = panel + k / step * panel_rows;
-        if(columns - k < tile_columns) {
-            const std::size_t there = (columns - k + step - 1) / step * panel_rows;
-            std::memset(static_cast<void*>(last), 0, sizeof last);
-            std::memcpy(static_cast<void*>(last), from, there * sizeof(W));
-            from = last;
-        }
+        const W* const from = whole_block(panel, k, columns, static_cast<W*>(last));
         __m512 chains[parts][2];
         for(std::size_t part = 0; part < parts; ++part) {
             chains[part][0] = chains[part][1] = _mm512_setzero_ps();
@@ -200,7 +206,7 @@ TOKENWORKS_TARGET_AMX TOKENWORKS_NOINLINE void add_one_row(const W* panel, std::
             if constexpr(step == 1) {
                 both = _mm512_permutexvar_epi16(order, both);
             }
-            const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+            const __m512 even = _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, both, 16));
             const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, mask));
             for(std::size_t part = 0; part < parts; ++part) {
                 const float* const of_part = x + part * tile_columns + 2 * pair;
