@@ -111,7 +111,7 @@ struct float_rows {
 /// What multiply_floats keeps on the stack.
 template <class W>
 struct float_pieces {
-    static constexpr std::size_t tile = 48; ///< tokens; a multiple of every instruction set's group
+    static constexpr std::size_t tile = 32; ///< tokens: few enough that half a batch of texts has tiles for a team
 
     alignas(64) float acc[2][tile * panel_rows] = {};
     alignas(64) W scratch[2][float_block * panel_rows];
@@ -198,11 +198,11 @@ void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, 
         }
     }
     constexpr std::size_t tile = float_pieces<W>::tile;
+    const std::size_t most = x.rows > 16 ? 2 : 1; // panels at once; a few rows gain nothing from two
     const auto part = [&](std::size_t begin, std::size_t end, std::size_t i) {
         float_pieces<W> piece;
         const std::size_t tokens = std::min(tile, x.rows - i * tile);
         const float* const from = x.data + i * tile * x.stride;
-        const std::size_t most = tokens > 16 ? 2 : 1; // a few rows gain nothing from two panels at once
         for(std::size_t p = begin; p < end; p += most) {
             const std::size_t count = std::min(most, end - p);
             for(std::size_t k = 0; k < x.columns; k += step) {
@@ -220,8 +220,9 @@ void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, 
             }
         }
     };
-    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows),
-                  panel_chunk(x.columns * panel_rows * sizeof(W), std::size_t{512} << 10), part);
+    const auto whole = [&](std::size_t count) { return (count + most - 1) / most * most; };
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, whole(panel_grain(x.columns, x.rows)),
+                  whole(panel_chunk(x.columns * panel_rows * sizeof(W), std::size_t{512} << 10)), part);
 }
 
 template <class W>
