@@ -87,12 +87,23 @@ struct projection {
 
 namespace detail {
 
-/// Calls finish with parts of a result that is there, in units of columns, spread over the team.
+/// Calls finish with parts of a result that is there, spread over the team: tiles of whole rows where there are some
+/// for each member, as products of many rows are cut, so that a row is where it was made; else units of columns.
 inline void finish_in_parts(const execution& how, rows out, std::size_t unit, const kernels::product_finish& finish) {
+    constexpr std::size_t tile = 32;
+    const std::size_t count = out.extent(0);
     const std::size_t width = out.extent(1);
+    if(count >= 2 * tile * how.workers()) {
+        parallel_for(how, (count + tile - 1) / tile, 1, [&](work_range range) {
+            for(std::size_t i = range.begin; i < range.end; ++i) {
+                finish({i * tile, std::min(count, (i + 1) * tile), 0, width});
+            }
+        });
+        return;
+    }
     const std::size_t part = (std::max<std::size_t>(512, unit) + unit - 1) / unit * unit;
     parallel_for(how, (width + part - 1) / part, 1, [&](work_range range) {
-        finish({0, out.extent(0), range.begin * part, std::min(width, range.end * part)});
+        finish({0, count, range.begin * part, std::min(width, range.end * part)});
     });
 }
 
