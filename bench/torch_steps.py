@@ -96,14 +96,18 @@ def parse(arguments):
     return options
 
 
+def program_json(command):
+    """What the program says."""
+    return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)
+
+
 def program_run(options, command):
     """The timings of the program's --json, and the seconds of the processor that it took."""
     model = ["-m", options.model] if options.model else []
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([options.program, *map(str, command), "-t", str(options.threads), "--json", *model], check=True,
-                          capture_output=True, text=True)
+    told = program_json([options.program, *command, "-t", options.threads, "--json", *model])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (json.loads(done.stdout)["timings"],
+    return (told["timings"],
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
