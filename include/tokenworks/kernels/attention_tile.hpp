@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 
 #include <tokenworks/config.hpp>
@@ -222,6 +223,9 @@ private:
                 keys_.turn(group_, begin + j * simd::lanes, task_.key_count, d, stretch.columns,
                            scratch_ + j * block_columns * simd::lanes);
             }
+            // Loops may read the block to its end; what happens to lie there could be numbers that processors are slow
+            // with.
+            std::fill(scratch_ + stretch.vectors * block_columns * simd::lanes, std::end(scratch_), 0.0F);
             multiply(loops_.floats());
         }
     }
