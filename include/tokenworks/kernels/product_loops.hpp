@@ -220,7 +220,8 @@ void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, 
             }
         }
     };
-    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows),
+    // By bytes, not by columns: a row or a few wait for the weights.
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(sizeof(W) * x.columns, x.rows),
                   panel_chunk(x.columns * panel_rows * sizeof(W), std::size_t{512} << 10), part);
 }
 
