@@ -128,15 +128,16 @@ def torch_rate(options, make):
     return make() / (clock() - begun)
 
 
-def compare(options, theirs, ours, unit="tokens"):
+def compare(options, theirs, ours, unit="tokens", settle=lambda: None):
     """Takes turns, so that both have the same share of a busy machine, and prints the medians.
 
-    theirs  seed -> how much it made      ours  seed -> what the program makes a second
+    theirs  seed -> how much it made      ours  seed -> what the program makes a second      settle  what precedes theirs
     """
     theirs(0)  # compiles, and warms the caches
     both = []
     for seed in range(options.repeats):
         torch.manual_seed(seed)
+        settle()
         both.append((torch_rate(options, lambda: theirs(seed)), ours(seed)))
     a, b = (statistics.median(each) for each in zip(*both))
     ratio = statistics.median(y / x for x, y in both)
