@@ -96,14 +96,18 @@ def parse(arguments):
     return options
 
 
+def program_json(command):
+    """What the program says."""
+    return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)
+
+
 def program_run(options, command):
     """The timings of the program's --json, and the seconds of the processor that it took."""
     model = ["-m", options.model] if options.model else []
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([options.program, *map(str, command), "-t", str(options.threads), "--json", *model], check=True,
-                          capture_output=True, text=True)
+    told = program_json([options.program, *command, "-t", options.threads, "--json", *model])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (json.loads(done.stdout)["timings"],
+    return (told["timings"],
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
@@ -124,15 +128,16 @@ def torch_rate(options, make):
     return make() / (clock() - begun)
 
 
-def compare(options, theirs, ours, unit="tokens"):
+def compare(options, theirs, ours, unit="tokens", settle=lambda: None):
     """Takes turns, so that both have the same share of a busy machine, and prints the medians.
 
-    theirs  seed -> how much it made      ours  seed -> what the program makes a second
+    theirs  seed -> how much it made      ours  seed -> what the program makes a second      settle  what precedes theirs
     """
     theirs(0)  # compiles, and warms the caches
     both = []
     for seed in range(options.repeats):
         torch.manual_seed(seed)
+        settle()
         both.append((torch_rate(options, lambda: theirs(seed)), ours(seed)))
     a, b = (statistics.median(each) for each in zip(*both))
     ratio = statistics.median(y / x for x, y in both)

@@ -396,11 +396,12 @@ int run(int argc, char** argv) {
     cli::bench_options bench;
     auto* const bench_command = app.add_subcommand("bench", "tokens per second, beside what this machine can do");
     add_loaded_model(*bench_command, common);
-    bench_command->add_option("-p,--prompt-tokens", bench.prompt)
+    bench_command->add_option("-p,--prompt-tokens", bench.prompt, "of a forecaster: values of each series")
         ->capture_default_str()
         ->check(whole_number(1, 1 << 20));
-    bench_command->add_option("-n,--generated-tokens", bench.generate)
-        ->capture_default_str()
+    bench_command
+        ->add_option("-n,--generated-tokens", bench.generate,
+                     "128; of a forecaster: the horizon that it was trained for")
         ->check(whole_number(1, 1 << 20));
     bench_command->add_option("-b,--batch", bench.batch)->capture_default_str()->check(whole_number(1, 4096));
     bench_command->add_option("-d,--depth", bench.depth, "tokens that are in each cache before the decode")

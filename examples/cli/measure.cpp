@@ -18,6 +18,7 @@
 #include <tokenworks/io/atomic_file.hpp>
 #include <tokenworks/models/decoder.hpp>
 #include <tokenworks/models/encoder.hpp>
+#include <tokenworks/runtime/forecaster.hpp>
 #include <tokenworks/runtime/machine_limits.hpp>
 #include <tokenworks/runtime/plan.hpp>
 #include <tokenworks/runtime/pooling.hpp>
@@ -182,6 +183,65 @@ int perplexity(const common_options& options, const perplexity_options& what) {
 
 namespace {
 
+/// Series continued: `batch` random walks of `prompt` values at a time, all of a forecast but reading a file.
+int bench_forecaster(const common_options& options, const bench_options& what) {
+    require_merged_loras(options, "a forecaster");
+    progress_bar loading{"loading"};
+    const tw::forecaster model = tw::forecaster::load(options.model, load_options(options, loading));
+    const std::size_t horizon = what.generate.value_or(model.horizon());
+    std::vector<std::vector<float>> walks(what.batch);
+    std::vector<std::span<const float>> series;
+    series.reserve(what.batch);
+    for(std::size_t i = 0; i < what.batch; ++i) {
+        float at = 0;
+        for(std::size_t t = 0; t < what.prompt; ++t) {
+            walks[i].push_back(at += tw::uniform<float>(1, i * what.prompt + t) - 0.5F);
+        }
+        series.emplace_back(walks[i]);
+    }
+    const auto run = [&] { static_cast<void>(model.forecast(series, {.horizon = horizon})); };
+    progress_bar bar{"measuring"};
+    const double first = seconds_of(run);
+    // A forecast may take less than a millisecond: those of a tenth of a second are one measurement.
+    run();
+    const double warm = seconds_of(run);
+    const auto count = static_cast<std::size_t>(std::clamp(0.1 / warm, 1.0, 1e6));
+    std::vector<double> rates;
+    for(std::size_t r = 0; r < what.repetitions; ++r) {
+        const double seconds = seconds_of([&] {
+            for(std::size_t i = 0; i < count; ++i) {
+                run();
+            }
+        });
+        rates.push_back(static_cast<double>(count * what.batch) / seconds);
+        bar(r + 1, what.repetitions);
+    }
+    const double rate = median(rates);
+    const auto [low, high] = std::ranges::minmax(rates);
+    const std::string set{tw::name(model.how().set)};
+    if(options.json) {
+        std::cout << json{{"forecasts_per_second", rate},
+                          {"values_per_second", rate * static_cast<double>(horizon)},
+                          {"first_seconds", first},
+                          {"batch", what.batch},
+                          {"history", what.prompt},
+                          {"horizon", horizon},
+                          {"isa", set},
+                          {"threads", model.how().workers()},
+                          {"repetitions", what.repetitions},
+                          {"range", {low, high}}}
+                         .dump()
+                  << '\n';
+        return 0;
+    }
+    std::printf(
+        "forecast  %zu values after %zu, batch %zu: %.1f forecasts/s (%.1f to %.1f), %.0f values/s, the first in "
+        "%.2f ms; %s, %u threads\n",
+        horizon, what.prompt, what.batch, rate, low, high, rate * static_cast<double>(horizon), first * 1e3,
+        set.c_str(), model.how().workers());
+    return 0;
+}
+
 /// Texts to vectors: `batch` texts of `prompt` tokens at a time.
 int bench_encoder(const common_options& options, const bench_options& what) {
     require_merged_loras(options, "an encoder");
@@ -246,6 +306,10 @@ int bench(const common_options& options, const bench_options& what) {
         return bench_encoder(options, what);
     }
     const tw::models::model_files outline = tw::models::model_files::open(options.model);
+    if(outline.config().series) {
+        return bench_forecaster(options, what);
+    }
+    const std::size_t generate = what.generate.value_or(128);
     const tw::runtime::weight_costs weights =
         tw::runtime::weight_costs_of(outline.config(), outline.weights(), matmul_precision(options.matmul_precision));
     const tw::text_model model = load_model(options);
@@ -257,7 +321,7 @@ int bench(const common_options& options, const bench_options& what) {
     const tw::dtype type_of_cache = cache_type(what.cache_type);
     std::vector<tw::nn::kv_cache> caches;
     for(std::size_t i = 0; i < what.batch; ++i) {
-        caches.push_back(network.make_cache(std::max(what.prompt, what.depth + what.generate) + 1, type_of_cache));
+        caches.push_back(network.make_cache(std::max(what.prompt, what.depth + generate) + 1, type_of_cache));
     }
     std::vector<std::int32_t> tokens(std::max({what.prompt, what.batch, what.depth}));
     const auto draw_tokens = [&](std::uint64_t seed) {
@@ -284,7 +348,7 @@ int bench(const common_options& options, const bench_options& what) {
         for(tw::nn::kv_cache& cache: caches) {
             cache.truncate(what.depth);
         }
-        for(std::size_t n = 0; n < what.generate; ++n) {
+        for(std::size_t n = 0; n < generate; ++n) {
             for(std::size_t i = 0; i < what.batch; ++i) {
                 inputs[i] = {&caches[i], std::span{tokens}.subspan(i, 1), input::logits::last, nullptr, with.all()};
             }
@@ -305,7 +369,7 @@ int bench(const common_options& options, const bench_options& what) {
         draw_tokens(r);
         prefill_rates.push_back(static_cast<double>(what.prompt) / seconds_of(prefill));
         fill(caches[0], what.depth);
-        decode_rates.push_back(static_cast<double>(what.generate * what.batch) / seconds_of(decode));
+        decode_rates.push_back(static_cast<double>(generate * what.batch) / seconds_of(decode));
         bar(r + 1, what.repetitions);
     }
     const tw::runtime::machine_limits after = tw::runtime::measure_machine(model.how());
@@ -322,7 +386,7 @@ int bench(const common_options& options, const bench_options& what) {
     const auto prompt = static_cast<double>(what.prompt);
     const tw::runtime::run_cost of_prefill = tw::runtime::prefill_cost(outline.config(), weights, what.prompt);
     const tw::runtime::run_cost of_decode =
-        tw::runtime::decode_cost(outline.config(), weights, what.batch, what.depth + what.generate / 2, type_of_cache);
+        tw::runtime::decode_cost(outline.config(), weights, what.batch, what.depth + generate / 2, type_of_cache);
     const double bytes = of_decode.bytes_read;
     const double share_of_peak = prefill_rate / prompt * of_prefill.products.seconds(limits);
     const double share_of_bandwidth =
@@ -341,7 +405,7 @@ int bench(const common_options& options, const bench_options& what) {
                  {"prompt", what.prompt},
                  {"depth", what.depth},
                  {"cache_type", what.cache_type},
-                 {"generated", what.generate},
+                 {"generated", generate},
                  {"repetitions", what.repetitions},
                  {"prefill_range", {prefill_low, prefill_high}},
                  {"decode_range", {decode_low, decode_high}},
@@ -366,7 +430,7 @@ int bench(const common_options& options, const bench_options& what) {
         what.depth == 0 ? "" : " behind " + std::to_string(what.depth) + " in " + what.cache_type;
     std::printf("decode    %zu tokens%s, batch %zu: %.1f tokens/s (%.1f to %.1f), %.1f MB read a step, %.0f %% of the "
                 "read rate\n",
-                what.generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6,
+                generate, behind.c_str(), what.batch, decode_rate, decode_low, decode_high, bytes / 1e6,
                 share_of_bandwidth * 100);
     return 0;
 }

@@ -109,7 +109,7 @@ struct perplexity_options {
 
 struct bench_options {
     std::size_t prompt = 512;
-    std::size_t generate = 128;
+    std::optional<std::size_t> generate; ///< nothing: 128 tokens, or as many values as a forecaster was trained for
     std::size_t batch = 1;
     std::size_t depth = 0;
     std::string cache_type = "f16";

@@ -567,6 +567,12 @@ def forecasts(check, folder):
     check.expect(1, "forecast", table("none.csv", "a\nNA\nNA\n"), "--horizon", "2", says="no value that is known")
     check.expect(1, "forecast", good, "--horizon", "60000", says="up to 3072")
     check.expect(2, "forecast", good, "--horizon", "0")
+    model = str(Path(__file__).parents[2] / "models" / "forecaster.gguf")
+    check.expect(0, "bench", "-m", model, "-p", "30", "-n", "50", "-b", "2", "-r", "2", "--json", out=lambda text: (
+        lambda told: told["forecasts_per_second"] > 0 and told["first_seconds"] > 0 and told["batch"] == 2
+        and told["horizon"] == 50 and len(told["range"]) == 2)(json.loads(text)))
+    check.expect(0, "bench", "-m", model, "-r", "1", out=lambda text: "forecast  48 values after 512" in text)
+    check.expect(1, "bench", "-m", model, "-n", "60000", says="up to 3072")
     check.expect(2, "forecast", good, "--horizon", "1e9")
     check.expect(2, "forecast", good)
     check.expect(2, "forecast", good, "--horizon", "2", "--quantiles", "0.5,2", says="--quantiles")

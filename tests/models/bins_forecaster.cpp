@@ -9,6 +9,7 @@
 #include <tokenworks/models/model_folder.hpp>
 
 #include "support/catch.hpp"
+#include "support/kernels.hpp"
 #include "support/opened_model.hpp"
 #include "support/series_golden.hpp"
 
@@ -37,6 +38,41 @@ TEST_CASE("bins_forecaster: the logits behind a series, as transformers computes
         CHECK(state.size() == count);
         CHECK(family_golden::worst(logits, std::span{golden.logits}.subspan(i * logits.size(), logits.size())) < 1e-5);
     }
+}
+
+TEST_CASE("bins_forecaster: continuations in one step, to the bits of each alone", "[models]") {
+    const family_golden golden{"bins", support::forecasters};
+    const std::vector<std::vector<float>> series = support::series_of(golden);
+    const opened o{golden};
+    const std::size_t v = o.model->vocab_size();
+    tw::nn::context c;
+    const tw::nn::kv_cache first = o.model->read(c, series[0]);
+    const tw::nn::kv_cache second = o.model->read(c, series[1]);
+    const auto states = [&] {
+        std::vector<bins_forecaster::state> all;
+        for(const tw::nn::kv_cache* memory: {&first, &second, &first}) {
+            all.push_back(o.model->make_state(c, *memory, 4));
+        }
+        return all;
+    };
+    std::vector<bins_forecaster::state> together = states();
+    std::vector<bins_forecaster::state> alone = states();
+    const std::vector<bins_forecaster::state*> each{&together[0], &together[1], &together[2]};
+    for(const std::vector<std::int32_t>& tokens: {std::vector<std::int32_t>{0, 0, 0}, {5, 9, 12}, {8, 8, 3}}) {
+        std::vector<float> logits(3 * v);
+        o.model->step(each, tokens, logits);
+        std::vector<float> expected(3 * v);
+        for(std::size_t i = 0; i < 3; ++i) {
+            o.model->forward(alone[i], std::span{tokens}.subspan(i, 1), std::span{expected}.subspan(i * v, v));
+        }
+        CHECK(support::same_bits(logits, expected));
+    }
+    CHECK(together[2].size() == 3);
+    std::vector<float> logits(3 * v);
+    CHECK_THROWS_AS(o.model->step(each, std::vector<std::int32_t>{1, 2}, logits), tw::shape_error);
+    CHECK_THROWS_AS(o.model->step(each, std::vector<std::int32_t>{1, 2, 3}, std::span{logits}.first(3 * v - 1)),
+                    tw::shape_error);
+    o.model->step({}, {}, {});
 }
 
 TEST_CASE("bins_forecaster: other models, and configurations that cannot be", "[models]") {

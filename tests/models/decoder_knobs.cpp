@@ -70,7 +70,7 @@ struct model {
     void fill() {
         const model_config& c = config;
         add("token_embd.weight", c.vocab_size, c.width);
-        if(c.position == position_kind::learned) {
+        if(c.position == position_kind::learned || c.position_table) {
             add("position_embd.weight", c.context_length, c.width);
         }
         add_norm("output_norm", c.width);
@@ -240,6 +240,16 @@ TEST_CASE("decoder: architectures of other families follow a double-precision fo
         c.pre_norm = false;
         check(m);
     }
+    SECTION("a table of positions besides: turned heads, as of videos") {
+        c.position_table = true;
+        c.layers[1].rope = 1;
+        check(m);
+    }
+    SECTION("a table of positions besides: slopes") {
+        c.position = position_kind::alibi;
+        c.position_table = true;
+        check(m);
+    }
     SECTION("parallel without norms") {
         c.pre_norm = false;
         c.parallel_residual = true;
@@ -261,6 +271,7 @@ TEST_CASE("decoder: sixty configurations drawn at random", "[models]") {
         c.layers.resize(1 + any(3));
         c.norm = any(2) != 0 ? norm_kind::layer : norm_kind::rms;
         c.position = static_cast<position_kind>(any(4));
+        c.position_table = any(3) == 0;
         c.qk_norm = static_cast<qk_norm_kind>(any(3));
         c.mlp = static_cast<feed_forward_kind>(any(2));
         c.activation = static_cast<tw::kernels::activation_kind>(any(9));
@@ -284,7 +295,8 @@ TEST_CASE("decoder: sixty configurations drawn at random", "[models]") {
 
 TEST_CASE("decoder: learned positions end with their table", "[models]") {
     model m;
-    m.config.position = position_kind::learned;
+    SECTION("alone") { m.config.position = position_kind::learned; }
+    SECTION("besides others") { m.config.position_table = true; }
     m.config.context_length = 4;
     m.fill();
     const decoder loaded = m.load();

@@ -196,7 +196,7 @@ public:
             for(std::size_t i = 0; i < config_.width; ++i) {
                 x.row(t)[i] = at("token_embd.weight")[static_cast<std::size_t>(ids[t]) * config_.width + i] *
                               static_cast<double>(config_.embedding_scale);
-                if(config_.position == tokenworks::models::position_kind::learned) {
+                if(config_.has_position_table()) {
                     x.row(t)[i] += static_cast<double>(at("position_embd.weight")[t * config_.width + i]);
                 }
             }

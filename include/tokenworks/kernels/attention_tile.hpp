@@ -222,6 +222,11 @@ private:
                 keys_.turn(group_, begin + j * simd::lanes, task_.key_count, d, stretch.columns,
                            scratch_ + j * block_columns * simd::lanes);
             }
+            // Loops may read the block to its end; what happens to lie there could be numbers that processors are slow
+            // with.
+            for(std::size_t j = stretch.vectors; j < key_block / simd::lanes; ++j) {
+                std::fill_n(scratch_ + j * block_columns * simd::lanes, stretch.columns * simd::lanes, 0.0F);
+            }
             multiply(loops_.floats());
         }
     }

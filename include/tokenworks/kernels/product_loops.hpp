@@ -183,7 +183,9 @@ void multiply_floats_by_tiles([[maybe_unused]] const float_rows& x, [[maybe_unus
             to.take(how.set, static_cast<float*>(piece.acc[p - begin]), p, i * tile, tokens);
         }
     };
-    for_each_part(how, panels, (x.rows + tile - 1) / tile, panel_grain(x.columns, x.rows), pieces::together, part);
+    // Each part splits the rows anew: a quarter of what is made together is worth that.
+    const std::size_t grain = std::max(panel_grain(x.columns, x.rows), pieces::together / 4);
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, grain, pieces::together, part);
 #endif
 }
 
@@ -220,8 +222,9 @@ void multiply_floats(const float_rows& x, std::size_t panels, std::size_t step, 
             }
         }
     };
+    // By bytes, not by columns: a row or a few wait for the weights.
     const auto whole = [&](std::size_t count) { return (count + most - 1) / most * most; };
-    for_each_part(how, panels, (x.rows + tile - 1) / tile, whole(panel_grain(x.columns, x.rows)),
+    for_each_part(how, panels, (x.rows + tile - 1) / tile, whole(panel_grain(sizeof(W) * x.columns, x.rows)),
                   whole(panel_chunk(x.columns * panel_rows * sizeof(W), std::size_t{512} << 10)), part);
 }
 

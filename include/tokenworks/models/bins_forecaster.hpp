@@ -85,6 +85,10 @@ public:
             nn::rows{logits.data(), logits.empty() ? std::size_t{0} : std::size_t{1}, logits.size()});
     }
 
+    /// The same of several continuations, a token each, in one step. They may have different memories.
+    /// @param logits  [N,V]
+    void step(std::span<state* const> states, std::span<const std::int32_t> tokens, std::span<float> logits) const;
+
     [[nodiscard]] const models::encoder_decoder& network() const noexcept { return network_; }
 
 private:
@@ -115,6 +119,24 @@ TOKENWORKS_FUNCTION bins_forecaster::bins_forecaster(model_config of_encoder, mo
              .bins = series().bins,
              .special = series().special,
              .missing = series().missing}} {}
+
+TOKENWORKS_FUNCTION void bins_forecaster::step(std::span<state* const> states, std::span<const std::int32_t> tokens,
+                                               std::span<float> logits) const {
+    if(tokens.size() != states.size()) {
+        tokenworks::detail::raise<shape_error>(
+            {"forecast: ", tokens.size(), " tokens for ", states.size(), " continuations"});
+    }
+    if(states.empty()) {
+        return;
+    }
+    std::vector<decoder_input> inputs;
+    inputs.reserve(states.size());
+    for(std::size_t i = 0; i < states.size(); ++i) {
+        inputs.push_back({&states[i]->cache_, tokens.subspan(i, 1), decoder_input::logits::last, states[i]->memory_});
+    }
+    network_.decoder().forward(*states.front()->context_, inputs,
+                               nn::rows{logits.data(), states.size(), logits.size() / states.size()});
+}
 
 TOKENWORKS_FUNCTION nn::kv_cache bins_forecaster::read(nn::context& c, std::span<const float> values,
                                                        dtype type) const {

@@ -40,13 +40,14 @@
 #include <tokenworks/models/weights.hpp>
 #include <tokenworks/nn/context.hpp>
 #include <tokenworks/nn/kv_cache.hpp>
-#include <tokenworks/runtime/make_tokens.hpp>
+#include <tokenworks/runtime/make_together.hpp>
 #include <tokenworks/runtime/quantiles.hpp>
 #include <tokenworks/runtime/season.hpp>
 #include <tokenworks/runtime/self_check.hpp>
 #include <tokenworks/runtime/sink.hpp>
 #include <tokenworks/runtime/text_model.hpp>
 #include <tokenworks/sampling/constraint.hpp>
+#include <tokenworks/sampling/options.hpp>
 
 namespace tokenworks::inline TOKENWORKS_ABI {
 
@@ -396,23 +397,34 @@ TOKENWORKS_FUNCTION std::vector<float> forecaster::draw(nn::context& c, std::spa
     const models::series_config& config = bins_->series();
     std::vector<float> context{series.begin(), series.end()};
     std::vector<float> rows(samples * horizon);
-    generate_options how;
-    how.sampling = {.temperature = options.temperature.value_or(config.temperature),
-                    .top_k = static_cast<int>(config.top_k),
-                    .top_p = config.top_p,
-                    .min_p = 0};
-    const std::int32_t start = config.start;
+    constexpr std::size_t most_in_step = 32;
+    const sampling::sampler_options how{.temperature = options.temperature.value_or(config.temperature),
+                                        .top_k = static_cast<int>(config.top_k),
+                                        .top_p = config.top_p,
+                                        .min_p = 0};
     for(std::size_t from = 0; from < horizon; from += config.horizon) {
         const std::size_t count = std::min(config.horizon, horizon - from);
         const nn::kv_cache memory = bins_->read(c, context);
         const codec::scaled_bins space{bins_->bins(), bins_->seen(context)};
-        for(std::size_t s = 0; s < samples; ++s) {
-            how.sampling.seed = options.seed + s * most_blocks + from / config.horizon;
-            sampling::exactly values{count, [&](sampling::token_id id) { return bins_->bins().is_value(id); }};
-            runtime::data_sink to{space};
-            models::bins_forecaster::state state = bins_->make_state(c, memory, count);
-            runtime::make_tokens(*bins_, state, std::span{&start, 1}, values, to, how);
-            std::ranges::copy(to.data(), rows.begin() + static_cast<std::ptrdiff_t>(s * horizon + from));
+        // Some of them in step: as many as keep their caches small.
+        for(std::size_t first = 0; first < samples; first += most_in_step) {
+            const std::size_t now = std::min(most_in_step, samples - first);
+            std::vector<models::bins_forecaster::state> states;
+            states.reserve(now);
+            std::vector<sampling::sampler_options> settings(now, how);
+            for(std::size_t s = 0; s < now; ++s) {
+                settings[s].seed = options.seed + (first + s) * most_blocks + from / config.horizon;
+                states.push_back(bins_->make_state(c, memory, count));
+            }
+            std::vector values(
+                now, sampling::exactly{count, [&](sampling::token_id id) { return bins_->bins().is_value(id); }});
+            std::vector to(now, runtime::data_sink{space});
+            runtime::make_together(*bins_, std::span{states}, config.start, std::span{values}, std::span{to}, settings,
+                                   c.how);
+            for(std::size_t s = 0; s < now; ++s) {
+                std::ranges::copy(to[s].data(),
+                                  rows.begin() + static_cast<std::ptrdiff_t>((first + s) * horizon + from));
+            }
         }
         // The next block follows on the medians of this one.
         std::vector<float> step(samples);
