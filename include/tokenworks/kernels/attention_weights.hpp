@@ -91,17 +91,19 @@ struct weigh_rows {
 private:
     static TOKENWORKS_INLINE void weigh(const attention_numbers& task, attention_row& row, std::size_t begin,
                                         float* scores, float* sums) {
+        // Vectors behind the row's last key have no score, hence weights of zero.
+        const std::size_t live = (std::min(row.last, begin + key_block) - begin + simd::lanes - 1) / simd::lanes;
         float scale = task.scale;
         if(row.first > begin || row.last < begin + key_block || task.slopes != nullptr || row.bias != nullptr ||
            task.softcap != 0) {
-            finish_scores(task, row, begin, scores);
+            finish_scores(task, row, begin, live, scores);
             scale = 1.0F;
         }
         vector s[4];
         vector most = vector::broadcast(no_score);
         TOKENWORKS_UNROLL(4)
         for(std::size_t j = 0; j < 4; ++j) {
-            s[j] = product(vector::load(scores + j * simd::lanes), scale);
+            s[j] = j < live ? product(vector::load(scores + j * simd::lanes), scale) : vector::broadcast(no_score);
             most = max(most, s[j]);
         }
         const float before = row.most;
@@ -109,7 +111,7 @@ private:
         const vector shift = vector::broadcast(row.most == no_score ? 0.0F : row.most);
         TOKENWORKS_UNROLL(4)
         for(std::size_t j = 0; j < 4; ++j) {
-            s[j] = simd::exp(s[j] - shift);
+            s[j] = j < live ? simd::exp(s[j] - shift) : vector::zero();
             s[j].store(scores + j * simd::lanes);
         }
         const vector added = (s[0] + s[1]) + (s[2] + s[3]);
@@ -141,11 +143,12 @@ private:
     }
 
     /// Whatever the scores of a block may need before the maximum: scale, soft-cap, bias, mask.
+    /// @param live  vectors that hold scores
     static TOKENWORKS_INLINE void finish_scores(const attention_numbers& task, const attention_row& row,
-                                                std::size_t begin, float* scores) {
+                                                std::size_t begin, std::size_t live, float* scores) {
         static constexpr float lane_numbers[simd::lanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         const vector nothing = vector::broadcast(no_score);
-        for(std::size_t j = 0; j < key_block; j += simd::lanes) {
+        for(std::size_t j = 0; j < live * simd::lanes; j += simd::lanes) {
             vector s = product(vector::load(scores + j), task.scale);
             if(task.softcap != 0) {
                 s = product(tanh(s * (1.0F / task.softcap)), task.softcap);
