@@ -17,21 +17,7 @@ def main():
     arguments.add_argument("--tokens", type=int, default=128)
     options = torch_steps.parse(arguments)
     model = transformers.AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32).eval()
-    config, body = model.config, model.model
-    cos, sin = (each[0] for each in body.rotary_emb(torch.zeros(1), torch.arange(config.max_position_embeddings)[None]))
-
-    def turn(z, at):
-        half = z.shape[-1] // 2
-        return z * cos[at] + torch.cat([-z[..., half:], z[..., :half]], -1) * sin[at]
-
-    layers = [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
-               each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in body.layers]
-    steps = torch_steps.Decoder(layers, lambda tokens, at: body.embed_tokens(tokens), lambda x: model.lm_head(body.norm(x)),
-                                turn, config.num_attention_heads, config.hidden_size, config.max_position_embeddings,
-                                is_compiled=options.compile)
-    ids = [1, 30, *range(4, 24)]
-    with torch.no_grad():
-        steps.check(ids, model(torch.tensor([ids])).logits[0])
+    steps = torch_steps.of_llama(model, model.config.max_position_embeddings, options.compile)
 
     def ours(seed):
         return torch_steps.program_rate(

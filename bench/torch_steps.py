@@ -21,16 +21,18 @@ class Decoder:
     layers  of (norm, query, key, value, output, second norm, feed-forward), each a callable on [rows, C]
     embed   (tokens [rows], place [1]) -> [rows, C]         head  [rows, C] -> [rows, V]
     turn    (queries or keys [rows, H, 1, D], place [1]) -> the same, with their positions in them
+    groups  heads of keys and values; as many as of queries
     """
 
-    def __init__(self, layers, embed, head, turn, heads, width, context, rows=1, is_compiled=False):
+    def __init__(self, layers, embed, head, turn, heads, width, context, rows=1, is_compiled=False, groups=None):
         self.layers, self.embed, self.head, self.turn = layers, embed, head, turn
         self.heads, self.width, self.context, self.rows = heads, width, context, rows
+        self.groups = groups or heads
         self.run = torch.compile(self.masked) if is_compiled else self.eager
         self.start()
 
     def start(self):
-        shape = (self.rows, self.heads, self.context, self.width // self.heads)
+        shape = (self.rows, self.groups, self.context, self.width // self.heads)
         self.keys, self.values = ([torch.zeros(shape) for _ in self.layers] for _ in range(2))
 
     def logits(self, tokens, at):
@@ -48,11 +50,11 @@ class Decoder:
         x = self.embed(tokens, at)
         for i, (norm, query, key, value, output, second, mlp) in enumerate(self.layers):
             y = norm(x)
-            q, k, v = (each(y).view(self.rows, self.heads, 1, -1) for each in (query, key, value))
+            q, k, v = (each(y).view(self.rows, -1, 1, self.width // self.heads) for each in (query, key, value))
             self.keys[i].index_copy_(2, at, self.turn(k, at))
             self.values[i].index_copy_(2, at, v)
             y = F.scaled_dot_product_attention(self.turn(q, at), self.keys[i][:, :, :seen], self.values[i][:, :, :seen],
-                                               attn_mask=mask)
+                                               attn_mask=mask, enable_gqa=self.groups != self.heads)
             x = x + output(y.reshape(self.rows, -1))
             x = x + mlp(second(x))
         return self.head(x)
@@ -71,6 +73,26 @@ class Decoder:
             for at in range(count):
                 tokens = [choose(self.logits(tokens, at))] * self.rows
         return count
+
+
+def of_llama(model, context, is_compiled):
+    """The steps of a transformers model of Llama's form, held to its own pass over all."""
+    config, body = model.config, model.model
+    cos, sin = (each[0] for each in body.rotary_emb(torch.zeros(1), torch.arange(context)[None]))
+
+    def turn(z, at):
+        half = z.shape[-1] // 2
+        return z * cos[at] + torch.cat([-z[..., half:], z[..., :half]], -1) * sin[at]
+
+    layers = [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
+               each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in body.layers]
+    steps = Decoder(layers, lambda tokens, at: body.embed_tokens(tokens), lambda x: model.lm_head(body.norm(x)), turn,
+                    config.num_attention_heads, config.hidden_size, context, is_compiled=is_compiled,
+                    groups=config.num_key_value_heads)
+    ids = [1, 30, *range(4, 24)]
+    with torch.no_grad():
+        steps.check(ids, model(torch.tensor([ids])).logits[0])
+    return steps
 
 
 def drawn(logits, temperature=0.8):
