@@ -129,25 +129,28 @@ TEST_CASE("mlp: what follows on the columns of a product gives the bits of one s
 
 TEST_CASE("mlp: float weights give the same bits on every team", "[nn]") {
     constexpr std::size_t in = 40;
-    constexpr std::size_t inner = 1100; // the columns are cut over the team
+    constexpr std::size_t inner = 1100;
     const dense gate{inner, in, 1, true};
     const dense up{inner, in, 2, true};
     const dense down{in, inner, 3, true};
-    const matrix x{5, in, 4};
-    support::for_each_team([&](const tw::execution& how) {
-        nn::context c{how};
-        const nn::activations input{c, x.rows()};
-        nn::context alone{{.set = how.set}};
-        const auto check = [&](const auto& block) {
-            matrix expected{5, in};
-            block(alone, nn::activations{alone, x.rows()}, expected.rows());
-            matrix out{5, in};
-            block(c, input, out.rows());
-            CHECK(support::same_bits(out.values, expected.values));
-        };
-        check(nn::gated_mlp<tw::kernels::silu>{gate.layer, up.layer, down.layer});
-        check(nn::mlp<tw::kernels::gelu>{up.layer, down.layer});
-    });
+    for(const std::size_t rows: {5U, 200U}) { // of a few rows the columns are cut over the team, of many the rows
+        const matrix x{rows, in, 4};
+        support::for_each_team([&](const tw::execution& how) {
+            INFO(rows << " rows");
+            nn::context c{how};
+            const nn::activations input{c, x.rows()};
+            nn::context alone{{.set = how.set}};
+            const auto check = [&](const auto& block) {
+                matrix expected{rows, in};
+                block(alone, nn::activations{alone, x.rows()}, expected.rows());
+                matrix out{rows, in};
+                block(c, input, out.rows());
+                CHECK(support::same_bits(out.values, expected.values));
+            };
+            check(nn::gated_mlp<tw::kernels::silu>{gate.layer, up.layer, down.layer});
+            check(nn::mlp<tw::kernels::gelu>{up.layer, down.layer});
+        });
+    }
 }
 
 TEST_CASE("mlp: widths that disagree", "[nn]") {
