@@ -111,7 +111,7 @@ struct float_rows {
 /// What multiply_floats keeps on the stack.
 template <class W>
 struct float_pieces {
-    static constexpr std::size_t tile = 32; ///< tokens: few enough that half a batch of texts has tiles for a team
+    static constexpr std::size_t tile = 32; ///< tokens; so that a few hundred rows make tiles for every thread
 
     alignas(64) float acc[2][tile * panel_rows] = {};
     alignas(64) W scratch[2][float_block * panel_rows];
