@@ -75,6 +75,12 @@ class Decoder:
         return count
 
 
+def layers_of(body):
+    """The layers of a model with the names of Llama's, as Decoder takes them."""
+    return [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
+             each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in body.layers]
+
+
 def of_llama(model, context, is_compiled):
     """The steps of a transformers model of Llama's form, held to its own pass over all."""
     config, body = model.config, model.model
@@ -84,10 +90,8 @@ def of_llama(model, context, is_compiled):
         half = z.shape[-1] // 2
         return z * cos[at] + torch.cat([-z[..., half:], z[..., :half]], -1) * sin[at]
 
-    layers = [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
-               each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in body.layers]
-    steps = Decoder(layers, lambda tokens, at: body.embed_tokens(tokens), lambda x: model.lm_head(body.norm(x)), turn,
-                    config.num_attention_heads, config.hidden_size, context, is_compiled=is_compiled,
+    steps = Decoder(layers_of(body), lambda tokens, at: body.embed_tokens(tokens), lambda x: model.lm_head(body.norm(x)),
+                    turn, config.num_attention_heads, config.hidden_size, context, is_compiled=is_compiled,
                     groups=config.num_key_value_heads)
     ids = [1, 30, *range(4, 24)]
     with torch.no_grad():

@@ -35,9 +35,8 @@ def main():
         cos, sin = model.cos[at], model.sin[at]
         return torch.cat([b * cos - c * sin, c * cos + b * sin], -1)
 
-    layers = [(each.input_layernorm, each.self_attn.q_proj, each.self_attn.k_proj, each.self_attn.v_proj,
-               each.self_attn.o_proj, each.post_attention_layernorm, each.mlp) for each in model.layers]
-    steps = torch_steps.Decoder(layers, lambda tokens, at: model.embed_tokens.weight[tokens] + places[at],
+    steps = torch_steps.Decoder(torch_steps.layers_of(model),
+                                lambda tokens, at: model.embed_tokens.weight[tokens] + places[at],
                                 lambda x: model.lm_head(model.norm(x)), turn, video.HEADS, video.WIDTH, video.CONTEXT,
                                 is_compiled=options.compile)
     ids = [video.CODES + 1] + list(range(40))

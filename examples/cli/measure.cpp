@@ -183,6 +183,35 @@ int perplexity(const common_options& options, const perplexity_options& what) {
 
 namespace {
 
+/// What `rate` said, that many times.
+struct measured {
+    double middle;
+    double low;
+    double high;
+};
+
+template <class Rate>
+measured measure(std::size_t repetitions, const Rate& rate) {
+    progress_bar bar{"measuring"};
+    std::vector<double> rates;
+    for(std::size_t r = 0; r < repetitions; ++r) {
+        rates.push_back(rate());
+        bar(r + 1, repetitions);
+    }
+    const auto [low, high] = std::ranges::minmax(rates);
+    return {median(rates), low, high};
+}
+
+/// What --json says of every model that makes no text, one step of a batch at a time.
+void print_json(json told, const bench_options& what, const tw::execution& how, const measured& rate) {
+    told["batch"] = what.batch;
+    told["isa"] = tw::name(how.set);
+    told["threads"] = how.workers();
+    told["repetitions"] = what.repetitions;
+    told["range"] = {rate.low, rate.high};
+    std::cout << told.dump() << '\n';
+}
+
 /// Series continued: `batch` random walks of `prompt` values at a time, all of a forecast but reading a file.
 int bench_forecaster(const common_options& options, const bench_options& what) {
     require_merged_loras(options, "a forecaster");
@@ -200,45 +229,34 @@ int bench_forecaster(const common_options& options, const bench_options& what) {
         series.emplace_back(walks[i]);
     }
     const auto run = [&] { static_cast<void>(model.forecast(series, {.horizon = horizon})); };
-    progress_bar bar{"measuring"};
     const double first = seconds_of(run);
     // A forecast may take less than a millisecond: those of a tenth of a second are one measurement.
     run();
     const double warm = seconds_of(run);
     const auto count = static_cast<std::size_t>(std::clamp(0.1 / warm, 1.0, 1e6));
-    std::vector<double> rates;
-    for(std::size_t r = 0; r < what.repetitions; ++r) {
+    const measured rate = measure(what.repetitions, [&] {
         const double seconds = seconds_of([&] {
             for(std::size_t i = 0; i < count; ++i) {
                 run();
             }
         });
-        rates.push_back(static_cast<double>(count * what.batch) / seconds);
-        bar(r + 1, what.repetitions);
-    }
-    const double rate = median(rates);
-    const auto [low, high] = std::ranges::minmax(rates);
-    const std::string set{tw::name(model.how().set)};
+        return static_cast<double>(count * what.batch) / seconds;
+    });
+    const double values = rate.middle * static_cast<double>(horizon);
     if(options.json) {
-        std::cout << json{{"forecasts_per_second", rate},
-                          {"values_per_second", rate * static_cast<double>(horizon)},
-                          {"first_seconds", first},
-                          {"batch", what.batch},
-                          {"history", what.prompt},
-                          {"horizon", horizon},
-                          {"isa", set},
-                          {"threads", model.how().workers()},
-                          {"repetitions", what.repetitions},
-                          {"range", {low, high}}}
-                         .dump()
-                  << '\n';
+        print_json({{"forecasts_per_second", rate.middle},
+                    {"values_per_second", values},
+                    {"first_seconds", first},
+                    {"history", what.prompt},
+                    {"horizon", horizon}},
+                   what, model.how(), rate);
         return 0;
     }
     std::printf(
         "forecast  %zu values after %zu, batch %zu: %.1f forecasts/s (%.1f to %.1f), %.0f values/s, the first in "
         "%.2f ms; %s, %u threads\n",
-        horizon, what.prompt, what.batch, rate, low, high, rate * static_cast<double>(horizon), first * 1e3,
-        set.c_str(), model.how().workers());
+        horizon, what.prompt, what.batch, rate.middle, rate.low, rate.high, values, first * 1e3,
+        std::string{tw::name(model.how().set)}.c_str(), model.how().workers());
     return 0;
 }
 
@@ -270,32 +288,17 @@ int bench_encoder(const common_options& options, const bench_options& what) {
             }
         }
     };
-    progress_bar bar{"measuring"};
     run(); // warms up
-    std::vector<double> rates;
-    for(std::size_t r = 0; r < what.repetitions; ++r) {
-        rates.push_back(static_cast<double>(what.batch) / seconds_of(run));
-        bar(r + 1, what.repetitions);
-    }
-    const double rate = median(rates);
-    const auto [low, high] = std::ranges::minmax(rates);
-    const std::string set{tw::name(encoder.how().set)};
+    const measured rate = measure(what.repetitions, [&] { return static_cast<double>(what.batch) / seconds_of(run); });
+    const double per_second = rate.middle * static_cast<double>(what.prompt);
     if(options.json) {
-        std::cout << json{{"texts_per_second", rate},
-                          {"tokens_per_second", rate * static_cast<double>(what.prompt)},
-                          {"batch", what.batch},
-                          {"prompt", what.prompt},
-                          {"isa", set},
-                          {"threads", encoder.how().workers()},
-                          {"repetitions", what.repetitions},
-                          {"range", {low, high}}}
-                         .dump()
-                  << '\n';
+        print_json({{"texts_per_second", rate.middle}, {"tokens_per_second", per_second}, {"prompt", what.prompt}},
+                   what, encoder.how(), rate);
         return 0;
     }
     std::printf("embed     %zu tokens, batch %zu: %.1f texts/s (%.1f to %.1f), %.0f tokens/s; %s, %u threads\n",
-                what.prompt, what.batch, rate, low, high, rate * static_cast<double>(what.prompt), set.c_str(),
-                encoder.how().workers());
+                what.prompt, what.batch, rate.middle, rate.low, rate.high, per_second,
+                std::string{tw::name(encoder.how().set)}.c_str(), encoder.how().workers());
     return 0;
 }
 
